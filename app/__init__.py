@@ -1,0 +1,1 @@
+"""The Gradio app of KerasFT, installed as `kerasft_app`."""

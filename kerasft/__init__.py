@@ -1,0 +1,95 @@
+"""KerasFT: fine-tune transformers in Keras and TensorFlow, from a labelled CSV to a served model.
+
+Names are loaded when first used, so that importing kerasft does not import TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from kerasft import keras_setup
+
+if TYPE_CHECKING:
+    from kerasft import layers as layers
+    from kerasft.data.columns import Columns as Columns
+    from kerasft.data.dataset import DataConfig as DataConfig
+    from kerasft.data.dataset import Dataset as Dataset
+    from kerasft.data.dataset import load_data as load_data
+    from kerasft.data.quality import QualityReport as QualityReport
+    from kerasft.data.quality import check_data as check_data
+    from kerasft.errors import ArtifactError as ArtifactError
+    from kerasft.errors import ConfigError as ConfigError
+    from kerasft.errors import DataError as DataError
+    from kerasft.errors import ExportError as ExportError
+    from kerasft.errors import KerasFTError as KerasFTError
+    from kerasft.errors import MissingPackageError as MissingPackageError
+    from kerasft.errors import PresetError as PresetError
+    from kerasft.errors import RunError as RunError
+    from kerasft.errors import RunExistsError as RunExistsError
+    from kerasft.evaluation.report import Report as Report
+    from kerasft.model import FineTunedModel as FineTunedModel
+    from kerasft.model import load as load
+    from kerasft.presets import list_presets as list_presets
+    from kerasft.run import RunConfig as RunConfig
+    from kerasft.run import batches as batches
+    from kerasft.run import build as build
+    from kerasft.run import finetune as finetune
+    from kerasft.run import resume as resume
+    from kerasft.tasks.classification import TextClassification as TextClassification
+    from kerasft.training.options import TrainConfig as TrainConfig
+    from kerasft.tuning.freezing import FreezeLayers as FreezeLayers
+    from kerasft.tuning.frozen import FrozenFeatures as FrozenFeatures
+    from kerasft.tuning.full import Full as Full
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ArtifactError": "errors",
+    "Columns": "data.columns",
+    "ConfigError": "errors",
+    "DataConfig": "data.dataset",
+    "DataError": "errors",
+    "Dataset": "data.dataset",
+    "ExportError": "errors",
+    "FineTunedModel": "model",
+    "FreezeLayers": "tuning.freezing",
+    "FrozenFeatures": "tuning.frozen",
+    "Full": "tuning.full",
+    "KerasFTError": "errors",
+    "MissingPackageError": "errors",
+    "PresetError": "errors",
+    "QualityReport": "data.quality",
+    "Report": "evaluation.report",
+    "RunConfig": "run",
+    "RunError": "errors",
+    "RunExistsError": "errors",
+    "TextClassification": "tasks.classification",
+    "TrainConfig": "training.options",
+    "batches": "run",
+    "build": "run",
+    "check_data": "data.quality",
+    "finetune": "run",
+    "layers": "layers",
+    "list_presets": "presets",
+    "load": "model",
+    "load_data": "data.dataset",
+    "resume": "run",
+}
+__all__ = sorted(_HOMES)
+
+keras_setup.install()
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'kerasft' has no attribute {name!r}")
+    module = importlib.import_module(f"kerasft.{home}")
+    value = module if name == home else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,154 @@
+"""What every backbone family offers: loading, its layers as parts, wiring them into a graph, framing token ids."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from kerasft.config import Registry
+from kerasft.errors import PresetError
+
+FAMILIES: Registry[Family] = Registry("backbone family", "kerasft.backbones")
+
+
+@dataclass
+class Parts:
+    """The layers of a backbone, by role. Tuning methods replace or freeze them before they are wired.
+
+    Attributes:
+        token_embedding: Ids -> vectors.
+        position_embedding: Adds where a token stands.
+        blocks: The Transformer blocks, first to last.
+        segment_embedding: First or second text (BERT), or None.
+        embeddings_norm: Normalisation after the embeddings (BERT), or None.
+        embeddings_dropout: Dropout after the embeddings.
+        final_norm: Normalisation after the last block (GPT-2), or None.
+        pooler: Dense layer on the first token (BERT), or None.
+        inference: True runs all parts as at inference (no dropout), also while training.
+    """
+
+    token_embedding: Any
+    position_embedding: Any
+    blocks: list[Any]
+    segment_embedding: Any = None
+    embeddings_norm: Any = None
+    embeddings_dropout: Any = None
+    final_norm: Any = None
+    pooler: Any = None
+    inference: bool = False
+
+    def layers(self) -> Iterator[Any]:
+        """Every layer, in the order data passes them."""
+        first = (self.token_embedding, self.position_embedding, self.segment_embedding)
+        rest = (self.embeddings_norm, self.embeddings_dropout, *self.blocks, self.final_norm, self.pooler)
+        return (layer for layer in (*first, *rest) if layer is not None)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Parts wired into a functional graph; tasks put a head on it.
+
+    Attributes:
+        inputs: Keras inputs by name: `token_ids`, `padding_mask` (1 keeps) and, for BERT, `segment_ids`, each (B, L).
+        sequence: (B, L, H) one vector a token.
+        pooled: (B, H) one vector a text the family was pre-trained to give, or None.
+        hidden_dim: H.
+        hidden_dropout: The backbone's dropout rate.
+    """
+
+    inputs: dict[str, Any]
+    sequence: Any
+    pooled: Any
+    hidden_dim: int
+    hidden_dropout: float
+
+
+@dataclass
+class Backbone:
+    """A loaded backbone with its tokenizer.
+
+    Attributes:
+        family: Which family it belongs to.
+        model: The KerasHub backbone that owns the layers.
+        tokenizer: KerasHub tokenizer.
+        config: All that is needed to build `model` again without its weights.
+    """
+
+    family: Family
+    model: Any
+    tokenizer: Any
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens the position embedding has room for."""
+        return int(self.model.max_sequence_length)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return int(self.model.count_params())
+
+
+class Family(ABC):
+    """All that is special about one kind of backbone."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    causal: ClassVar[bool]  # each token sees only those before it
+    hf_types: ClassVar[tuple[str, ...]]  # `model_type` in a Hugging Face config.json
+    kerashub_class: ClassVar[str]  # class name of the KerasHub backbone
+    has_segments: ClassVar[bool]
+    default_pooling: ClassVar[str]
+
+    @abstractmethod
+    def load(self, folder: Path, *, dtype: str, dropout: float | None) -> Backbone:
+        """Read a KerasHub preset folder or a Hugging Face folder."""
+
+    @abstractmethod
+    def load_tokenizer(self, folder: Path) -> Any:
+        """The KerasHub tokenizer of such a folder."""
+
+    @abstractmethod
+    def rebuild(self, config: dict[str, Any], tokenizer_folder: Path, *, dtype: str) -> Backbone:
+        """Build from `Backbone.config`, with random weights, and a saved tokenizer."""
+
+    @abstractmethod
+    def save_tokenizer(self, backbone: Backbone, folder: Path) -> None:
+        """Write the vocabulary files `rebuild` reads."""
+
+    @abstractmethod
+    def parts(self, backbone: Backbone) -> Parts:
+        """The backbone's own layers by role."""
+
+    @abstractmethod
+    def wire(self, parts: Parts, backbone: Backbone) -> Encoder:
+        """Put parts together as the family's paper does."""
+
+    @abstractmethod
+    def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
+        """Ids that begin a text, ids that end each segment, and the padding id."""
+
+
+def get_family(name: str) -> Family:
+    """The family of that name."""
+    return FAMILIES.get(name)()
+
+
+def family_of(config: dict[str, Any], where: str) -> Family:
+    """The family a preset's config.json belongs to.
+
+    Raises:
+        PresetError: No family of ours reads it.
+    """
+    hf_type = config.get("model_type")
+    registered = str(config.get("registered_name", "")).rpartition(">")[2] or str(config.get("class_name", ""))
+    for cls in FAMILIES.all().values():
+        if hf_type in cls.hf_types or registered == cls.kerashub_class:
+            return cls()
+    known = ", ".join(f"{cls.title}" for cls in FAMILIES.all().values())
+    what = hf_type or registered or "unknown"
+    raise PresetError(f"Models of type {what!r} are not supported.", where=where, hint=f"Supported families: {known}.")

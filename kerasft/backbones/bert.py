@@ -1,0 +1,95 @@
+"""BERT (Devlin et al. 2018): bidirectional, `[CLS] a [SEP] b [SEP]`, segments, a pooler on the first token."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kerasft.backbones.base import FAMILIES, Backbone, Encoder, Family, Parts
+from kerasft.config import read_json
+
+
+@FAMILIES.register
+class Bert(Family):
+    """BERT and models of its shape: MiniLM, BGE small to large, multilingual and Chinese BERT."""
+
+    name = "bert"
+    title = "BERT"
+    causal = False
+    hf_types = ("bert",)
+    kerashub_class = "BertBackbone"
+    has_segments = True
+    default_pooling = "pooled"
+
+    def load(self, folder: Path, *, dtype: str, dropout: float | None) -> Backbone:
+        import keras_hub
+
+        from kerasft.backbones import loading
+
+        model, config = loading.load_weights(keras_hub.models.BertBackbone, folder, dtype=dtype, dropout=dropout)
+        return Backbone(self, model, self.load_tokenizer(folder), config)
+
+    def load_tokenizer(self, folder: Path) -> Any:
+        import keras_hub
+
+        from kerasft.backbones import loading
+
+        if loading.is_kerashub(folder):
+            return keras_hub.models.BertTokenizer.from_preset(str(folder))
+        path = folder / "tokenizer_config.json"
+        given = read_json(path) if path.exists() else {}
+        lowercase = bool(given.get("do_lower_case", True))
+        strip = given.get("strip_accents")
+        # Hugging Face strips accents when it lower-cases, unless told otherwise; KerasHub's converter does not.
+        return self._tokenizer(folder / "vocab.txt", lowercase, lowercase if strip is None else bool(strip))
+
+    def _tokenizer(self, vocabulary: Path, lowercase: bool, strip_accents: bool) -> Any:
+        import keras_hub
+
+        return keras_hub.models.BertTokenizer(str(vocabulary), lowercase=lowercase, strip_accents=strip_accents)
+
+    def rebuild(self, config: dict[str, Any], tokenizer_folder: Path, *, dtype: str) -> Backbone:
+        import keras_hub
+
+        from kerasft.backbones import loading
+
+        model = loading.rebuild_model(keras_hub.models.BertBackbone, config, dtype=dtype)
+        given = read_json(tokenizer_folder / "tokenizer.json")
+        vocabulary = tokenizer_folder / "vocabulary.txt"
+        return Backbone(self, model, self._tokenizer(vocabulary, given["lowercase"], given["strip_accents"]), config)
+
+    def save_tokenizer(self, backbone: Backbone, folder: Path) -> None:
+        tokenizer = backbone.tokenizer
+        tokenizer.save_assets(str(folder))
+        options = {"lowercase": bool(tokenizer.lowercase), "strip_accents": bool(tokenizer.strip_accents)}
+        (folder / "tokenizer.json").write_text(json.dumps(options), encoding="utf-8")
+
+    def parts(self, backbone: Backbone) -> Parts:
+        model = backbone.model
+        return Parts(
+            token_embedding=model.token_embedding,
+            position_embedding=model.position_embedding,
+            segment_embedding=model.segment_embedding,
+            embeddings_norm=model.embeddings_layer_norm,
+            embeddings_dropout=model.embeddings_dropout,
+            blocks=list(model.transformer_layers),
+            pooler=model.pooled_dense,
+        )
+
+    def wire(self, parts: Parts, backbone: Backbone) -> Encoder:
+        import keras
+
+        names = ("token_ids", "segment_ids", "padding_mask")
+        inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
+        mode = {"training": False} if parts.inference else {}
+        tokens = parts.token_embedding(inputs["token_ids"])  # (B, L, H)
+        x = tokens + parts.position_embedding(tokens) + parts.segment_embedding(inputs["segment_ids"])
+        x = parts.embeddings_dropout(parts.embeddings_norm(x), **mode)
+        for block in parts.blocks:
+            x = block(x, padding_mask=inputs["padding_mask"], **mode)
+        pooled = parts.pooler(x[:, 0, :])  # (B, H)
+        return Encoder(inputs, x, pooled, backbone.model.hidden_dim, backbone.model.dropout)
+
+    def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
+        return [tokenizer.cls_token_id], [tokenizer.sep_token_id], tokenizer.pad_token_id

@@ -1,0 +1,250 @@
+"""Options as data: one description of an option feeds docs, command line, app widget and search range."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import importlib.metadata
+import json
+import math
+import pkgutil
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from kerasft.errors import ConfigError
+
+T = TypeVar("T")
+Self = TypeVar("Self", bound="Options")
+
+
+def option(
+    default: Any = MISSING,
+    help: str = "",
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    advanced: bool = False,
+) -> Any:
+    """A field of an `Options` dataclass.
+
+    Args:
+        default: The value when none is given; without one the option is required.
+        help: One sentence: meaning, unit, and what the default does.
+        low: Smallest value allowed, inclusive.
+        high: Largest value allowed, inclusive.
+        choices: The only strings allowed.
+        advanced: True keeps it out of the first screen of the app.
+    """
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "advanced": advanced}
+    if isinstance(default, (dict, list)):
+        raise TypeError("a mutable default is shared between objects; use a tuple or None")
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class OptionSpec:
+    """What is known of one option: read from the dataclass, used by command line, app and docs."""
+
+    name: str
+    kind: type  # int, float, str, bool or tuple (of str)
+    optional: bool  # None is allowed, and means "decide for me" or "off"
+    default: Any
+    help: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...] | None
+    advanced: bool
+
+    @property
+    def required(self) -> bool:
+        """True when there is no default."""
+        return self.default is MISSING
+
+    def parse(self, text: str) -> Any:
+        """The value that `text` (a command-line argument or a form field) stands for.
+
+        Raises:
+            ConfigError: The text is not of this option's type.
+        """
+        plain = text.strip()
+        if self.optional and plain.lower() in ("", "none", "auto"):
+            return None
+        try:
+            if self.kind is bool:
+                return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[plain.lower()]
+            if self.kind is tuple:
+                return tuple(part.strip() for part in plain.split(",") if part.strip())
+            return text if self.kind is str else self.kind(plain)
+        except (KeyError, ValueError):
+            expected = {bool: "true or false", int: "a whole number", float: "a number"}[self.kind]
+            raise ConfigError(f"Option '{self.name}' takes {expected}. Received: {text!r}.") from None
+
+    def faults(self, value: Any) -> Iterator[str]:
+        """Sentences on what is wrong with `value`; none when it is fine."""
+        if value is None:
+            if not self.optional:
+                yield f"'{self.name}' needs a value. Received: None."
+            return
+        accepted = (int, float) if self.kind is float else self.kind
+        if not isinstance(value, accepted) or (isinstance(value, bool) and self.kind is not bool):
+            yield f"'{self.name}' must be of type {self.kind.__name__}. Received: {value!r}."
+            return
+        if isinstance(value, float) and not math.isfinite(value):
+            yield f"'{self.name}' must be a finite number. Received: {value!r}."
+        if self.low is not None and value < self.low:
+            yield f"'{self.name}' must be at least {self.low:g}. Received: {value!r}."
+        if self.high is not None and value > self.high:
+            yield f"'{self.name}' must be at most {self.high:g}. Received: {value!r}."
+        if self.choices and value not in self.choices:
+            close = difflib.get_close_matches(str(value), self.choices, n=1)
+            meant = f" Did you mean {close[0]!r}?" if close else ""
+            yield f"'{self.name}' must be one of {', '.join(self.choices)}. Received: {value!r}.{meant}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Base of every options object: frozen, keyword-only, checked whole when made, JSON in and out."""
+
+    name: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for spec in self.specs():
+            value = getattr(self, spec.name)
+            if spec.kind is tuple and isinstance(value, list):
+                object.__setattr__(self, spec.name, tuple(value))
+        faults = [fault for spec in self.specs() for fault in spec.faults(getattr(self, spec.name))]
+        faults = faults or list(self.cross_faults())
+        if faults:
+            raise ConfigError(f"{type(self).__name__}: " + " ".join(faults), where=self.name or None)
+
+    def cross_faults(self) -> Iterator[str]:
+        """Sentences on combinations that are impossible; each option by itself is already known to be fine."""
+        return iter(())
+
+    @classmethod
+    def specs(cls) -> tuple[OptionSpec, ...]:
+        """The options of this class, in order."""
+        return _specs(cls)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; a registered class adds its `name`."""
+        values = {spec.name: getattr(self, spec.name) for spec in self.specs()}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+        return {"name": self.name, **plain} if self.name else plain
+
+    @classmethod
+    def from_dict(cls: type[Self], values: dict[str, Any]) -> Self:
+        """The object that `to_dict` described.
+
+        Raises:
+            ConfigError: An unknown option, or a value that breaks its rule; all faults at once.
+        """
+        known = {spec.name for spec in cls.specs()}
+        given = {key: value for key, value in values.items() if key != "name" or "name" in known}
+        unknown = [key for key in given if key not in known]
+        if unknown:
+            meant = [difflib.get_close_matches(key, known, n=1) for key in unknown]
+            hints = [f"'{k}' (did you mean '{m[0]}'?)" if m else f"'{k}'" for k, m in zip(unknown, meant, strict=True)]
+            raise ConfigError(f"{cls.__name__} has no option {', '.join(hints)}.", hint=f"Options: {', '.join(sorted(known))}.")
+        missing = [spec.name for spec in cls.specs() if spec.required and spec.name not in given]
+        if missing:
+            raise ConfigError(f"{cls.__name__} needs {', '.join(missing)}.")
+        return cls(**given)
+
+
+def _specs(cls: type[Options]) -> tuple[OptionSpec, ...]:
+    hints = typing.get_type_hints(cls)
+    specs = []
+    for item in dataclasses.fields(cls):
+        kinds = typing.get_args(hints[item.name]) if _is_union(hints[item.name]) else (hints[item.name],)
+        kind = next(k for k in kinds if k is not type(None))
+        kind = tuple if typing.get_origin(kind) is tuple else kind
+        specs.append(
+            OptionSpec(
+                name=item.name,
+                kind=kind,
+                optional=type(None) in kinds,
+                default=item.default,
+                help=item.metadata.get("help", ""),
+                low=item.metadata.get("low"),
+                high=item.metadata.get("high"),
+                choices=item.metadata.get("choices"),
+                advanced=item.metadata.get("advanced", False),
+            )
+        )
+    return tuple(specs)
+
+
+def _is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+class Registry(Generic[T]):
+    """Finds the classes of one kind: every module of a package, then the entry points of other packages.
+
+    Args:
+        kind: What is registered, for messages: `task`, `tuning method`.
+        package: The package whose modules register themselves when imported.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self._kind = kind
+        self._package = package
+        self._found: dict[str, type[T]] = {}
+        self._searched = False
+
+    def register(self, cls: type[T]) -> type[T]:
+        """Class decorator; the class is found by its `name`."""
+        name = cls.name  # type: ignore[attr-defined]
+        other = self._found.get(name)
+        if other is not None and other.__qualname__ != cls.__qualname__:
+            raise ConfigError(f"Two {self._kind}s are named '{name}': {other.__module__} and {cls.__module__}.")
+        self._found[name] = cls
+        return cls
+
+    def all(self) -> dict[str, type[T]]:
+        """Every class, by name, sorted."""
+        if not self._searched:
+            package = importlib.import_module(self._package)
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{self._package}.{module.name}")
+            for point in importlib.metadata.entry_points(group=self._package):
+                self.register(point.load())
+            self._searched = True
+        return dict(sorted(self._found.items()))
+
+    def get(self, name: str) -> type[T]:
+        """The class of that name.
+
+        Raises:
+            ConfigError: There is none; the message lists those there are.
+        """
+        found = self.all()
+        if name not in found:
+            close = difflib.get_close_matches(name, found, n=1)
+            hint = f"Did you mean '{close[0]}'?" if close else f"There are: {', '.join(found)}."
+            raise ConfigError(f"There is no {self._kind} named {name!r}.", hint=hint)
+        return found[name]
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in a file.
+
+    Raises:
+        ConfigError: The file is absent or is not JSON; names the line.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"There is no file {str(path)!r}.") from None
+    except (UnicodeDecodeError, IsADirectoryError) as error:
+        raise ConfigError(f"{str(path)!r} cannot be read as JSON text: {error}.") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{str(path)!r} is not valid JSON: {error.msg}.", where=f"{path}, line {error.lineno}") from None

@@ -1,0 +1,126 @@
+"""Which column is the text, which the label: given by the person, else guessed by name, then by content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kerasft.errors import DataError, name_values
+
+TEXT_NAMES = frozenset(
+    ["text", "sentence", "review", "comment", "content", "body", "message", "tweet", "document", "post", "utterance", "question", "premise", "sentence1", "question1", "text_a", "text1", "sentence_a", "review_text", "texto", "texte", "satz", "kommentar", "description", "abstract", "query"]
+)
+PAIR_NAMES = frozenset(["sentence2", "question2", "hypothesis", "text_pair", "text_b", "text2", "sentence_b", "second_text"])
+LABEL_NAMES = frozenset(
+    ["label", "labels", "class", "category", "categories", "sentiment", "target", "stars", "rating", "topic", "intent", "y", "polarity", "emotion", "tag", "gold", "score", "label_text", "etiqueta", "klasse", "kategorie", "is_duplicate"]
+)
+SPLIT_NAMES = frozenset(["split", "fold", "partition", "subset"])
+_SAMPLE = 2_000
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The role of each column that has one.
+
+    Attributes:
+        text: Name of the text column.
+        text_pair: Name of the second text's column, or None.
+        label: Name of the label column, or None for data without labels.
+        split: Name of the column that says train, validation or test, or None.
+    """
+
+    text: str
+    text_pair: str | None = None
+    label: str | None = None
+    split: str | None = None
+
+
+def find_columns(
+    table: pa.Table,
+    source: str,
+    *,
+    text: str | None = None,
+    text_pair: str | None = None,
+    label: str | None = None,
+    split: str | None = None,
+    need_label: bool = True,
+) -> Columns:
+    """Map columns to roles; what is not given is guessed.
+
+    Args:
+        table: Columns of strings.
+        source: File name, for messages.
+        text: Name of the text column, or None to guess.
+        text_pair: Name of the second text's column; None takes one only where its name says so.
+        label: Name of the label column, or None to guess.
+        split: Name of the split column; None takes one only where its name says so.
+        need_label: Fail when no label column is found.
+
+    Raises:
+        DataError: A named column is absent or named twice, or the guess is not clear; lists the columns.
+    """
+    names = list(table.column_names)
+    given = {role: name for role, name in (("text", text), ("text_pair", text_pair), ("label", label), ("split", split)) if name}
+    for role, name in given.items():
+        _check_present(name, names, role, source)
+    if len(set(given.values())) < len(given):
+        raise DataError(f"One column cannot have two roles. Received: {given}.", where=source)
+    free = [name for name in names if name not in given.values()]
+    split = split or _by_name(free, SPLIT_NAMES)
+    free = [name for name in free if name != split]
+    label = label or _by_name(free, LABEL_NAMES)
+    free = [name for name in free if name != label]
+    text_pair = text_pair or (_by_name(free, PAIR_NAMES) if text is None else None)
+    free = [name for name in free if name != text_pair]
+    text = text or _by_name(free, TEXT_NAMES) or _longest(table, free)
+    free = [name for name in free if name != text]
+    label = label or _few_values(table, free)
+    listing = f"The columns are: {name_values(names, most=20)}."
+    if text is None:
+        raise DataError("No column looks like a text. " + listing, where=source, hint="Name it: text='...'.")
+    if label is None and need_label:
+        raise DataError("No column looks like a label. " + listing, where=source, hint="Name it: label='...'.")
+    return Columns(text, text_pair, label, split)
+
+
+def _check_present(name: str, names: Sequence[str], role: str, source: str) -> None:
+    if name not in names:
+        hint = f"The columns are: {name_values(names, most=20)}."
+        raise DataError(f"There is no column {name!r} for {role}.", where=source, hint=hint)
+    if f"{name} (2)" in names:
+        hint = "Rename one of them in the file."
+        raise DataError(f"Two columns are named {name!r}, so which is the {role} is not clear.", where=source, hint=hint)
+
+
+def _by_name(names: Sequence[str], known: frozenset[str]) -> str | None:
+    """The first column of a known name; one that is there twice is not clear and so not taken."""
+    for name in names:
+        if name.lower().replace(" ", "_").replace("-", "_") in known and f"{name} (2)" not in names:
+            return name
+    return None
+
+
+def _longest(table: pa.Table, names: Sequence[str]) -> str | None:
+    """The column with the longest cells on average, if they are longer than a word or it is the only column."""
+    lengths = {}
+    for name in names:
+        mean = pc.mean(pc.utf8_length(table[name].slice(0, _SAMPLE))).as_py()
+        lengths[name] = mean or 0.0
+    best = max(lengths, key=lambda name: lengths[name], default=None)
+    return best if best is not None and (lengths[best] >= 12 or len(table.column_names) <= 2) else None
+
+
+def _few_values(table: pa.Table, names: Sequence[str]) -> str | None:
+    """The one column with few different values for its rows; None when there is none or more than one."""
+    found = []
+    for name in names:
+        column = table[name].slice(0, _SAMPLE).drop_null()
+        distinct = len(pc.unique(column))
+        if distinct and distinct <= max(2, min(50, len(column) // 3)):
+            found.append((name, distinct))
+    several = [name for name, distinct in found if distinct > 1]
+    candidates = several or [name for name, _ in found]
+    return candidates[0] if len(candidates) == 1 else None

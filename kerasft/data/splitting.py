@@ -1,0 +1,53 @@
+"""Seeded, stratified splits that keep equal texts on one side."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+
+def normalise(text: str) -> str:
+    """The form under which two texts count as the same: lower case, white space collapsed."""
+    return " ".join(text.lower().split())
+
+
+def text_key(text: str, pair: str | None) -> bytes:
+    """Short key of a text or a pair, equal for texts that differ in case or white space only."""
+    joined = normalise(text) + "\x1f" + normalise(pair or "")
+    return hashlib.blake2b(joined.encode("utf-8", errors="surrogatepass"), digest_size=12).digest()
+
+
+def stratified_split(groups: np.ndarray, strata: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Choose about `fraction` of the rows, the same share of every stratum, whole groups at a time.
+
+    Each stratum keeps at least one group outside; the fractions that rounding leaves over go to the strata that
+    lost most (largest remainder), so that the total is right even with hundreds of small classes.
+
+    Args:
+        groups: (rows,) int; rows of one group stay together (equal texts).
+        strata: (rows,) int; the class of each row. A group belongs to the stratum of its first row.
+        fraction: Share to choose, 0 to 1.
+        seed: Same seed, same choice.
+
+    Returns:
+        (rows,) bool, True where chosen.
+    """
+    unique, first = np.unique(groups, return_index=True)
+    group_strata = strata[first]
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(unique))
+    by_stratum = order[np.argsort(group_strata[order], kind="stable")]
+    classes, starts = np.unique(group_strata[by_stratum], return_index=True)
+    sizes = np.diff(np.append(starts, len(by_stratum)))
+    exact = sizes * fraction
+    wanted = np.minimum(np.floor(exact).astype(int), sizes - 1)
+    remainders = np.where(wanted < sizes - 1, exact - wanted, -1.0)
+    missing = int(round(len(unique) * fraction)) - int(wanted.sum())
+    for index in np.argsort(-remainders, kind="stable")[: max(0, missing)]:
+        if remainders[index] > 0:
+            wanted[index] += 1
+    chosen = np.zeros(len(unique), dtype=bool)
+    for start, count, _ in zip(starts, wanted, classes, strict=True):
+        chosen[by_stratum[start : start + count]] = True
+    return chosen[np.searchsorted(unique, groups)]

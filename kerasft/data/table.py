@@ -1,0 +1,107 @@
+"""The one shape every reader produces: named columns of strings, each row with its number in the file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+CHUNK = 50_000  # rows held as Python objects at a time; keeps a million-row file in bounded memory
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the reader did or left out that a person should know.
+
+    Attributes:
+        code: Short stable name: `ragged_rows`, `encoding`.
+        message: One sentence.
+        rows: The row numbers concerned, as a spreadsheet shows them.
+    """
+
+    code: str
+    message: str
+    rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of strings (`None` is a missing value).
+
+    Attributes:
+        columns: Arrow table, every column `large_string`.
+        rows: (rows,) int64, the number of each row in its source: for a CSV file the record's number, header
+            and blank lines counted, so that it is the row a spreadsheet shows.
+        source: File name, or what the rows came from, for messages.
+        notes: What the reader did that is worth knowing.
+    """
+
+    columns: pa.Table
+    rows: np.ndarray
+    source: str
+    notes: tuple[Note, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return self.columns.num_rows
+
+    @property
+    def names(self) -> list[str]:
+        """Column names, in order."""
+        return list(self.columns.column_names)
+
+    def take(self, indices: np.ndarray) -> Table:
+        """The rows at `indices`, in that order."""
+        return Table(self.columns.take(pa.array(indices)), self.rows[indices], self.source, self.notes)
+
+
+class TableBuilder:
+    """Collects rows in chunks, so that Python objects never pile up."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
+        self._pending: list[Sequence[str | None]] = []
+        self._numbers: list[int] = []
+        self._chunks: list[pa.RecordBatch] = []
+        self._row_chunks: list[np.ndarray] = []
+
+    def add(self, number: int, values: Sequence[str | None]) -> None:
+        """Add one row; `values` is as long as there are columns."""
+        self._pending.append(values)
+        self._numbers.append(number)
+        if len(self._pending) >= CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        columns = zip(*self._pending, strict=True) if self._pending else ([] for _ in self._names)
+        arrays = [pa.array(list(column), type=pa.large_string()) for column in columns]
+        self._chunks.append(pa.RecordBatch.from_arrays(arrays, names=self._names))
+        self._row_chunks.append(np.asarray(self._numbers, dtype=np.int64))
+        self._pending, self._numbers = [], []
+
+    def build(self, source: str, notes: Iterable[Note] = ()) -> Table:
+        """The table of all rows added."""
+        if self._pending or not self._chunks:
+            self._flush()
+        return Table(pa.Table.from_batches(self._chunks), np.concatenate(self._row_chunks), source, tuple(notes))
+
+
+def as_text(value: Any) -> str | None:
+    """A cell as text: integral floats without `.0` (pandas makes them of integers), lists and objects as JSON."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, list | dict | tuple | np.ndarray):
+        return json.dumps(value.tolist() if isinstance(value, np.ndarray) else value, ensure_ascii=False)
+    return str(value)

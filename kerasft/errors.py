@@ -1,0 +1,97 @@
+"""Every error KerasFT raises on purpose.
+
+    KerasFTError
+    ├── ConfigError          (ValueError)       an option, or a combination of options, is not possible
+    ├── DataError            (ValueError)       a file or table breaks a rule; names file, rows and column
+    ├── PresetError          (LookupError)      a pretrained model is unknown, absent, damaged or refused
+    ├── MissingPackageError  (ImportError)      an optional package is needed and not installed
+    ├── RunError             (RuntimeError)     training cannot go on, or a run's folder is not usable
+    │   └── RunExistsError                      the folder already holds a run
+    ├── ArtifactError        (OSError)          a saved file is missing, damaged or from elsewhere
+    └── ExportError          (RuntimeError)     a SavedModel would not serve what the model predicts
+
+Each error has three parts: the rule that was broken, where (`where`), and what to do next (`hint`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+class KerasFTError(Exception):
+    """Base of all errors of this library.
+
+    Args:
+        message: The rule that was broken and what was received.
+        where: The file, rows, column or option concerned.
+        hint: What to do next.
+    """
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.where:
+            lines.append(f"  where: {self.where}")
+        if self.hint:
+            lines.append(f"  hint:  {self.hint}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.where, self.hint))
+
+
+def _rebuild(cls: type[KerasFTError], message: str, where: str | None, hint: str | None) -> KerasFTError:
+    return cls(message, where=where, hint=hint)
+
+
+class ConfigError(KerasFTError, ValueError):
+    """An option, or a combination of options, is not possible."""
+
+
+class DataError(KerasFTError, ValueError):
+    """A file or table breaks a rule."""
+
+
+class PresetError(KerasFTError, LookupError):
+    """A pretrained model is unknown, absent, damaged or refused."""
+
+
+class MissingPackageError(KerasFTError, ImportError):
+    """An optional package is needed and not installed."""
+
+
+class RunError(KerasFTError, RuntimeError):
+    """Training cannot go on, or a run's folder is not usable."""
+
+
+class RunExistsError(RunError):
+    """The folder already holds a run; it is never overwritten without being asked."""
+
+
+class ArtifactError(KerasFTError, OSError):
+    """A saved file is missing, damaged or from elsewhere."""
+
+
+class ExportError(KerasFTError, RuntimeError):
+    """A SavedModel would not serve what the model predicts."""
+
+
+def name_rows(rows: Sequence[int], *, most: int = 5) -> str:
+    """Row numbers for a message: `rows 17, 204, 388 and 2 more`."""
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    text = "rows " + ", ".join(str(row) for row in rows[:most])
+    return text if len(rows) <= most else f"{text} and {len(rows) - most:,} more"
+
+
+def name_values(values: Iterable[object], *, most: int = 6) -> str:
+    """Values for a message: `'a', 'b' and 3 more`, each cut at 60 characters."""
+    listed = list(values)
+    shown = [repr(v) if len(repr(v)) <= 60 else repr(v)[:57] + "...'" for v in listed[:most]]
+    text = ", ".join(shown)
+    return text if len(listed) <= most else f"{text} and {len(listed) - most:,} more"

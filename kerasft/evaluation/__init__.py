@@ -1,0 +1,1 @@
+"""Figures and reports. Knows no TensorFlow; the metrics are scikit-learn's."""

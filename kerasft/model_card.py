@@ -1,0 +1,42 @@
+"""The README of a run's folder: what was trained, on what, how good it is, how to use it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasft.evaluation.report import Report
+
+
+def model_card(recipe: dict[str, Any], labels: tuple[str, ...], reports: dict[str, Report]) -> str:
+    """Markdown for `README.md`.
+
+    Args:
+        recipe: The run as JSON values, with versions and row counts.
+        labels: Label names.
+        reports: Evaluations by split.
+    """
+    train = recipe["resolved"]["train"]
+    shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
+    rows = ", ".join(f"{count:,} {name}" for name, count in recipe["rows"].items())
+    share = recipe["trainable_parameters"] / recipe["parameters"]
+    facts = [
+        f"- base model: {recipe['preset']} ({recipe['parameters']:,} parameters, {share:.1%} trained)",
+        f"- task: {recipe['task']['name']}; tuning: {recipe['tuning']['name']}",
+        f"- labels: {shown}",
+        f"- data: {recipe['data']['path'] or 'rows from memory'}; rows: {rows}; SHA-256 {recipe['data_sha256'][:16]}…",
+        f"- training: {train['epochs']} epochs, learning rate {train['learning_rate']:g}, batch "
+        f"{train['batch_size'] * train['accumulate']}, seed {train['seed']}, {recipe['seconds']:,.0f} s",
+        f"- versions: {', '.join(f'{name} {version}' for name, version in recipe['versions'].items())}",
+    ]
+    use = (
+        "```python\nimport kerasft as kft\n\n"
+        'model = kft.load("THIS FOLDER")\nmodel.predict("some text")\n```\n\n'
+        'Or, on the command line: `kerasft predict THIS_FOLDER "some text"`.'
+    )
+    limits = (
+        "The figures hold for rows like those of the data above; texts of another kind, language or time can do "
+        "worse. The model repeats the biases of its base model and of the labels."
+    )
+    tables = "\n".join(report.to_markdown().replace("\n## ", "\n### ") for report in reports.values())
+    title = f"# {recipe['task']['name'].replace('_', ' ').capitalize()} with {recipe['preset']}"
+    return "\n".join([title, "", *facts, "", "## Use", "", use, "", "## Limits", "", limits, "", tables])

@@ -1,0 +1,1 @@
+"""Tensors a model understands: encoded examples kept on disk, and batches of them."""

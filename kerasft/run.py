@@ -1,0 +1,517 @@
+"""`RunConfig`, `finetune` and `resume`: a run is data, and this turns it into a `FineTunedModel`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from kerasft.backbones.loading import load_backbone, load_framer
+from kerasft.config import read_json
+from kerasft.data.dataset import DataConfig, Dataset, Split, load_data
+from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError, RunError, RunExistsError
+from kerasft.evaluation.report import save_reports
+from kerasft.events import Emit, Failed, Finished, JsonLog, Phase, Started, Stopped, Warned, fan_out, read_events
+from kerasft.model import FineTunedModel, assemble, load
+from kerasft.model_card import model_card
+from kerasft.preprocessing.batching import make_batches, plan_epoch
+from kerasft.preprocessing.encoding import Encoded, encode
+from kerasft.presets import DEFAULT_PRESET, fetch, find_preset
+from kerasft.tasks import Task, get_task
+from kerasft.tasks.classification import TextClassification
+from kerasft.training.checkpoint import Checkpoints, TrainingState
+from kerasft.training.optimizer import make_optimizer
+from kerasft.training.options import TrainConfig
+from kerasft.training.stopping import STOP_FILE, StopRequest
+from kerasft.training.strategy import prepare, wrap_optimizer
+from kerasft.training.trainer import Job, train
+from kerasft.tuning import Tuning, get_tuning
+from kerasft.tuning.full import Full
+from kerasft.weights import write_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """A whole run as data: what `kerasft train run.json` reads and a run's folder keeps.
+
+    Attributes:
+        preset: Name, path or handle of the pretrained model.
+        data: Where the rows are.
+        task: What is learned.
+        tuning: Which weights learn.
+        train: How.
+    """
+
+    preset: str = DEFAULT_PRESET
+    data: DataConfig = field(default_factory=DataConfig)
+    task: Task = field(default_factory=TextClassification)
+    tuning: Tuning = field(default_factory=Full)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        parts = {name: getattr(self, name).to_dict() for name in ("data", "task", "tuning", "train")}
+        return {"preset": self.preset, **parts}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunConfig:
+        """The run `to_dict` described; keys of a finished run's `run.json` beyond the recipe are passed over.
+
+        Raises:
+            ConfigError: A value breaks its rule.
+        """
+        if not isinstance(values, dict):
+            raise ConfigError(f"A run is a JSON object. Received: {type(values).__name__}.")
+        task = dict(values.get("task", {}))
+        tuning = dict(values.get("tuning", {}))
+        return cls(
+            preset=str(values.get("preset", DEFAULT_PRESET)),
+            data=DataConfig.from_dict(values.get("data", {})),
+            task=get_task(task.pop("name", TextClassification.name), **task),
+            tuning=get_tuning(tuning.pop("name", Full.name), **tuning),
+            train=TrainConfig.from_dict(values.get("train", {})),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the run as JSON."""
+        write_text(Path(path), json.dumps(self.to_dict(), indent=1, ensure_ascii=False))
+
+    @classmethod
+    def load(cls, path: str | Path) -> RunConfig:
+        """Read a run from JSON, also from a finished run's `run.json`."""
+        return cls.from_dict(read_json(Path(path)))
+
+
+def finetune(
+    preset: str,
+    data: Any,
+    task: Task | None = None,
+    *,
+    tuning: Tuning | None = None,
+    train: TrainConfig | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    on_event: Emit | None = None,
+) -> FineTunedModel:
+    """Fine-tune a pretrained model.
+
+    Args:
+        preset: Name (`kerasft list presets`), folder, or `hf://owner/name`.
+        data: A `Dataset`, or anything `load_data` reads.
+        task: What is learned; text classification by default.
+        tuning: Which weights learn; all by default.
+        train: How; `None` values are chosen for the method and the size of the model.
+        out: Folder of the run; `saved_models/<data>-<preset>` with a free number when not given.
+        overwrite: Replace the run in `out`, if there is one.
+        on_event: Called with every event while the run goes.
+
+    Returns:
+        The model with the best weights. When the run was stopped it is the model so far, and `resume(out)` goes on.
+
+    Raises:
+        ConfigError: Options that do not fit.
+        DataError: Data that cannot be learned from.
+        PresetError: The preset cannot be had.
+        RunExistsError: `out` holds a run and `overwrite` is False.
+        RunError: The loss is no longer a number.
+    """
+    dataset = data if isinstance(data, Dataset) else load_data(data)
+    config = RunConfig(
+        preset=str(preset),
+        data=dataset.config,
+        task=task or TextClassification(),
+        tuning=tuning or Full(),
+        train=train or TrainConfig(),
+    )
+    folder = Path(out).expanduser() if out else free_folder(Path("saved_models"), config)
+    return start(config, folder, dataset=dataset, overwrite=overwrite, on_event=on_event)
+
+
+def start(
+    config: RunConfig,
+    folder: Path,
+    *,
+    dataset: Dataset | None = None,
+    overwrite: bool = False,
+    on_event: Emit | None = None,
+) -> FineTunedModel:
+    """Do a new run in a folder; as `finetune`, from a `RunConfig`."""
+    if holds_run(folder):
+        if not overwrite:
+            hint = f"Go on with it (kerasft resume {folder}), choose another folder, or replace it: overwrite=True (--overwrite)."
+            raise RunExistsError("The folder already holds a run.", where=str(folder), hint=hint)
+        clear(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STOP_FILE).unlink(missing_ok=True)
+    return _execute(config, folder, dataset, on_event, resuming=False)
+
+
+def resume(folder: str | Path, *, on_event: Emit | None = None) -> FineTunedModel:
+    """Go on with a run exactly where it stopped: the result is that of a run that was never stopped.
+
+    Args:
+        folder: The run's folder.
+        on_event: Called with every event.
+
+    Raises:
+        ArtifactError: There is no run, or no checkpoint that is whole.
+        DataError: The data have changed since.
+    """
+    folder = Path(folder).expanduser()
+    if not (folder / "run.json").exists():
+        raise ArtifactError("This folder holds no KerasFT run.", where=str(folder), hint="Give the folder that holds run.json.")
+    if any(isinstance(event, Finished) for event in _last_attempt(folder)):
+        return load(folder)
+    (folder / STOP_FILE).unlink(missing_ok=True)
+    return _execute(RunConfig.load(folder / "run.json"), folder, None, on_event, resuming=True)
+
+
+def _last_attempt(folder: Path) -> list[Any]:
+    return list(read_events(folder / "events.jsonl"))[-1:]
+
+
+def holds_run(folder: Path) -> bool:
+    """True when training has begun in this folder; a `run.json` alone is a run that was only prepared."""
+    return (folder / "events.jsonl").exists() or (folder / "model.safetensors").exists() or (folder / "checkpoints").exists()
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier run wrote; files that are not a run's stay."""
+    for name in ("checkpoints", "logs", "tokenizer", "serving", "data"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in ("run.json", "model.safetensors", "events.jsonl", "report.json", "report.md", "README.md", STOP_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def free_folder(root: Path, config: RunConfig) -> Path:
+    """A new folder's path, named after data and preset, numbered where the name is taken."""
+    source = Path(config.data.path).name.split(".")[0] if config.data.path else "run"
+    name = f"{source}-{Path(config.preset).name}".replace(" ", "_")
+    numbers = (root / (name if i == 1 else f"{name}-{i}") for i in range(1, 10_000))
+    return next(path for path in numbers if not path.exists())
+
+
+@contextmanager
+def _telling_failure(emit: Emit) -> Iterator[None]:
+    """End the log of a run that fails with an event that says why."""
+    try:
+        yield
+    except KerasFTError as error:
+        emit(Failed(error=type(error).__name__, message=error.message, where=error.where or "", hint=error.hint or ""))
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        emit(Stopped(step=0, reason="interrupted before training"))
+        raise
+    except BaseException as error:
+        memory = isinstance(error, MemoryError) or "ResourceExhausted" in type(error).__name__
+        hint = "Halve batch_size and double accumulate, or shorten max_length." if memory else ""
+        emit(Failed(error=type(error).__name__, message=str(error)[:2000], hint=hint))
+        if memory:
+            raise RunError("The machine ran out of memory.", hint=hint) from error
+        raise
+
+
+def _execute(
+    config: RunConfig, folder: Path, dataset: Dataset | None, on_event: Emit | None, *, resuming: bool
+) -> FineTunedModel:
+    log = JsonLog(folder / "events.jsonl")
+    emit = fan_out(log, on_event)
+    try:
+        stop = StopRequest(folder)
+        with _telling_failure(emit), stop.listening():
+            return _Run(config, folder, emit, stop, resuming).execute(dataset)
+    finally:
+        log.close()
+
+
+class _Run:
+    """The steps of one run, in order; each method is one step."""
+
+    def __init__(self, config: RunConfig, folder: Path, emit: Emit, stop: StopRequest, resuming: bool) -> None:
+        self.config, self.folder, self.emit, self.stop, self.resuming = config, folder, emit, stop, resuming
+        self.begun = time.monotonic()
+
+    def execute(self, dataset: Dataset | None) -> FineTunedModel:
+        data = self._load_data(dataset)
+        train_rows = self._usable(data["train"])
+        labels = self.config.task.learn_labels(train_rows)
+        train_rows, train_targets = self._known(train_rows, labels)
+        validation = self._known(self._usable(data["validation"]), labels) if "validation" in data else None
+        if "test" in data:
+            self._known(self._usable(data["test"]), labels)  # a faulty test split is told now, not after hours
+        model = self._build(data, labels, int(np.bincount(train_targets).argmax()))
+        options = self._resolve(model)
+        encoded = self._encode(model, train_rows, train_targets)
+        encoded_validation = self._encode(model, *validation) if validation and len(validation[0]) else None
+        job = self._compile(model, options, encoded, encoded_validation, train_targets)
+        checkpoints = Checkpoints(self.folder / "checkpoints", keep=options.keep_checkpoints)
+        state = self._restore(job, checkpoints) if self.resuming else TrainingState()
+        self._tell_start(model, job, state, encoded, encoded_validation)
+        outcome = train(job, options, checkpoints=checkpoints, state=state, stop=self.stop, emit=self._sinks(options))
+        model.recipe = self._recipe(data, model, options, state)
+        self._finish(model, data, outcome.state, outcome.stopped)
+        return model
+
+    def _load_data(self, dataset: Dataset | None) -> Dataset:
+        self.emit(Phase(phase="data", detail=self.config.data.path or "rows in memory"))
+        kept = self.folder / "data"
+        if dataset is None and self.config.data.path is None and kept.exists():
+            dataset = load_data({path.stem: path for path in kept.iterdir()}, self.config.data)
+        data = dataset or load_data(None, self.config.data)
+        if "train" not in data:
+            raise DataError("There is no training split.", hint=f"There are: {', '.join(data.splits)}.")
+        if data.config.path is None and not kept.exists():
+            # Rows from memory are kept beside the run: without them it could be neither resumed nor repeated.
+            kept.mkdir(parents=True)
+            for name, split in data.splits.items():
+                pq.write_table(split.table.columns, kept / f"{name}.parquet")
+        for note in data.notes:
+            self.emit(Warned(code=note.code, message=note.message))
+        self.hash = data.fingerprint()
+        before = read_json(self.folder / "run.json").get("data_sha256") if self.resuming else None
+        if before and before != self.hash:
+            hint = "Put the data back as they were, or start a new run."
+            raise DataError(
+                "The data have changed since the run was stopped, so it cannot go on exactly.",
+                where=str(data.config.path),
+                hint=hint,
+            )
+        self.config = replace(self.config, data=data.config)
+        recipe = {**self.config.to_dict(), "data_sha256": self.hash}
+        if not self.resuming:
+            write_text(self.folder / "run.json", json.dumps(recipe, indent=1, ensure_ascii=False))
+        return data
+
+    def _usable(self, split: Split) -> Split:
+        usable, notes = split.usable()
+        for note in notes:
+            self.emit(Warned(code=note.code, message=note.message))
+        if not len(usable):
+            raise DataError(f"No row of {split.name} has both a text and a label.", where=split.table.source)
+        return usable
+
+    def _known(self, split: Split, labels: tuple[str, ...]) -> tuple[Split, np.ndarray]:
+        targets = self.config.task.targets(split, labels)
+        unknown = int((targets < 0).sum())
+        if unknown:
+            self.emit(
+                Warned(code="unknown_label", message=f"{unknown:,} rows of {split.name} with an unknown label are left out.")
+            )
+            keep = np.flatnonzero(targets >= 0)
+            split, targets = split.take(keep), targets[keep]
+        return split, targets
+
+    def _build(self, data: Dataset, labels: tuple[str, ...], majority: int) -> FineTunedModel:
+        preset = find_preset(self.config.preset)
+        path = fetch(preset, self.emit)
+        self.emit(Phase(phase="model", detail=preset.name))
+        train = self.config.train
+        dtype = prepare(seed=train.seed, precision=train.precision)
+        backbone = load_backbone(path, dtype=dtype, dropout=train.dropout)
+        keras_model = assemble(backbone, self.config.task, self.config.tuning, labels, seed=train.seed)
+        return FineTunedModel(
+            self.config.task, self.config.tuning, labels, data.columns, backbone, keras_model, majority, folder=self.folder
+        )
+
+    def _resolve(self, model: FineTunedModel) -> TrainConfig:
+        advice = self.config.tuning.recommended(model.backbone.parameters)
+        given = self.config.train
+        return replace(
+            given,
+            learning_rate=given.learning_rate or advice.learning_rate,
+            epochs=given.epochs or advice.epochs,
+        )
+
+    def _encode(self, model: FineTunedModel, split: Split, targets: np.ndarray) -> Encoded:
+        self.emit(Phase(phase="tokenise", detail=f"{len(split):,} rows of {split.name}"))
+        encoded = model.encode(split, targets=targets)
+        if encoded.cut:
+            share = encoded.cut / len(encoded)
+            message = f"{encoded.cut:,} rows of {split.name} ({share:.1%}) are longer than {model.framer.max_length} tokens and are cut."
+            self.emit(
+                Warned(code="cut", message=message, hint=f"The model takes up to {model.backbone.max_length}: --task.max_length.")
+            )
+        return encoded
+
+    def _compile(
+        self, model: FineTunedModel, options: TrainConfig, encoded: Encoded, validation: Encoded | None, targets: np.ndarray
+    ) -> Job:
+        weights = class_weights(targets, len(model.labels)) if options.class_weights == "balanced" else None
+
+        def plan(epoch: int) -> list[np.ndarray]:
+            return plan_epoch(encoded.lengths, options.batch_size, seed=options.seed, epoch=epoch, group=options.group_by_length)
+
+        def validate() -> dict[str, float]:
+            assert validation is not None and validation.targets is not None
+            logits = model.logits(validation, batch_size=max(64, options.batch_size))
+            classes = len(np.unique(logits.argmax(axis=1))) if len(np.unique(validation.targets)) > 1 else 2
+            return {**model.task.score(logits, validation.targets), "predicted_classes": float(classes)}
+
+        assert options.epochs is not None and options.learning_rate is not None
+        steps = len(plan(0)) * options.epochs
+        optimizer = make_optimizer(
+            learning_rate=options.learning_rate,
+            total_updates=max(1, steps // options.accumulate),
+            warmup=options.warmup,
+            schedule=options.schedule,
+            weight_decay=options.weight_decay,
+            clip_norm=options.clip_norm,
+            accumulate=options.accumulate,
+            head_learning_rate=options.head_learning_rate,
+        )
+        keras_model = model.keras_model
+        keras_model.compile(
+            optimizer=wrap_optimizer(optimizer, options.precision),
+            loss=model.task.loss(label_smoothing=options.label_smoothing),
+            jit_compile=options.jit_compile,
+            auto_scale_loss=False,
+        )
+        keras_model.optimizer.build(keras_model.trainable_variables)
+        return Job(
+            model=keras_model,
+            plan=plan,
+            batches=lambda rows: make_batches(encoded, rows, weights=weights),
+            validate=validate if validation is not None else None,
+            monitor=model.task.main_metric if options.monitor == "auto" else options.monitor,
+            epochs=options.epochs,
+        )
+
+    def _restore(self, job: Job, checkpoints: Checkpoints) -> TrainingState:
+        state, damaged = checkpoints.restore(job.model)
+        for sentence in damaged:
+            self.emit(Warned(code="damaged_checkpoint", message=sentence))
+        if state is None:
+            self.emit(
+                Warned(code="no_checkpoint", message="There is no whole checkpoint yet; the run starts from its beginning.")
+            )
+            return TrainingState()
+        return state
+
+    def _tell_start(
+        self, model: FineTunedModel, job: Job, state: TrainingState, encoded: Encoded, validation: Encoded | None
+    ) -> None:
+        keras_model = model.keras_model
+        self.emit(
+            Started(
+                run=str(self.folder),
+                total_steps=len(job.plan(0)) * job.epochs,
+                first_step=state.step,
+                epochs=job.epochs,
+                train_examples=len(encoded),
+                validation_examples=len(validation) if validation else 0,
+                trainable_parameters=int(sum(np.prod(v.shape) for v in keras_model.trainable_variables)),
+                parameters=int(sum(np.prod(v.shape) for v in keras_model.weights)),
+            )
+        )
+        if validation is None:
+            hint = "Give validation=0.1 to set rows aside."
+            self.emit(
+                Warned(code="no_validation", message="There are no validation rows, so the last weights are kept.", hint=hint)
+            )
+
+    def _sinks(self, options: TrainConfig) -> Emit:
+        if not options.tensorboard:
+            return self.emit
+        from kerasft.training.callbacks import TensorBoardLog
+
+        return fan_out(self.emit, TensorBoardLog(self.folder / "logs"))
+
+    def _recipe(self, data: Dataset, model: FineTunedModel, options: TrainConfig, state: TrainingState) -> dict[str, Any]:
+        packages = ("kerasft", "tensorflow", "tensorflow-text", "keras", "keras-hub", "numpy")
+        return {
+            **self.config.to_dict(),
+            "data_sha256": self.hash,
+            "rows": {name: len(split) for name, split in data.splits.items()},
+            "resolved": {"train": options.to_dict()},
+            "parameters": int(sum(np.prod(v.shape) for v in model.keras_model.weights)),
+            "trainable_parameters": int(sum(np.prod(v.shape) for v in model.keras_model.trainable_variables)),
+            "history": state.history,
+            "seconds": round(state.seconds, 1),
+            "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}},
+        }
+
+    def _finish(self, model: FineTunedModel, data: Dataset, state: TrainingState, stopped: str | None) -> None:
+        self.emit(Phase(phase="evaluate", detail=", ".join(name for name in ("validation", "test") if name in data)))
+        model.save(self.folder)
+        reports = {name: model.evaluate(data[name]) for name in ("validation", "test") if name in data}
+        save_reports(reports, self.folder)
+        write_text(self.folder / "README.md", model_card(model.recipe, model.labels, reports))
+        if stopped:
+            self.emit(Stopped(step=state.step, reason=stopped))
+            return
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)  # three times the model's size, of no more use
+        main = reports["validation"].metrics if "validation" in reports else {}
+        self.emit(Finished(step=state.step, seconds=time.monotonic() - self.begun, metrics=main))
+
+
+def class_weights(targets: np.ndarray, classes: int) -> np.ndarray:
+    """(classes,) `rows / (classes * rows of the class)`, as scikit-learn's `balanced`; a class without rows gets 0."""
+    counts = np.bincount(targets, minlength=classes)
+    return np.where(counts > 0, len(targets) / (classes * np.maximum(counts, 1)), 0.0).astype(np.float32)
+
+
+def build(
+    preset: str,
+    task: Task,
+    tuning: Tuning | None = None,
+    *,
+    labels: tuple[str, ...],
+    seed: int = 1,
+    dropout: float | None = None,
+    precision: str = "float32",
+) -> Any:
+    """The plain `keras.Model` that `finetune` would train: compile, fit and save it as any other.
+
+    Args:
+        preset: Name, folder, or `hf://owner/name`.
+        task: What is learned.
+        tuning: Which weights learn; all by default.
+        labels: Label names, in the order of the logits.
+        seed: Of the head's weights and dropout.
+        dropout: The backbone's dropout rate; the preset's own when not given.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
+    """
+    dtype = prepare(seed=seed, precision=precision)
+    backbone = load_backbone(fetch(find_preset(preset)), dtype=dtype, dropout=dropout)
+    return assemble(backbone, task, tuning or Full(), tuple(labels), seed=seed)
+
+
+def batches(
+    split: Split,
+    preset: str,
+    task: Task,
+    *,
+    labels: tuple[str, ...],
+    batch_size: int = 32,
+    shuffle: bool = True,
+    seed: int = 1,
+) -> Any:
+    """A `tf.data.Dataset` of `(inputs, targets)` for a model of `build`.
+
+    Rows without text or label are left out. One pass is one epoch; the order is that of `finetune`'s first epoch.
+
+    Args:
+        split: `data["train"]`.
+        preset: Whose tokenizer is used.
+        task: What is learned.
+        labels: Label names, in the order of the logits.
+        batch_size: Rows a batch.
+        shuffle: False keeps the rows in order.
+        seed: Of the order.
+    """
+    usable, _ = split.usable()
+    framer = load_framer(fetch(find_preset(preset)), task.max_length)  # type: ignore[attr-defined]
+    paired = split.columns.text_pair is not None
+    rows = ((texts, pairs) for texts, pairs, _ in usable.batches())
+    encoded = encode(framer, rows, paired=paired, targets=task.targets(usable, tuple(labels)))
+    return make_batches(encoded, plan_epoch(encoded.lengths, batch_size, seed=seed, epoch=0, shuffle=shuffle, group=shuffle))

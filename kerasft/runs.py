@@ -1,0 +1,139 @@
+"""Reading runs' folders without loading TensorFlow: what there is, in which state, how good."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasft import events
+
+PROCESS_FILE = "process.json"
+QUEUED_FILE = "QUEUED"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run's folder at a glance.
+
+    Attributes:
+        name: Name of the folder.
+        folder: Its path.
+        state: `queued`, `running`, `finished`, `stopped`, `failed`, `interrupted` (its process died) or `prepared`.
+        score: Main figure on validation, or empty.
+        preset: Preset of the recipe.
+        data: Data of the recipe.
+        changed: When its log or recipe last changed, seconds since 1970.
+    """
+
+    name: str
+    folder: Path
+    state: str
+    score: str
+    preset: str
+    data: str
+    changed: float
+
+
+def list_runs(root: Path) -> list[RunSummary]:
+    """The runs in a folder, newest first."""
+    if not root.is_dir():
+        return []
+    found = [summarise(path) for path in root.iterdir() if (path / "run.json").exists()]
+    return sorted(found, key=lambda run: -run.changed)
+
+
+def summarise(folder: Path) -> RunSummary:
+    """One run at a glance; a damaged recipe gives empty fields, never an error."""
+    recipe = read_recipe(folder)
+    log = folder / "events.jsonl"
+    changed = (log if log.exists() else folder / "run.json").stat().st_mtime
+    data = recipe.get("data") or {}
+    return RunSummary(
+        name=folder.name,
+        folder=folder,
+        state=run_state(folder),
+        score=_score(folder),
+        preset=Path(str(recipe.get("preset", ""))).name,
+        data=Path(str(data.get("path") or "rows in memory")).name,
+        changed=changed,
+    )
+
+
+def read_recipe(folder: Path) -> dict[str, Any]:
+    """The run's `run.json`, or nothing when it cannot be read."""
+    try:
+        recipe = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return recipe if isinstance(recipe, dict) else {}
+
+
+def run_state(folder: Path) -> str:
+    """In which state a run is; see `RunSummary.state`."""
+    if (folder / QUEUED_FILE).exists():
+        return "queued"
+    if is_alive(folder):
+        return "running"
+    last = last_event(folder)
+    if isinstance(last, events.Finished):
+        return "finished"
+    if isinstance(last, events.Stopped):
+        return "stopped"
+    if isinstance(last, events.Failed):
+        return "failed"
+    return "interrupted" if last is not None or (folder / PROCESS_FILE).exists() else "prepared"
+
+
+def last_event(folder: Path) -> events.Event | None:
+    """The newest event of a run's log; reads only the end of the file."""
+    path = folder / "events.jsonl"
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 65_536))
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        try:
+            event = events.from_dict(json.loads(line))
+        except (ValueError, TypeError):
+            continue
+        if event is not None:
+            return event
+    return None
+
+
+def is_alive(folder: Path) -> bool:
+    """True while the process that trains this run lives; a recycled process number is not taken for it."""
+    try:
+        pid = int(json.loads((folder / PROCESS_FILE).read_text(encoding="utf-8"))["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    status = Path(f"/proc/{pid}/cmdline")
+    if not status.parent.parent.exists():
+        return True  # no /proc on this system; the signal has to do
+    try:
+        arguments = status.read_bytes().decode("utf-8", errors="replace")
+    except OSError:
+        return False
+    return "kerasft" in arguments and folder.name in arguments  # empty for a zombie
+
+
+def _score(folder: Path) -> str:
+    try:
+        reports = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    report = reports.get("validation") or reports.get("test") or {}
+    figures = report.get("metrics") or {}
+    return f"{next(iter(figures))} {next(iter(figures.values())):.3f}" if figures else ""

@@ -1,0 +1,7 @@
+"""What is learned: one file a task."""
+
+from __future__ import annotations
+
+from kerasft.tasks.base import TASKS, Task, get_task
+
+__all__ = ["TASKS", "Task", "get_task"]

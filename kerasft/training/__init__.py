@@ -1,0 +1,1 @@
+"""Training through Keras `fit`: optimizer, schedule, callbacks, checkpoints, exact resume."""

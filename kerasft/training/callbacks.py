@@ -1,0 +1,116 @@
+"""The only translator from Keras' hooks to events: progress, divergence, stop request, validation, TensorBoard."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerasft.errors import RunError
+from kerasft.events import Emit, Event, Step, Validated
+from kerasft.training.checkpoint import TrainingState
+
+_EVERY_SECONDS = 0.5
+
+
+class StepWatch(keras.callbacks.Callback):
+    """Follows one `fit` call step by step.
+
+    Args:
+        state: Kept up to date; the position a checkpoint records.
+        batch_rows: Rows of each batch of this call, in order.
+        steps_per_epoch: Steps of a whole epoch.
+        total_steps: Steps of the whole run.
+        emit: Where events go.
+        after_step: Called after every step; returns True to stop.
+    """
+
+    def __init__(
+        self,
+        state: TrainingState,
+        *,
+        batch_rows: list[int],
+        steps_per_epoch: int,
+        total_steps: int,
+        emit: Emit,
+        after_step: Callable[[], bool],
+    ) -> None:
+        super().__init__()
+        self._state, self._emit, self._after_step = state, emit, after_step
+        self._batch_rows, self._steps_per_epoch, self._total = batch_rows, steps_per_epoch, total_steps
+        self._begun = self._last = time.monotonic()
+        self._first_step = state.step
+        self._recent: list[float] = []
+        self._recent_rows = 0
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # Keras reports the running mean of the epoch; reset, it reports the loss of this batch alone.
+        self.model.reset_metrics()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {})["loss"])
+        state = self._state
+        rows = self._batch_rows[state.step - self._first_step]
+        state.step += 1
+        state.step_in_epoch += 1
+        state.loss_sum += loss * rows
+        state.rows += rows
+        self._recent.append(loss)
+        self._recent_rows += rows
+        if not math.isfinite(loss):
+            raise RunError(
+                f"The loss became {loss} at step {state.step}; the weights are no longer usable.",
+                where=f"step {state.step} of {self._total}",
+                hint="Lower the learning rate (a tenth is a good try), keep clip_norm at 1.0, and prefer "
+                "mixed_bfloat16 to mixed_float16. The last checkpoint is from before this step.",
+            )
+        now = time.monotonic()
+        if now - self._last >= _EVERY_SECONDS or state.step == self._total or state.step == 1:
+            self._report(now)
+        if self._after_step():
+            self.model.stop_training = True
+
+    def _report(self, now: float) -> None:
+        state = self._state
+        done = state.step - self._first_step
+        pace = (now - self._begun) / done
+        self._emit(
+            Step(
+                step=state.step,
+                total_steps=self._total,
+                epoch=state.epoch + state.step_in_epoch / self._steps_per_epoch,
+                loss=sum(self._recent) / len(self._recent),
+                learning_rate=float(self.model.optimizer.learning_rate),
+                examples_per_second=self._recent_rows / max(now - self._last, 1e-9),
+                eta_seconds=pace * (self._total - state.step),
+            )
+        )
+        self._last, self._recent, self._recent_rows = now, [], 0
+
+
+class TensorBoardLog:
+    """A sink that writes Step and Validated events as TensorBoard scalars.
+
+    Args:
+        folder: The run's `logs/`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = tf.summary.create_file_writer(str(folder))
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Step):
+            scalars = {"train/loss": event.loss, "train/learning_rate": event.learning_rate}
+        elif isinstance(event, Validated):
+            scalars = {f"validation/{name}": value for name, value in event.metrics.items()}
+        else:
+            return
+        with self._writer.as_default(step=event.step):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+        self._writer.flush()

@@ -1,0 +1,134 @@
+"""Checkpoints: everything needed to go on exactly, written so that a crash leaves the old one or the new one.
+
+A checkpoint is a folder `step-00000120/` of `weights.safetensors`, `optimizer.safetensors` (with the states of all
+random generators) and `state.json` (position, best figure, counters, and the SHA-256 of the other two).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kerasft.errors import ArtifactError
+from kerasft.weights import as_array, flush, load_weights, read_arrays, save_weights, write_arrays, write_text
+
+
+@dataclass
+class TrainingState:
+    """Where a run stands.
+
+    Attributes:
+        epoch: Epoch it is in, from 0.
+        step_in_epoch: Steps done in that epoch.
+        step: Steps done in all.
+        loss_sum: Sum of the losses of this epoch's rows.
+        rows: Rows seen in this epoch.
+        best: Best figure of the monitored metric, or None before the first validation.
+        best_step: Step at which it was reached.
+        since_best: Validations since then.
+        validated_step: Step of the last validation.
+        seconds: Time spent training so far.
+        history: Every validation: `step`, `epoch` and the figures.
+    """
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    rows: int = 0
+    best: float | None = None
+    best_step: int = 0
+    since_best: int = 0
+    validated_step: int = -1
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _running_variables(model: Any) -> list[Any]:
+    """What changes while training besides weights: the optimizer's variables and the random generators' states."""
+    generators = [v for v in model.variables if v.path.endswith("seed_generator_state")]
+    return [*model.optimizer.variables, *generators]
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        folder: Where they are kept.
+        keep: How many of the newest stay.
+    """
+
+    def __init__(self, folder: Path, *, keep: int = 2) -> None:
+        self.folder = folder
+        self._keep = keep
+
+    @property
+    def best_weights(self) -> Path:
+        """Weights of the best validation so far."""
+        return self.folder / "best.safetensors"
+
+    def save(self, model: Any, state: TrainingState) -> Path:
+        """Write a checkpoint and remove the oldest beyond `keep`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        final = self.folder / f"step-{state.step:08d}"
+        temporary = self.folder / f".{final.name}.part"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        save_weights(model, temporary / "weights.safetensors")
+        running = {f"{i:05d}": as_array(variable) for i, variable in enumerate(_running_variables(model))}
+        write_arrays(temporary / "optimizer.safetensors", running)
+        hashes = {name: _sha256(temporary / name) for name in ("weights.safetensors", "optimizer.safetensors")}
+        if state.best is not None and self.best_weights.exists():
+            hashes["../best.safetensors"] = _sha256(self.best_weights)
+        record = {"state": asdict(state), "sha256": hashes}
+        write_text(temporary / "state.json", json.dumps(record))
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(temporary, final)
+        flush(self.folder)
+        for old in self._all()[: -self._keep]:
+            shutil.rmtree(old, ignore_errors=True)
+        return final
+
+    def _all(self) -> list[Path]:
+        return sorted(path for path in self.folder.glob("step-*") if path.is_dir())
+
+    def restore(self, model: Any) -> tuple[TrainingState | None, list[str]]:
+        """Set model and optimizer to the newest checkpoint that is whole.
+
+        Returns:
+            The state, or None when there is no checkpoint; and a sentence for each damaged one passed over.
+        """
+        damaged = []
+        for path in reversed(self._all()):
+            try:
+                return self._restore(model, path), damaged
+            except (ArtifactError, OSError, ValueError, KeyError, TypeError) as error:
+                reason = error.message if isinstance(error, ArtifactError) else str(error)
+                damaged.append(f"Checkpoint {path.name} is damaged and was passed over: {reason}")
+        return None, damaged
+
+    def _restore(self, model: Any, path: Path) -> TrainingState:
+        record = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        for name, expected in record["sha256"].items():
+            if name.startswith("../"):
+                continue  # newer best weights may rightly have replaced these
+            if _sha256(path / name) != expected:
+                raise ArtifactError(f"{name} does not have the recorded SHA-256.", where=str(path))
+        running = read_arrays(path / "optimizer.safetensors")
+        variables = _running_variables(model)
+        if len(running) != len(variables):
+            raise ArtifactError("The optimizer's state is not that of this run.", where=str(path))
+        load_weights(model, path / "weights.safetensors")
+        for i, variable in enumerate(variables):
+            variable.assign(running[f"{i:05d}"])
+        return TrainingState(**record["state"])

@@ -1,0 +1,60 @@
+"""`TrainConfig`: how to train. Knows no TensorFlow, so that the command line and the app can list it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kerasft.config import Options, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Options):
+    """How to train. `None` means: decided by the tuning method and the size of the model."""
+
+    epochs: int | None = option(None, "How often every training row is seen.", low=1, high=1000)
+    learning_rate: float | None = option(None, "Peak learning rate.", low=1e-8, high=1.0)
+    batch_size: int = option(32, "Rows a step.", low=1, high=65536)
+    head_learning_rate: float | None = option(
+        None, "Peak rate of the new head; as the rest when not given.", low=1e-8, high=1.0, advanced=True
+    )
+    accumulate: int = option(
+        1,
+        "Steps whose gradients are averaged into one update: the effective batch is batch_size times this.",
+        low=1,
+        high=4096,
+        advanced=True,
+    )
+    schedule: str = option("linear", "How the rate falls after warm-up.", choices=("linear", "cosine", "constant"), advanced=True)
+    warmup: float = option(0.1, "Share of all updates over which the rate rises from 0.", low=0, high=1, advanced=True)
+    weight_decay: float = option(0.01, "AdamW's decay; biases and layer norms are excluded.", low=0, high=1, advanced=True)
+    clip_norm: float | None = option(1.0, "Gradients are scaled down to this global norm; None is off.", low=1e-6, advanced=True)
+    class_weights: str = option(
+        "none", "'balanced' weighs each class by the inverse of its frequency.", choices=("none", "balanced")
+    )
+    label_smoothing: float = option(0.0, "Share of the target spread evenly over all classes.", low=0, high=0.9, advanced=True)
+    dropout: float | None = option(
+        None, "Dropout rate of the backbone; the preset's own when not given.", low=0, high=0.9, advanced=True
+    )
+    validate_every: int | None = option(None, "Validate every so many steps as well as after each epoch.", low=1, advanced=True)
+    patience: int | None = option(None, "Stop after so many validations without a better figure; None never stops early.", low=1)
+    monitor: str = option(
+        "auto",
+        "Figure that decides which weights are best; auto is the task's main metric.",
+        choices=("auto", "loss", "accuracy", "macro_f1"),
+        advanced=True,
+    )
+    restore_best: bool = option(True, "End with the weights of the best validation instead of the last.", advanced=True)
+    precision: str = option(
+        "float32",
+        "Number format of the layers' work; weights stay float32.",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        advanced=True,
+    )
+    group_by_length: bool = option(True, "Batches of similar length: far less padding, much faster.", advanced=True)
+    jit_compile: bool = option(False, "Compile the step with XLA; pays on GPU, and on CPU for short texts.", advanced=True)
+    checkpoint_minutes: float = option(
+        10.0, "Save a checkpoint at least this often, besides after each epoch.", low=0, advanced=True
+    )
+    keep_checkpoints: int = option(2, "How many checkpoints stay on disk.", low=1, high=1000, advanced=True)
+    tensorboard: bool = option(True, "Write TensorBoard logs into the run's folder.", advanced=True)
+    seed: int = option(1, "Seed of head weights, shuffling and dropout; same seed, same run.", low=0, high=2**31 - 1)

@@ -1,0 +1,36 @@
+"""All that must exist before the first variable: seeds, determinism, precision."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from kerasft.errors import ConfigError
+
+
+def prepare(*, seed: int, precision: str) -> str:
+    """Seed every generator and make operations repeat to the bit.
+
+    Args:
+        seed: Seeds Python's, NumPy's and TensorFlow's generators, and with them new weights and dropout.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
+
+    Returns:
+        The Keras dtype policy for all layers.
+
+    Raises:
+        ConfigError: Keras runs on a backend other than TensorFlow.
+    """
+    if keras.config.backend() != "tensorflow":
+        raise ConfigError(
+            f"KerasFT needs Keras on TensorFlow. Keras was loaded on {keras.config.backend()!r}.",
+            hint='Put this before the first import of keras: import os; os.environ["KERAS_BACKEND"] = "tensorflow"',
+        )
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    return precision
+
+
+def wrap_optimizer(optimizer: keras.optimizers.Optimizer, precision: str) -> keras.optimizers.Optimizer:
+    """Loss scaling for float16, whose small gradients would round to zero; others are returned as they are."""
+    return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "mixed_float16" else optimizer

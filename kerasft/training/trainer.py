@@ -1,0 +1,176 @@
+"""`train`: runs the epochs of one job through Keras `fit`, with validation, checkpoints and exact resume."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kerasft.events import Checkpoint, Emit, EpochEnd, Validated, Warned
+from kerasft.training.callbacks import StepWatch
+from kerasft.training.checkpoint import Checkpoints, TrainingState
+from kerasft.training.options import TrainConfig
+from kerasft.training.stopping import StopRequest
+from kerasft.weights import load_weights, save_weights
+
+
+@dataclass
+class Job:
+    """What is trained, free of tasks and tuning methods.
+
+    Attributes:
+        model: Compiled `keras.Model`.
+        plan: From an epoch's number to its batches' row numbers.
+        batches: From a plan to a `tf.data.Dataset`.
+        validate: Figures on the validation split, or None when there is none.
+        monitor: The figure that decides which weights are best.
+        epochs: How many.
+    """
+
+    model: Any
+    plan: Callable[[int], list[np.ndarray]]
+    batches: Callable[[list[np.ndarray]], Any]
+    validate: Callable[[], dict[str, float]] | None
+    monitor: str
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended.
+
+    Attributes:
+        state: Where it stands.
+        stopped: Who asked it to stop, or None when it came to its end.
+    """
+
+    state: TrainingState
+    stopped: str | None = field(default=None)
+
+
+def train(
+    job: Job, config: TrainConfig, *, checkpoints: Checkpoints, state: TrainingState, stop: StopRequest, emit: Emit
+) -> Outcome:
+    """Train from `state` to the end, or until asked to stop.
+
+    The order after each step is fixed, so that a stopped and resumed run does the same as one that was not:
+    count, validate if due, save if due, look for a stop request.
+
+    Args:
+        job: What to train.
+        config: How.
+        checkpoints: Where checkpoints go.
+        state: Where to start; a fresh `TrainingState` for a new run.
+        stop: Asked after every step.
+        emit: Where events go.
+
+    Raises:
+        RunError: The loss is no longer a number.
+    """
+    loop = _Loop(job, config, checkpoints, state, stop, emit)
+    stopped = loop.run()
+    if config.restore_best and state.best is not None and state.best_step != state.step:
+        load_weights(job.model, checkpoints.best_weights)
+    return Outcome(state, stopped)
+
+
+class _Loop:
+    def __init__(
+        self, job: Job, config: TrainConfig, checkpoints: Checkpoints, state: TrainingState, stop: StopRequest, emit: Emit
+    ) -> None:
+        self.job, self.config, self.checkpoints = job, config, checkpoints
+        self.state, self.stop, self.emit = state, stop, emit
+        self.steps_per_epoch = len(job.plan(0))
+        self.saved_at = time.monotonic()
+        self.saved_step = state.step
+        self.reason: str | None = None
+
+    @property
+    def out_of_patience(self) -> bool:
+        return self.config.patience is not None and self.state.since_best >= self.config.patience
+
+    def run(self) -> str | None:
+        while self.state.epoch < self.job.epochs and not self.out_of_patience:
+            begun = time.monotonic()
+            self._fit_epoch()
+            self.state.seconds += time.monotonic() - begun
+            if self.reason and self.state.step_in_epoch < self.steps_per_epoch:
+                break
+            if not self.out_of_patience:
+                self._end_epoch(begun)
+            if self.reason:
+                break
+        if self.state.step != self.saved_step:
+            self._save()
+        return self.reason
+
+    def _fit_epoch(self) -> None:
+        state = self.state
+        plan = self.job.plan(state.epoch)[state.step_in_epoch :]
+        if not plan:
+            return  # stopped exactly at the end of the epoch
+        watch = StepWatch(
+            state,
+            batch_rows=[len(rows) for rows in plan],
+            steps_per_epoch=self.steps_per_epoch,
+            total_steps=self.job.epochs * self.steps_per_epoch,
+            emit=self.emit,
+            after_step=self._after_step,
+        )
+        data = self.job.batches(plan)
+        epochs = {"initial_epoch": state.epoch, "epochs": state.epoch + 1}
+        self.job.model.fit(data, **epochs, shuffle=False, callbacks=[watch], verbose=0)
+
+    def _after_step(self) -> bool:
+        every = self.config.validate_every
+        if every and self.state.step % every == 0:
+            self._validate()
+        if time.monotonic() - self.saved_at > 60 * self.config.checkpoint_minutes:
+            self._save()
+        self.reason = self.stop.reason
+        return self.reason is not None or self.out_of_patience
+
+    def _end_epoch(self, begun: float) -> None:
+        state = self.state
+        seconds = time.monotonic() - begun
+        loss = state.loss_sum / max(1, state.rows)
+        self.emit(EpochEnd(step=state.step, epoch=state.epoch + 1, loss=loss, seconds=seconds))
+        self._validate()
+        state.epoch, state.step_in_epoch, state.loss_sum, state.rows = state.epoch + 1, 0, 0.0, 0
+        self._save()
+
+    def _validate(self) -> None:
+        state = self.state
+        if self.job.validate is None or state.validated_step == state.step:
+            return
+        figures = self.job.validate()
+        collapsed = figures.pop("predicted_classes", 2.0) == 1
+        value = -figures[self.job.monitor] if self.job.monitor == "loss" else figures[self.job.monitor]
+        better = state.best is None or value > state.best
+        if better:
+            state.best, state.best_step, state.since_best = value, state.step, 0
+            self.checkpoints.folder.mkdir(parents=True, exist_ok=True)
+            save_weights(self.job.model, self.checkpoints.best_weights)
+        else:
+            state.since_best += 1
+        state.validated_step = state.step
+        epoch = state.epoch + state.step_in_epoch / self.steps_per_epoch
+        state.history.append({"step": state.step, "epoch": epoch, **figures})
+        self.emit(Validated(step=state.step, epoch=epoch, metrics=figures, best=better))
+        if collapsed:
+            self.emit(
+                Warned(
+                    code="one_class",
+                    message="The model predicts the same label for every validation row.",
+                    hint="Early on this can pass. If it stays: lower the learning rate, train longer, set "
+                    "class_weights='balanced', or check that the label column is the right one.",
+                )
+            )
+
+    def _save(self) -> None:
+        path = self.checkpoints.save(self.job.model, self.state)
+        self.saved_at, self.saved_step = time.monotonic(), self.state.step
+        self.emit(Checkpoint(step=self.state.step, path=path.name))

@@ -1,0 +1,101 @@
+"""Weights in files: safetensors by variable path, written whole or not at all. Never a pickle."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from kerasft.errors import ArtifactError
+
+
+def weights_by_path(model: Any) -> dict[str, Any]:
+    """The model's weights by their path, without the names Keras numbers by itself.
+
+    Raises:
+        ArtifactError: Two weights have the same path, so a file could not tell them apart.
+    """
+    found: dict[str, Any] = {}
+    for variable in model.weights:
+        if variable.path in found:
+            raise ArtifactError(f"Two weights are named {variable.path!r}.", hint="Give the layers different names.")
+        found[variable.path] = variable
+    return found
+
+
+def save_weights(model: Any, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write all weights as safetensors, whole or not at all."""
+    arrays = {name: as_array(variable) for name, variable in weights_by_path(model).items()}
+    write_arrays(path, arrays, metadata)
+
+
+def load_weights(model: Any, path: Path) -> None:
+    """Read all weights written by `save_weights`.
+
+    Raises:
+        ArtifactError: The file is absent or damaged, or its names or shapes are not the model's.
+    """
+    arrays = read_arrays(path)
+    wanted = weights_by_path(model)
+    if set(arrays) != set(wanted):
+        odd = sorted(set(arrays) ^ set(wanted))[:3]
+        raise ArtifactError(f"The weights are not those of this model; they differ in {', '.join(odd)}.", where=str(path))
+    for name, variable in wanted.items():
+        if tuple(variable.shape) != arrays[name].shape:
+            what = f"{name} has shape {arrays[name].shape}, the model needs {tuple(variable.shape)}"
+            raise ArtifactError(f"The weights are not those of this model: {what}.", where=str(path))
+        variable.assign(arrays[name])
+
+
+def as_array(variable: Any) -> np.ndarray:
+    """A variable's value."""
+    return np.ascontiguousarray(variable.numpy())
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file.
+
+    Raises:
+        ArtifactError: The file is absent or damaged.
+    """
+    try:
+        return dict(load_file(path))
+    except FileNotFoundError:
+        raise ArtifactError("The file is missing.", where=str(path)) from None
+    except Exception as error:  # safetensors raises its own class, and OSError for a short file
+        raise ArtifactError(f"The file is damaged: {error}.", where=str(path)) from None
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None) -> None:
+    """Write safetensors to a temporary name, flush to disk, rename."""
+    temporary = path.with_name(path.name + ".part")
+    save_file(arrays, temporary, metadata=metadata)
+    os.chmod(temporary, 0o666 & ~_umask())  # safetensors makes files that only their owner can read
+    flush(temporary)
+    os.replace(temporary, path)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text to a temporary name, flush to disk, rename."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    flush(temporary)
+    os.replace(temporary, path)
+
+
+def flush(path: Path) -> None:
+    """Make sure a file or folder is on disk, not only in the system's cache."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
