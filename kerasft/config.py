@@ -30,6 +30,7 @@ def option(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     advanced: bool = False,
+    none: str = "auto",
 ) -> Any:
     """A field of an `Options` dataclass.
 
@@ -40,8 +41,9 @@ def option(
         high: Largest value allowed, inclusive.
         choices: The only strings allowed.
         advanced: True keeps it out of the first screen of the app.
+        none: What None means, in a word: `auto` (decided for the person) or `off`.
     """
-    metadata = {"help": help, "low": low, "high": high, "choices": choices, "advanced": advanced}
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "advanced": advanced, "none": none}
     if isinstance(default, (dict, list)):
         raise TypeError("a mutable default is shared between objects; use a tuple or None")
     return field(default=default, metadata=metadata)
@@ -53,13 +55,14 @@ class OptionSpec:
 
     name: str
     kind: type  # int, float, str, bool or tuple (of str)
-    optional: bool  # None is allowed, and means "decide for me" or "off"
+    optional: bool  # None is allowed
     default: Any
     help: str
     low: float | None
     high: float | None
     choices: tuple[str, ...] | None
     advanced: bool
+    none: str
 
     @property
     def required(self) -> bool:
@@ -73,7 +76,7 @@ class OptionSpec:
             ConfigError: The text is not of this option's type.
         """
         plain = text.strip()
-        if self.optional and plain.lower() in ("", "none", "auto"):
+        if self.optional and plain.lower() in ("", "none", self.none):
             return None
         try:
             if self.kind is bool:
@@ -177,6 +180,7 @@ def _specs(cls: type[Options]) -> tuple[OptionSpec, ...]:
                 high=item.metadata.get("high"),
                 choices=item.metadata.get("choices"),
                 advanced=item.metadata.get("advanced", False),
+                none=item.metadata.get("none", "auto"),
             )
         )
     return tuple(specs)

@@ -47,12 +47,13 @@ def load_weights(model: Any, path: Path) -> None:
         if tuple(variable.shape) != arrays[name].shape:
             what = f"{name} has shape {arrays[name].shape}, the model needs {tuple(variable.shape)}"
             raise ArtifactError(f"The weights are not those of this model: {what}.", where=str(path))
+    for name, variable in wanted.items():
         variable.assign(arrays[name])
 
 
 def as_array(variable: Any) -> np.ndarray:
     """A variable's value."""
-    return np.ascontiguousarray(variable.numpy())
+    return np.array(variable.numpy(), order="C")  # ascontiguousarray would turn a scalar into a vector
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

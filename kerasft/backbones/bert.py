@@ -42,7 +42,9 @@ class Bert(Family):
         lowercase = bool(given.get("do_lower_case", True))
         strip = given.get("strip_accents")
         # Hugging Face strips accents when it lower-cases, unless told otherwise; KerasHub's converter does not.
-        return self._tokenizer(folder / "vocab.txt", lowercase, lowercase if strip is None else bool(strip))
+        return self._tokenizer(
+            loading.vocabulary_file(folder, "vocab.txt"), lowercase, lowercase if strip is None else bool(strip)
+        )
 
     def _tokenizer(self, vocabulary: Path, lowercase: bool, strip_accents: bool) -> Any:
         import keras_hub

@@ -39,7 +39,7 @@ class GPT2(Family):
 
         if loading.is_kerashub(folder):
             return keras_hub.models.GPT2Tokenizer.from_preset(str(folder))
-        return self._tokenizer(folder / "vocab.json", folder / "merges.txt")
+        return self._tokenizer(*(loading.vocabulary_file(folder, name) for name in ("vocab.json", "merges.txt")))
 
     def _tokenizer(self, vocabulary: Path, merges: Path) -> Any:
         import keras_hub

@@ -134,6 +134,18 @@ def load_framer(folder: Path, max_length: int) -> Framer:
     return Framer(family, family.load_tokenizer(folder), min(max_length, limit))
 
 
+def vocabulary_file(folder: Path, name: str) -> Path:
+    """The path of a Hugging Face folder's vocabulary file.
+
+    Raises:
+        PresetError: It is absent.
+    """
+    if not (folder / name).exists():
+        hint = f"Copy {name} from where the model came from; transformers 5 saves only tokenizer.json, which is not read."
+        raise PresetError(f"The folder holds no {name}.", where=str(folder), hint=hint)
+    return folder / name
+
+
 def is_kerashub(folder: Path) -> bool:
     """True for a KerasHub preset folder, False for a Hugging Face folder."""
     return "model_type" not in json.loads((folder / "config.json").read_text(encoding="utf-8"))

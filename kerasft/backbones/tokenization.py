@@ -32,6 +32,7 @@ class Framer:
         self.max_length = max_length
         self.has_segments = family.has_segments
         strings = tf.TensorSpec((None,), tf.string)
+        self._traced = tf.function(self._tokenize, input_signature=[strings])
         self._single = tf.function(lambda texts: self(texts), input_signature=[strings])
         self._paired = tf.function(lambda texts, pairs: self(texts, pairs), input_signature=[strings, strings])
 
@@ -39,13 +40,20 @@ class Framer:
         """The same as calling, on Python lists through the traced graph, as arrays: flat ids, lengths of the rows,
         lengths of the first segments, lengths before cutting.
         """
-        out = self._single(tf.constant(texts)) if pairs is None else self._paired(tf.constant(texts), tf.constant(pairs))
-        ids, first_lengths, full_lengths = out
+        first = tf.constant(texts, tf.string)
+        ids, first_lengths, full_lengths = (
+            self._single(first) if pairs is None else self._paired(first, tf.constant(pairs, tf.string))
+        )
         return ids.values.numpy(), ids.row_lengths().numpy(), first_lengths.numpy(), full_lengths.numpy()
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Ragged int32 ids of raw texts, no special ids, nothing cut."""
-        ids = self.tokenizer(texts)
+        # KerasHub's tokenizers run other code eagerly: they return lists, and GPT-2's splits words as Llama 3 does.
+        return self._traced(texts) if tf.executing_eagerly() else self._tokenize(texts)
+
+    def _tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        # TF-Text's regex_split takes NUL for the end of the text and would drop the rest without a word.
+        ids = self.tokenizer(tf.strings.regex_replace(texts, r"\x00", ""))
         if not isinstance(ids, tf.RaggedTensor):
             ids = tf.RaggedTensor.from_tensor(ids)
         return tf.cast(ids, tf.int32)

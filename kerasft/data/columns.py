@@ -11,11 +11,61 @@ import pyarrow.compute as pc
 from kerasft.errors import DataError, name_values
 
 TEXT_NAMES = frozenset(
-    ["text", "sentence", "review", "comment", "content", "body", "message", "tweet", "document", "post", "utterance", "question", "premise", "sentence1", "question1", "text_a", "text1", "sentence_a", "review_text", "texto", "texte", "satz", "kommentar", "description", "abstract", "query"]
+    [
+        "text",
+        "sentence",
+        "review",
+        "comment",
+        "content",
+        "body",
+        "message",
+        "tweet",
+        "document",
+        "post",
+        "utterance",
+        "question",
+        "premise",
+        "sentence1",
+        "question1",
+        "text_a",
+        "text1",
+        "sentence_a",
+        "review_text",
+        "texto",
+        "texte",
+        "satz",
+        "kommentar",
+        "description",
+        "abstract",
+        "query",
+    ]
 )
 PAIR_NAMES = frozenset(["sentence2", "question2", "hypothesis", "text_pair", "text_b", "text2", "sentence_b", "second_text"])
 LABEL_NAMES = frozenset(
-    ["label", "labels", "class", "category", "categories", "sentiment", "target", "stars", "rating", "topic", "intent", "y", "polarity", "emotion", "tag", "gold", "score", "label_text", "etiqueta", "klasse", "kategorie", "is_duplicate"]
+    [
+        "label",
+        "labels",
+        "class",
+        "category",
+        "categories",
+        "sentiment",
+        "target",
+        "stars",
+        "rating",
+        "topic",
+        "intent",
+        "y",
+        "polarity",
+        "emotion",
+        "tag",
+        "gold",
+        "score",
+        "label_text",
+        "etiqueta",
+        "klasse",
+        "kategorie",
+        "is_duplicate",
+    ]
 )
 SPLIT_NAMES = frozenset(["split", "fold", "partition", "subset"])
 _SAMPLE = 2_000

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 
 from kerasft.config import Options, option
 from kerasft.data.columns import Columns, find_columns
-from kerasft.data.readers import SPLIT_ALIASES, load_hub_dataset, read_table, split_files
+from kerasft.data.readers import SPLIT_ALIASES, as_path, load_hub_dataset, read_table, split_files
 from kerasft.data.splitting import stratified_split, text_key
 from kerasft.data.table import CHUNK, Note, Table
 from kerasft.errors import DataError, name_rows, name_values
@@ -136,13 +138,16 @@ class Dataset:
         return label_names(self["train"])
 
     def fingerprint(self) -> str:
-        """SHA-256 over all splits, roles and values: equal data, equal hash, whatever file they came from."""
+        """SHA-256 over all splits, roles and values: equal data, equal hash, whatever file they came from.
+
+        An empty cell counts as a missing one, since a CSV file cannot tell them apart.
+        """
         digest = hashlib.sha256(repr(sorted(asdict(self.columns).items())).encode())
         for name, part in self.splits.items():
             digest.update(f"\x1d{name}".encode())
             for texts, pairs, labels in part.batches():
                 for cells in (texts, pairs, labels):
-                    joined = "\x1e".join("\x00" if cell is None else cell for cell in cells)
+                    joined = "\x1e".join(cell or "\x00" for cell in cells)
                     digest.update(joined.encode("utf-8", errors="surrogatepass") + b"\x1c")
         return digest.hexdigest()
 
@@ -159,9 +164,12 @@ def label_names(split: Split) -> tuple[str, ...]:
     found = {clean_label(value) for value in pc.unique(split.table.columns[split.columns.label]).to_pylist()} - {None}
     names = [name for name in found if name is not None]
     try:
-        return tuple(sorted(names, key=lambda name: (float(name), name)))
+        values = {name: float(name) for name in names}
     except ValueError:
         return tuple(sorted(names))
+    if any(math.isnan(value) for value in values.values()):
+        return tuple(sorted(names))  # "nan" is neither below nor above a number: it would leave the order to chance
+    return tuple(sorted(names, key=lambda name: (values[name], name)))
 
 
 def load_data(source: Any = None, config: DataConfig | None = None, *, need_label: bool = True, **options: Any) -> Dataset:
@@ -211,33 +219,36 @@ def load_data(source: Any = None, config: DataConfig | None = None, *, need_labe
 def _read_splits(source: Any, config: DataConfig) -> dict[str, Table]:
     parts: Mapping[str, Any]
     if isinstance(source, str | Path):
-        path = Path(source).expanduser()
-        if path.is_dir():
+        path = as_path(source)
+        if os.path.isdir(path):  # unlike Path.is_dir, False also for what cannot be a name
             parts = split_files(path)
-        elif not path.exists() and _looks_like_hub_name(str(source)):
+        elif not os.path.exists(path) and _looks_like_hub_name(str(source)):
             parts = load_hub_dataset(str(source))
         else:
             parts = {"train": path}
     else:
         parts = source if isinstance(source, Mapping) else {"train": source}
-    parts = dict(parts)
-    for name, extra in (("validation", config.validation_path), ("test", config.test_path)):
-        if extra:
-            parts[name] = extra
-    tables = {}
+    known: dict[str, Any] = {}
     for given, part in parts.items():
         name = SPLIT_ALIASES.get(str(given).lower())
-        if name is None:
-            continue  # a hub data set may have splits such as `unsupervised`
-        tables[name] = read_table(part, delimiter=config.delimiter, encoding=config.encoding, header=config.header)
-    if not tables:
+        if name in known:
+            raise DataError(f"Two of the splits are for {name}: {name_values(parts)}.", hint="Give one for each purpose.")
+        if name is not None:  # a hub data set may have splits such as `unsupervised`
+            known[name] = part
+    for name, extra in (("validation", config.validation_path), ("test", config.test_path)):
+        if extra:
+            known[name] = extra
+    if not known:
         raise DataError(f"None of the splits is for training, validation or test: {name_values(parts)}.")
-    return tables
+    return {
+        name: read_table(part, delimiter=config.delimiter, encoding=config.encoding, header=config.header)
+        for name, part in known.items()
+    }
 
 
 def _looks_like_hub_name(text: str) -> bool:
     parts = text.partition(":")[0].split("/")
-    return len(parts) == 2 and all(parts) and "." not in parts[0] and not Path(text).suffix and not Path(parts[0]).exists()
+    return len(parts) == 2 and all(parts) and "." not in parts[0] and not Path(text).suffix and not os.path.exists(parts[0])
 
 
 def _by_column(tables: Mapping[str, Table], column: str) -> dict[str, Table]:

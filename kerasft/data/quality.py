@@ -79,7 +79,7 @@ class QualityReport:
             lines += ["| label | " + " | ".join(splits) + " |", "|---" * (len(splits) + 1) + "|"]
             names = list(dict.fromkeys(label for counts in self.labels.values() for label in counts))
             for label in names[:50]:
-                lines.append(f"| {label} | " + " | ".join(f"{self.labels[s].get(label, 0):,}" for s in splits) + " |")
+                lines.append(f"| {_in_table(label)} | " + " | ".join(f"{self.labels[s].get(label, 0):,}" for s in splits) + " |")
             lines += [f"| and {len(names) - 50:,} more | |"] if len(names) > 50 else []
             lines.append("")
         if self.lengths:
@@ -101,6 +101,11 @@ class QualityReport:
         if not self.findings:
             lines.append("Nothing odd was found.")
         return "\n".join(lines) + "\n"
+
+
+def _in_table(label: str) -> str:
+    """A label as a cell of a Markdown table: on one line, its bars not taken for borders."""
+    return " ".join(label.split()).replace("|", "\\|")
 
 
 def check_data(
@@ -155,9 +160,9 @@ class _Seen:
     def __init__(self, split: Split) -> None:
         self.split = split
         self.first: dict[bytes, int] = {}
-        labels: dict[bytes, str | None] = {}
+        labels: dict[bytes, tuple[int, str]] = {}
         self.again: list[int] = []
-        self.contradictions: dict[bytes, list[int]] = defaultdict(list)
+        self.contradictions: dict[bytes, set[int]] = defaultdict(set)
         position = 0
         for texts, pairs, values in split.batches():
             for text, pair, value in zip(texts, pairs, values, strict=True):
@@ -165,13 +170,13 @@ class _Seen:
                     self._add(text_key(text or "", pair), int(split.table.rows[position]), clean_label(value), labels)
                 position += 1
 
-    def _add(self, key: bytes, row: int, label: str | None, labels: dict[bytes, str | None]) -> None:
-        if key not in self.first:
-            self.first[key], labels[key] = row, label
-        elif label is not None and labels[key] is not None and label != labels[key]:
-            self.contradictions[key].append(row)
-        else:
+    def _add(self, key: bytes, row: int, label: str | None, labels: dict[bytes, tuple[int, str]]) -> None:
+        before = None if label is None else labels.setdefault(key, (row, label))
+        if before and before[1] != label:
+            self.contradictions[key] |= {before[0], row}
+        elif key in self.first:
             self.again.append(row)
+        self.first.setdefault(key, row)
 
     def findings(self) -> Iterator[Finding]:
         name = self.split.name
@@ -179,7 +184,7 @@ class _Seen:
             message = f"{len(self.again):,} rows of {name} repeat an earlier text."
             yield Finding("duplicate_texts", "warning", message, name, tuple(self.again), "Equal texts count several times.")
         if self.contradictions:
-            rows = tuple(sorted(r for key, again in self.contradictions.items() for r in (self.first[key], *again)))
+            rows = tuple(sorted(row for under in self.contradictions.values() for row in under))
             message = f"{len(self.contradictions):,} texts of {name} stand under two labels."
             yield Finding("contradictory_labels", "warning", message, name, rows, "At most one of the labels is right.")
 

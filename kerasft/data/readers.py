@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kerasft.data.csv_files import read_csv
-from kerasft.data.table import Note, Table, TableBuilder, as_text
-from kerasft.data.text_files import detect_encoding, open_text
+from kerasft.data.table import Note, Table, TableBuilder, as_text, text_array, unique_names
+from kerasft.data.text_files import detect_encoding, encoding_notes, open_text
 from kerasft.errors import DataError, MissingPackageError
 
 SPLIT_ALIASES = {
@@ -43,9 +43,10 @@ def read_table(source: Any, *, delimiter: str | None = None, encoding: str | Non
 
     Raises:
         DataError: The source cannot be read; names file, row and column.
+        ConfigError: The delimiter is impossible.
     """
     if isinstance(source, str | Path):
-        path = Path(source).expanduser()
+        path = as_path(source)
         kind = "".join(s for s in path.suffixes if s.lower() != ".gz").lower().rpartition(".")[2]
         if f".{kind}" in _REFUSED:
             hint = "Save it as CSV UTF-8, TSV, JSONL or Parquet."
@@ -57,10 +58,12 @@ def read_table(source: Any, *, delimiter: str | None = None, encoding: str | Non
         return read_csv(path, delimiter=delimiter or ("\t" if kind == "tsv" else None), encoding=encoding, header=header)
     if isinstance(source, pa.Table):
         return from_arrow(source, "the Arrow table")
-    if hasattr(source, "features") and hasattr(source, "with_format"):
+    if hasattr(source, "features") and hasattr(source, "with_format") and hasattr(source, "__getitem__"):
         return _from_datasets(source)
-    if hasattr(source, "to_dict") and hasattr(source, "iloc"):
-        return from_arrow(pa.Table.from_pydict({str(c): _cells(source[c]) for c in source.columns}), "the DataFrame")
+    if hasattr(source, "to_dict") and hasattr(source, "iloc") and hasattr(source, "columns"):
+        # by position: two columns may have one name
+        cells = [_cells(source.iloc[:, index]) for index in range(len(source.columns))]
+        return from_arrow(pa.Table.from_arrays(cells, unique_names(source.columns)), "the DataFrame")
     if isinstance(source, Sequence) and source and all(isinstance(row, Mapping) for row in source):
         return _from_rows(((i + 1, row) for i, row in enumerate(source)), "the list")
     raise DataError(
@@ -69,13 +72,20 @@ def read_table(source: Any, *, delimiter: str | None = None, encoding: str | Non
     )
 
 
+def as_path(source: str | Path) -> Path:
+    """The path of a file or folder, `~` as the home folder.
+
+    Raises:
+        DataError: It begins with `~` and a name no user has.
+    """
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:
+        raise DataError("There is no home folder of that name.", where=str(source)) from None
+
+
 def _cells(column: Iterable[Any]) -> pa.Array:
-    return pa.array([_missing_to_none(value) for value in column], type=pa.large_string())
-
-
-def _missing_to_none(value: Any) -> str | None:
-    # pandas.NA and NaT compare to nothing; their type names are the one thing that needs no pandas import.
-    return None if type(value).__name__ in ("NAType", "NaTType") else as_text(value)
+    return text_array([as_text(value) for value in column])
 
 
 def from_arrow(table: pa.Table, source: str) -> Table:
@@ -86,16 +96,17 @@ def from_arrow(table: pa.Table, source: str) -> Table:
     """
     if not table.num_rows:
         raise DataError("The table has no rows.", where=source)
-    columns = {}
-    for name in table.column_names:
-        column = table[name]
+    columns = []
+    for column in table.columns:
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         if pa.types.is_integer(column.type) or pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            columns[name] = pc.cast(column, pa.large_string())
+            columns.append(pc.cast(column, pa.large_string()))
         else:
-            columns[name] = pa.chunked_array([_cells(chunk.to_pylist()) for chunk in column.chunks], pa.large_string())
-    return Table(pa.table(columns), np.arange(1, table.num_rows + 1), source)
+            columns.append(pa.chunked_array([_cells(chunk.to_pylist()) for chunk in column.chunks], pa.large_string()))
+    texts = pa.table(columns, names=unique_names(table.column_names))
+    texts.validate(full=True)  # a damaged file may hold strings that are no UTF-8
+    return Table(texts, np.arange(1, table.num_rows + 1), source)
 
 
 def _read_parquet(path: Path) -> Table:
@@ -105,17 +116,19 @@ def _read_parquet(path: Path) -> Table:
         return from_arrow(pq.read_table(path), path.name)
     except FileNotFoundError:
         raise DataError("There is no such file.", where=str(path)) from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(f"The file is not valid Parquet: {error}.", where=str(path)) from None
 
 
 def _read_json(path: Path, encoding: str | None, *, whole: bool) -> Table:
-    with open_text(path, encoding or detect_encoding(path)) as file:
+    chosen = encoding or detect_encoding(path)
+    with open_text(path, chosen, forgiving=encoding is None and not chosen.startswith("utf")) as file:
+        notes = encoding_notes(chosen)
         if whole and file.read(64).lstrip("\ufeff \t\r\n").startswith("["):
             file.seek(0)
-            return _from_rows(_array_rows(file.read(), path), path.name)
+            return _from_rows(_array_rows(file.read(), path), path.name, notes)
         file.seek(0)
-        return _from_rows(_json_lines(file, path), path.name)
+        return _from_rows(_json_lines(file, path), path.name, notes)
 
 
 def _array_rows(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -123,6 +136,8 @@ def _array_rows(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]
         rows = json.loads(text.lstrip("\ufeff"))
     except json.JSONDecodeError as error:
         raise DataError(f"The file is not valid JSON: {error.msg}.", where=f"{path}, line {error.lineno}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; thousands of brackets
+        raise DataError(f"The file cannot be read as JSON: {error}.", where=str(path)) from None
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
             raise DataError(f"Item {index + 1} is not an object. Received: {str(row)[:60]!r}.", where=str(path))
@@ -136,7 +151,7 @@ def _json_lines(lines: Iterable[str], path: Path) -> Iterator[tuple[int, Mapping
             continue
         try:
             row = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             hint = 'A JSONL file has one object a line, such as {"text": "...", "label": "..."}.'
             raise DataError(f"The line is not valid JSON: {error}.", where=f"{path}, row {number}", hint=hint) from None
         if not isinstance(row, dict):
@@ -144,24 +159,27 @@ def _json_lines(lines: Iterable[str], path: Path) -> Iterator[tuple[int, Mapping
         yield number, row
 
 
-def _from_rows(rows: Iterable[tuple[int, Mapping[str, Any]]], source: str) -> Table:
-    """Objects -> columns; the columns are those of the first thousand objects, a later new one is an error."""
+def _from_rows(rows: Iterable[tuple[int, Mapping[str, Any]]], source: str, notes: Iterable[Note] = ()) -> Table:
+    """Objects -> columns; the columns are those of the first thousand objects, a later new one is noted and left out."""
     iterator = iter(rows)
     first = [row for _, row in zip(range(1000), iterator, strict=False)]
-    names = list(dict.fromkeys(str(name) for _, row in first for name in row))
-    if not first or not names:
-        raise DataError("The file has no rows.", where=source)
-    builder = TableBuilder(names)
-    known = set(names)
+    keys = list(dict.fromkeys(key for _, row in first for key in row))
+    if not keys:
+        raise DataError("There are no rows.", where=source)
+    builder = TableBuilder(unique_names(keys))
+    known = set(keys)
     extra: dict[str, int] = {}
     for group in (first, iterator):
         for number, row in group:
-            for name in row:
-                if name not in known:
-                    extra.setdefault(str(name), number)
-            builder.add(number, [as_text(row.get(name)) for name in names])
-    notes = [Note("late_field", f"Field {name!r} first appears late and is not read.", (row,)) for name, row in extra.items()]
-    return builder.build(source, notes)
+            for key in row:
+                if key not in known:
+                    extra.setdefault(str(key), number)
+            try:
+                builder.add(number, [as_text(row.get(key)) for key in keys])
+            except DataError as error:
+                raise DataError(error.message, where=f"{source}, row {number}") from None
+    late = [Note("late_field", f"Field {name!r} first appears late and is not read.", (row,)) for name, row in extra.items()]
+    return builder.build(source, [*notes, *late])
 
 
 def _from_datasets(source: Any) -> Table:

@@ -43,7 +43,7 @@ def stratified_split(groups: np.ndarray, strata: np.ndarray, fraction: float, se
     exact = sizes * fraction
     wanted = np.minimum(np.floor(exact).astype(int), sizes - 1)
     remainders = np.where(wanted < sizes - 1, exact - wanted, -1.0)
-    missing = int(round(len(unique) * fraction)) - int(wanted.sum())
+    missing = round(len(unique) * fraction) - int(wanted.sum())
     for index in np.argsort(-remainders, kind="stable")[: max(0, missing)]:
         if remainders[index] > 0:
             wanted[index] += 1

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+from kerasft.errors import DataError
 
 CHUNK = 50_000  # rows held as Python objects at a time; keeps a million-row file in bounded memory
 
@@ -47,7 +50,7 @@ class Table:
     notes: tuple[Note, ...] = field(default=())
 
     def __len__(self) -> int:
-        return self.columns.num_rows
+        return int(self.columns.num_rows)
 
     @property
     def names(self) -> list[str]:
@@ -78,7 +81,7 @@ class TableBuilder:
 
     def _flush(self) -> None:
         columns = zip(*self._pending, strict=True) if self._pending else ([] for _ in self._names)
-        arrays = [pa.array(list(column), type=pa.large_string()) for column in columns]
+        arrays = [text_array(list(column)) for column in columns]
         self._chunks.append(pa.RecordBatch.from_arrays(arrays, names=self._names))
         self._row_chunks.append(np.asarray(self._numbers, dtype=np.int64))
         self._pending, self._numbers = [], []
@@ -90,18 +93,60 @@ class TableBuilder:
         return Table(pa.Table.from_batches(self._chunks), np.concatenate(self._row_chunks), source, tuple(notes))
 
 
+def whole_characters(text: str) -> str:
+    """The text with its lone surrogates (halves of characters, as a cut JSON escape leaves them) as U+FFFD."""
+    return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
+
+
+def text_array(values: Sequence[str | None]) -> pa.Array:
+    """Strings as an Arrow array; lone surrogates, which Arrow cannot hold, as U+FFFD."""
+    try:
+        return pa.array(values, type=pa.large_string())
+    except UnicodeEncodeError:
+        return pa.array([None if value is None else whole_characters(value) for value in values], type=pa.large_string())
+
+
+def unique_names(names: Iterable[object]) -> list[str]:
+    """Column names as text; one that is there before gets a number: `text`, `text (2)`."""
+    taken: Counter[str] = Counter()
+    unique = []
+    for name in names:
+        text = numbered = whole_characters(str(name))
+        while numbered in taken:
+            taken[text] += 1
+            numbered = f"{text} ({taken[text]})"
+        taken[numbered] += 1
+        unique.append(numbered)
+    return unique
+
+
 def as_text(value: Any) -> str | None:
-    """A cell as text: integral floats without `.0` (pandas makes them of integers), lists and objects as JSON."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, str):
+    """A cell as text: integral floats without `.0` (pandas makes them of integers), lists and objects as JSON.
+
+    Raises:
+        DataError: Lists or objects are nested too deeply.
+    """
+    if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        if math.isnan(number):
+            return None
+        return str(int(number)) if number.is_integer() and abs(number) < 2**53 else str(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     if isinstance(value, list | dict | tuple | np.ndarray):
-        return json.dumps(value.tolist() if isinstance(value, np.ndarray) else value, ensure_ascii=False)
-    return str(value)
+        return _as_json(value.tolist() if isinstance(value, np.ndarray) else value)
+    # pandas.NA and NaT compare to nothing; their type names are the one thing that needs no pandas import.
+    return None if type(value).__name__ in ("NAType", "NaTType") else str(value)
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError):  # keys that are no strings; a list that holds itself
+        return str(value)
+    except RecursionError:
+        raise DataError("A cell holds lists or objects that are nested too deeply.") from None

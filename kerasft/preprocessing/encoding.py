@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +31,6 @@ class Encoded:
         pad_id: Id that fills a batch.
         has_segments: Whether the model takes segment ids.
         max_length: The longest a row can be.
-        folder: Keeps the temporary folder alive; deleted with this object.
     """
 
     ids: np.ndarray
@@ -40,7 +41,6 @@ class Encoded:
     has_segments: bool
     max_length: int
     targets: np.ndarray | None = None
-    folder: Any = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -73,8 +73,8 @@ def encode(
         targets: (rows,) class numbers to carry along.
         progress: Called with the number of rows done.
     """
-    folder = tempfile.TemporaryDirectory(prefix="kerasft-ids-")
-    path = Path(folder.name) / "ids.i32"
+    folder = tempfile.mkdtemp(prefix="kerasft-ids-")
+    path = Path(folder) / "ids.i32"
     lengths: list[np.ndarray] = []
     firsts: list[np.ndarray] = []
     fulls: list[np.ndarray] = []
@@ -91,7 +91,7 @@ def encode(
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]) if lengths else np.zeros(1)
     empty = not path.stat().st_size
     ids = np.zeros(0, np.int32) if empty else np.memmap(path, dtype=np.int32, mode="r")
-    return Encoded(
+    encoded = Encoded(
         ids=ids,
         offsets=offsets.astype(np.int64),
         first_lengths=np.concatenate(firsts).astype(np.int32) if firsts else np.zeros(0, np.int32),
@@ -100,8 +100,9 @@ def encode(
         has_segments=framer.has_segments,
         max_length=framer.max_length,
         targets=targets,
-        folder=folder,
     )
+    weakref.finalize(encoded, shutil.rmtree, folder, ignore_errors=True)  # the ids live as long as the object
+    return encoded
 
 
 def _pieces(

@@ -107,6 +107,9 @@ class Checkpoints:
 
         Returns:
             The state, or None when there is no checkpoint; and a sentence for each damaged one passed over.
+
+        Raises:
+            ArtifactError: There are checkpoints and all are damaged.
         """
         damaged = []
         for path in reversed(self._all()):
@@ -115,7 +118,10 @@ class Checkpoints:
             except (ArtifactError, OSError, ValueError, KeyError, TypeError) as error:
                 reason = error.message if isinstance(error, ArtifactError) else str(error)
                 damaged.append(f"Checkpoint {path.name} is damaged and was passed over: {reason}")
-        return None, damaged
+        if damaged:
+            hint = "Start the run anew with --overwrite, or in another folder."
+            raise ArtifactError("No checkpoint is whole. " + " ".join(damaged), where=str(self.folder), hint=hint)
+        return None, []
 
     def _restore(self, model: Any, path: Path) -> TrainingState:
         record = json.loads((path / "state.json").read_text(encoding="utf-8"))
@@ -126,9 +132,10 @@ class Checkpoints:
                 raise ArtifactError(f"{name} does not have the recorded SHA-256.", where=str(path))
         running = read_arrays(path / "optimizer.safetensors")
         variables = _running_variables(model)
-        if len(running) != len(variables):
+        shapes = [running[name].shape for name in sorted(running)]
+        if shapes != [tuple(variable.shape) for variable in variables]:
             raise ArtifactError("The optimizer's state is not that of this run.", where=str(path))
         load_weights(model, path / "weights.safetensors")
-        for i, variable in enumerate(variables):
-            variable.assign(running[f"{i:05d}"])
+        for name, variable in zip(sorted(running), variables, strict=True):
+            variable.assign(running[name])
         return TrainingState(**record["state"])

@@ -15,7 +15,7 @@ class TrainConfig(Options):
     learning_rate: float | None = option(None, "Peak learning rate.", low=1e-8, high=1.0)
     batch_size: int = option(32, "Rows a step.", low=1, high=65536)
     head_learning_rate: float | None = option(
-        None, "Peak rate of the new head; as the rest when not given.", low=1e-8, high=1.0, advanced=True
+        None, "Peak rate of the new head.", low=1e-8, high=1.0, advanced=True, none="as the rest"
     )
     accumulate: int = option(
         1,
@@ -27,16 +27,16 @@ class TrainConfig(Options):
     schedule: str = option("linear", "How the rate falls after warm-up.", choices=("linear", "cosine", "constant"), advanced=True)
     warmup: float = option(0.1, "Share of all updates over which the rate rises from 0.", low=0, high=1, advanced=True)
     weight_decay: float = option(0.01, "AdamW's decay; biases and layer norms are excluded.", low=0, high=1, advanced=True)
-    clip_norm: float | None = option(1.0, "Gradients are scaled down to this global norm; None is off.", low=1e-6, advanced=True)
+    clip_norm: float | None = option(1.0, "Gradients are scaled down to this global norm.", low=1e-6, advanced=True, none="off")
     class_weights: str = option(
         "none", "'balanced' weighs each class by the inverse of its frequency.", choices=("none", "balanced")
     )
     label_smoothing: float = option(0.0, "Share of the target spread evenly over all classes.", low=0, high=0.9, advanced=True)
-    dropout: float | None = option(
-        None, "Dropout rate of the backbone; the preset's own when not given.", low=0, high=0.9, advanced=True
+    dropout: float | None = option(None, "Dropout rate of the backbone.", low=0, high=0.9, advanced=True, none="the preset's own")
+    validate_every: int | None = option(
+        None, "Validate every so many steps as well as after each epoch.", low=1, advanced=True, none="off"
     )
-    validate_every: int | None = option(None, "Validate every so many steps as well as after each epoch.", low=1, advanced=True)
-    patience: int | None = option(None, "Stop after so many validations without a better figure; None never stops early.", low=1)
+    patience: int | None = option(None, "Stop after so many validations without a better figure.", low=1, none="off")
     monitor: str = option(
         "auto",
         "Figure that decides which weights are best; auto is the task's main metric.",

@@ -1,0 +1,145 @@
+"""Events and reports -> HTML and SVG that follow the page's light or dark colours. All texts are escaped."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from kerasft.progress import clock
+
+from kerasft_app.runs import Progress
+
+Points = Sequence[tuple[float, float]]
+_WIDTH, _HEIGHT = 560, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 30
+
+
+def escape(text: Any) -> str:
+    """Text made safe inside HTML."""
+    return html.escape(str(text))
+
+
+def line_chart(title: str, series: dict[str, Points], *, x_label: str = "epoch") -> str:
+    """An SVG line chart.
+
+    Args:
+        title: Above the chart, also its label for screen readers.
+        series: Points by name, up to four series.
+        x_label: Under the chart.
+    """
+    points = [point for line in series.values() for point in line]
+    if not points:
+        return f'<div class="kft-chart"><h4>{escape(title)}</h4><div class="kft-empty">nothing yet</div></div>'
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    low, high = min(ys), max(ys)
+    pad = (high - low) * 0.08 or abs(high) * 0.1 or 0.5
+    low, high, right = low - pad, high + pad, max(xs) or 1.0
+
+    def place(x: float, y: float) -> str:
+        across = _LEFT + (_WIDTH - _LEFT - _RIGHT) * x / right
+        down = _TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - y) / (high - low)
+        return f"{across:.1f},{down:.1f}"
+
+    parts = []
+    for i in range(5):
+        value = low + (high - low) * i / 4
+        y = place(0, value).split(",")[1]
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{float(y) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+    for i in range(5):
+        value = right * i / 4
+        x = place(value, low).split(",")[0]
+        parts.append(f'<text class="tick" x="{x}" y="{_HEIGHT - 12}" text-anchor="middle">{value:.2g}</text>')
+    legend = []
+    for index, (name, line) in enumerate(series.items()):
+        thinned = _thin(line)
+        path = " ".join(place(x, y) for x, y in thinned)
+        parts.append(f'<polyline class="line c{index}" points="{path}"/>')
+        if len(line) <= 40:
+            for x, y in line:
+                across, down = place(x, y).split(",")
+                tip = f"{escape(name)} {y:.4f} at {escape(x_label)} {x:.2f}"
+                parts.append(f'<circle class="dot c{index}" cx="{across}" cy="{down}" r="3"><title>{tip}</title></circle>')
+        last = f" {line[-1][1]:.4f}" if line else ""
+        legend.append(f'<span class="key c{index}">{escape(name)}{last}</span>')
+    label = f'role="img" aria-label="{escape(title)}"'
+    svg = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" {label}>{"".join(parts)}</svg>'
+    return f'<div class="kft-chart"><h4>{escape(title)}</h4><div class="legend">{"".join(legend)}</div>{svg}</div>'
+
+
+def _thin(line: Points, most: int = 300) -> list[tuple[float, float]]:
+    """At most `most` points, each the mean of its neighbours, so that a long run stays quick to draw."""
+    if len(line) <= most:
+        return list(line)
+    size = -(-len(line) // most)
+    groups = [line[i : i + size] for i in range(0, len(line), size)]
+    return [(sum(x for x, _ in g) / len(g), sum(y for _, y in g) / len(g)) for g in groups]
+
+
+_STATES = {
+    "queued": "Waiting in the queue",
+    "running": "Running",
+    "finished": "Finished",
+    "stopped": "Stopped",
+    "failed": "Failed",
+    "interrupted": "Interrupted: its process ended without a word (power cut, or out of memory?)",
+    "prepared": "Prepared",
+}
+
+
+def status_card(name: str, told: Progress) -> str:
+    """Where a run stands: state, bar, time left, warnings, or the error with what to do."""
+    step = told.steps[-1] if told.steps else None
+    percent = 100.0 if told.state == "finished" else 100 * step.step / max(1, step.total_steps) if step else 0.0
+    facts = []
+    if told.state == "running" and told.phase:
+        facts.append(escape(told.phase))
+    if step and told.state in ("running", "stopped", "interrupted"):
+        facts.append(f"step {step.step:,} of {step.total_steps:,}")
+        facts.append(f"epoch {step.epoch:.2f}")
+    if step and told.state == "running" and told.phase == "training":
+        facts.append(f"{step.examples_per_second:,.0f} rows/s")
+        facts.append(f"<b>{escape(clock(step.eta_seconds))} left</b>")
+    if told.started:
+        share = told.started.trainable_parameters / max(1, told.started.parameters)
+        facts.append(f"{told.started.trainable_parameters:,} weights learn ({share:.1%})")
+    body = [
+        f'<div class="kft-status s-{escape(told.state)}"><div class="head"><span class="pill">{escape(told.state)}</span>'
+        f"<b>{escape(name)}</b></div>",
+        f'<div class="bar" role="progressbar" aria-valuenow="{percent:.0f}"><div style="width:{percent:.1f}%"></div></div>',
+        f'<div class="facts">{" · ".join(facts) or escape(_STATES.get(told.state, ""))}</div>',
+    ]
+    for warning in told.warnings[-6:]:
+        hint = f" <i>{escape(warning.hint)}</i>" if warning.hint else ""
+        body.append(f'<div class="warn">{escape(warning.message)}{hint}</div>')
+    if told.state == "failed" and told.ended is not None:
+        ended: Any = told.ended
+        hint = f"<br><b>What to do:</b> {escape(ended.hint)}" if ended.hint else ""
+        where = f"<br>{escape(ended.where)}" if ended.where else ""
+        body.append(f'<div class="error"><b>{escape(ended.error)}</b>: {escape(ended.message)}{where}{hint}</div>')
+    if told.state in ("stopped", "interrupted"):
+        body.append('<div class="warn">Go on from the last checkpoint with Resume (tab Runs).</div>')
+    return "".join(body) + "</div>"
+
+
+def training_charts(told: Progress) -> str:
+    """Loss and validation figures of a run so far."""
+    loss = {"training loss": [(step.epoch, step.loss) for step in told.steps]}
+    if told.validations:
+        loss["validation loss"] = [(v.epoch, v.metrics["loss"]) for v in told.validations if "loss" in v.metrics]
+    names = [name for name in (told.validations[0].metrics if told.validations else {}) if name != "loss"]
+    figures = {name: [(v.epoch, v.metrics[name]) for v in told.validations if name in v.metrics] for name in names}
+    charts = line_chart("Loss", loss) + line_chart("Validation", figures)
+    return f'<div class="kft-charts">{charts}</div>'
+
+
+def error_box(error: Any) -> str:
+    """An error of the library as a box: rule, evidence, next step."""
+    where = getattr(error, "where", None)
+    hint = getattr(error, "hint", None)
+    message = getattr(error, "message", None) or str(error)
+    lines = [f"<b>{escape(message)}</b>"]
+    lines += [escape(where)] if where else []
+    lines += [f"<b>What to do:</b> {escape(hint)}"] if hint else []
+    return f'<div class="kft-status"><div class="error">{"<br>".join(lines)}</div></div>'

@@ -1,0 +1,219 @@
+"""Start, queue, stop and follow runs: each in a process of its own that outlives the page and the app.
+
+No Gradio here. State lives in the runs' folders, so that a reloaded page or a restarted app finds every run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kerasft import events
+from kerasft.errors import ConfigError, RunExistsError
+from kerasft.runs import PROCESS_FILE, QUEUED_FILE, RunSummary, is_alive, list_runs, run_state
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+@dataclass
+class Progress:
+    """What a run has told so far, put together from its events.
+
+    Attributes:
+        state: See `kerasft.runs.RunSummary.state`.
+        phase: What it is doing, in words.
+        steps: Step events.
+        validations: Validated events.
+        warnings: Warnings of the newest attempt.
+        started: The newest Started event.
+        ended: The event that ended it, or None.
+    """
+
+    state: str
+    phase: str = ""
+    steps: list[events.Step] = field(default_factory=list)
+    validations: list[events.Validated] = field(default_factory=list)
+    warnings: list[events.Warned] = field(default_factory=list)
+    started: events.Started | None = None
+    ended: events.Event | None = None
+
+
+class RunBoard:
+    """All runs of one folder.
+
+    Args:
+        root: Folder of the runs; made if absent.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    def folder(self, name: str) -> Path:
+        """The folder of a run.
+
+        Raises:
+            ConfigError: The name could lead out of the runs' folder, or is not usable as a folder's name.
+        """
+        cleaned = name.strip()
+        if not _NAME.fullmatch(cleaned) or (self.root / cleaned).resolve().parent != self.root:
+            hint = "Use up to 80 letters, digits, '-', '_' and '.', beginning with a letter or digit."
+            raise ConfigError(f"{name!r} cannot be the name of a run.", hint=hint)
+        return self.root / cleaned
+
+    def runs(self) -> list[RunSummary]:
+        """All runs, newest first."""
+        return list_runs(self.root)
+
+    def free_name(self, wish: str) -> str:
+        """A name not taken yet, made of a wish such as a file's name."""
+        base = re.sub(r"[^A-Za-z0-9._-]+", "-", wish).strip("-._")[:60] or "run"
+        names = (base if i == 1 else f"{base}-{i}" for i in range(1, 10_000))
+        return next(name for name in names if not (self.root / name).exists())
+
+    def keep_upload(self, path: Path) -> Path:
+        """Copy an uploaded file to where it outlives the browser's session, so that a run can be resumed."""
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        name = re.sub(r"[^\w.\- ]+", "_", path.name).lstrip(".") or "data.csv"
+        target = self.root / ".uploads" / digest.hexdigest()[:12] / name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_name(target.name + ".part")
+            shutil.copyfile(path, temporary)
+            os.replace(temporary, target)
+        return target
+
+    def enqueue(self, name: str, recipe: dict[str, Any]) -> Path:
+        """Prepare a run and put it at the end of the queue.
+
+        Raises:
+            ConfigError: The name is not usable.
+            RunExistsError: A run of that name is there.
+        """
+        folder = self.folder(name)
+        if folder.exists():
+            raise RunExistsError(f"There is already a run named {name!r}.", hint="Choose another name.")
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
+        (folder / QUEUED_FILE).write_text(str(time.time()), encoding="utf-8")
+        self.pump()
+        return folder
+
+    def enqueue_resume(self, name: str) -> None:
+        """Put a stopped, interrupted or failed run back into the queue.
+
+        Raises:
+            ConfigError: The run is not in a state to go on from.
+        """
+        folder = self.folder(name)
+        state = run_state(folder)
+        if state not in ("stopped", "interrupted", "failed"):
+            raise ConfigError(f"The run {name!r} is {state}; only a stopped, interrupted or failed run can be resumed.")
+        (folder / QUEUED_FILE).write_text(str(time.time()), encoding="utf-8")
+        self.pump()
+
+    def stop(self, name: str) -> str:
+        """Ask a run to stop after its current step, or take it out of the queue; says which."""
+        folder = self.folder(name)
+        if (folder / QUEUED_FILE).exists():
+            (folder / QUEUED_FILE).unlink(missing_ok=True)
+            if not (folder / "events.jsonl").exists():
+                log = events.JsonLog(folder / "events.jsonl")
+                log(events.Stopped(step=0, reason="taken out of the queue"))
+                log.close()
+            return "Taken out of the queue."
+        if is_alive(folder):
+            (folder / "STOP").touch()
+            return "Stopping after the current step; a checkpoint and a usable model are saved."
+        return "The run is not running."
+
+    def pump(self) -> None:
+        """Start the next queued run if none is running."""
+        with self._lock:
+            self._children = [child for child in self._children if child.poll() is None]
+            waiting = sorted(self.root.glob(f"*/{QUEUED_FILE}"), key=lambda path: path.stat().st_mtime)
+            if not waiting or any(is_alive(path.parent) for path in self.root.glob(f"*/{PROCESS_FILE}")):
+                return
+            self._start(waiting[0].parent)
+
+    def _start(self, folder: Path) -> None:
+        resuming = (folder / "checkpoints").exists() or (folder / "events.jsonl").exists()
+        what = ["resume", str(folder)] if resuming else ["train", str(folder / "run.json"), "--out", str(folder)]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+        with (folder / "output.txt").open("ab") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "kerasft", *what],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,  # closing the app must not end a run
+            )
+        self._children.append(child)
+        (folder / PROCESS_FILE).write_text(json.dumps({"pid": child.pid, "started": time.time()}), encoding="utf-8")
+        (folder / QUEUED_FILE).unlink(missing_ok=True)
+
+    def keep_pumping(self, seconds: float = 1.0) -> None:
+        """Look after the queue in the background for as long as the app lives."""
+
+        def loop() -> None:
+            while True:
+                self.pump()
+                time.sleep(seconds)
+
+        threading.Thread(target=loop, daemon=True, name="run queue").start()
+
+    def progress(self, name: str) -> Progress:
+        """What a run has told so far."""
+        folder = self.folder(name)
+        told = Progress(state=run_state(folder))
+        for event in events.read_events(folder / "events.jsonl"):
+            if isinstance(event, events.Phase):
+                if event.phase == "data":
+                    told.warnings, told.ended = [], None
+                told.phase = f"{_PHASES.get(event.phase, event.phase)} {event.detail}".strip()
+            elif isinstance(event, events.Started):
+                told.started, told.phase = event, "training"
+                # What came after the checkpoint a run goes on from is done again; the curve must not show it twice.
+                told.steps = [step for step in told.steps if step.step <= event.first_step]
+                told.validations = [v for v in told.validations if v.step <= event.first_step]
+            elif isinstance(event, events.Step):
+                told.steps.append(event)
+            elif isinstance(event, events.Validated):
+                told.validations.append(event)
+            elif isinstance(event, events.Warned):
+                told.warnings.append(event)
+            elif isinstance(event, events.Finished | events.Stopped | events.Failed):
+                told.ended = event
+        return told
+
+    def output_tail(self, name: str, lines: int = 15) -> str:
+        """The end of what the run's process printed, for a run that died without a word."""
+        path = self.folder(name) / "output.txt"
+        if not path.exists():
+            return ""
+        return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+_PHASES = {
+    "data": "reading",
+    "download": "downloading",
+    "model": "loading",
+    "tokenise": "tokenising",
+    "evaluate": "evaluating",
+}

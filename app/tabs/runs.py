@@ -1,0 +1,52 @@
+"""Tab Runs: every run with its state; resume one that was stopped."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from kerasft.errors import KerasFTError
+
+from kerasft_app.charts import error_box, escape
+from kerasft_app.page import Page
+
+
+def build(page: Page) -> None:
+    """Lay out the tab and wire it."""
+    said = gr.HTML()
+    with gr.Row():
+        refresh = gr.Button("Refresh", size="sm")
+        resume = gr.Button("Resume the chosen run", size="sm", elem_id="resume")
+    table = gr.HTML(elem_id="runs-table")
+
+    def show() -> str:
+        rows = "".join(
+            f'<tr><td>{escape(run.name)}</td><td><span class="pill s-{escape(run.state)}">{escape(run.state)}</span></td>'
+            f'<td class="num">{escape(run.score)}</td><td>{escape(run.preset)}</td><td>{escape(run.data)}</td>'
+            f"<td>{time.strftime('%Y-%m-%d %H:%M', time.localtime(run.changed))}</td></tr>"
+            for run in page.board.runs()
+        )
+        if not rows:
+            return '<div class="kft-empty big">No runs yet.</div>'
+        head = "".join(f"<th>{name}</th>" for name in ("run", "state", "score", "model", "data", "changed"))
+        return (
+            f'<div class="kft-report"><div class="scroll"><table class="kft-table"><thead><tr>{head}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div><p>All in {escape(page.board.root)}</p></div>"
+        )
+
+    def again(run: str | None) -> list[Any]:
+        try:
+            if run:
+                page.board.enqueue_resume(run)
+        except KerasFTError as error:
+            return [error_box(error), show(), gr.skip()]
+        return ["", show(), page.runs_update(run)]
+
+    def renew(run: str | None) -> list[Any]:
+        return [show(), page.runs_update(run)]
+
+    refresh.click(renew, page.run, [table, page.run], show_progress="hidden")
+    page.tabs.select(show, None, table, show_progress="hidden")
+    resume.click(again, page.run, [said, table, page.run])

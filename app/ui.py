@@ -1,0 +1,49 @@
+"""The page: header with the run picker, then the tabs in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from kerasft_app.page import Page
+from kerasft_app.runs import RunBoard
+from kerasft_app.tabs import data, export, results, runs, train, try_it
+from kerasft_app.worker import Predictor
+
+STYLE = Path(__file__).parent / "style.css"
+_TABS = (
+    ("Data", "data", data),
+    ("Train", "train", train),
+    ("Results", "results", results),
+    ("Try", "try", try_it),
+    ("Export", "export", export),
+    ("Runs", "runs", runs),
+)
+
+
+def theme() -> gr.Theme:
+    """Colours and fonts; the fonts are the system's, because a page here must not fetch anything."""
+    fonts = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+    mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+    return gr.themes.Default(primary_hue="orange", secondary_hue="slate", neutral_hue="slate", font=fonts, font_mono=mono)
+
+
+def create(root: Path) -> tuple[gr.Blocks, Page]:
+    """The Gradio page over the runs in a folder."""
+    page = Page(RunBoard(root), Predictor())
+    with gr.Blocks(title="KerasFT", analytics_enabled=False) as blocks:
+        page.data = gr.State(None)
+        with gr.Row(elem_id="header", equal_height=True):
+            gr.HTML(
+                '<div class="kft-title"><b>KerasFT</b><span>fine-tune transformers in Keras</span></div>', scale=3, min_width=200
+            )
+            page.run = gr.Dropdown([], label="Run", show_label=False, container=False, scale=2, min_width=200, elem_id="run-picker",
+                                   allow_custom_value=True)  # fmt: skip
+        with gr.Tabs(elem_id="tabs") as page.tabs:
+            for title, identity, module in _TABS:
+                with gr.Tab(title, id=identity, elem_id=f"tab-{identity}"):
+                    module.build(page)
+        blocks.load(lambda: page.runs_update(), None, page.run, show_progress="hidden")
+        gr.Timer(5.0).tick(lambda chosen: page.runs_update(chosen), page.run, page.run, show_progress="hidden")
+    return blocks, page

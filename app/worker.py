@@ -1,0 +1,82 @@
+"""The process that holds a loaded model and answers texts, so that the app itself never loads TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from kerasft.errors import RunError
+
+
+class Predictor:
+    """Answers texts with the model of one run at a time; switching runs ends the old process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._key: tuple[Path, float] | None = None
+
+    def ask(self, folder: Path, row: dict[str, str]) -> dict[str, Any]:
+        """The answer to one row: `label`, `score`, `probabilities`, or `error`.
+
+        Args:
+            folder: The run's folder.
+            row: `text` and, for pairs, `text_pair`.
+
+        Raises:
+            RunError: The process ended; shows what it said.
+        """
+        with self._lock:
+            process = self._ready(folder)
+            assert process.stdin is not None
+            try:
+                process.stdin.write(json.dumps(row) + "\n")
+                process.stdin.flush()
+            except BrokenPipeError:
+                raise self._failure(process) from None
+            return self._read(process)
+
+    def _ready(self, folder: Path) -> subprocess.Popen[str]:
+        weights = folder / "model.safetensors"
+        key = (folder, weights.stat().st_mtime if weights.exists() else 0.0)  # a resumed run has new weights
+        if self._process is not None and self._process.poll() is None and self._key == key:
+            return self._process
+        self.close()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "kerasft", "predict", str(folder), "--jsonl"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        self._key = key
+        self._read(self._process)  # the first line says that the model is loaded
+        return self._process
+
+    def _read(self, process: subprocess.Popen[str]) -> dict[str, Any]:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise self._failure(process)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _failure(self, process: subprocess.Popen[str]) -> RunError:
+        _, said = process.communicate()
+        self._process = None
+        tail = "\n".join(line for line in said.splitlines() if not line.startswith(("WARNING", "I0000", "E0000", "W0000")))
+        return RunError("The model could not answer.", where=tail[-800:] or None)
+
+    def close(self) -> None:
+        """End the process, if there is one."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None

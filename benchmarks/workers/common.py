@@ -1,0 +1,111 @@
+"""What the benchmark scripts and their workers share. Standard library only: some workers run without KerasFT."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import platform
+import random
+import resource
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+# The data this repository's figures are made on; any folder of train/validation/test files with text and label will do.
+DEFAULT_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "mr_sentence_polarity"
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a JSONL file, plain or gzip."""
+    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    with opened as file:
+        return [json.loads(line) for line in file if line.strip()]
+
+
+def write_subset(source: Path, target: Path, rows: int | None, seed: int, splits: Sequence[str]) -> None:
+    """Copy splits as plain JSONL; the training rows shuffled and, if asked for, only the first `rows` of them."""
+    target.mkdir(parents=True, exist_ok=True)
+    for split in splits:
+        path = next((source / f"{split}{end}" for end in (".jsonl.gz", ".jsonl") if (source / f"{split}{end}").exists()), None)
+        if path is None:
+            sys.exit(f"{source} holds no {split}.jsonl or {split}.jsonl.gz.")
+        found = read_rows(path)
+        if split == "train":
+            random.Random(seed).shuffle(found)
+            found = found[:rows]
+        lines = (json.dumps({"text": row["text"], "label": str(row["label"])}) for row in found)
+        (target / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def worker_arguments() -> argparse.Namespace:
+    """What every worker of `throughput.py` is given."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", type=Path, required=True, help="Hugging Face folder of the weights")
+    parser.add_argument("--data", type=Path, required=True, help="folder with train.jsonl and validation.jsonl")
+    parser.add_argument("--batch-size", type=int, required=True)
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--learning-rate", type=float)
+    return parser.parse_args()
+
+
+def texts_and_labels(path: Path) -> tuple[list[str], list[str]]:
+    rows = read_rows(path)
+    return [row["text"] for row in rows], [row["label"] for row in rows]
+
+
+def finish(
+    *,
+    trained_rows: int,
+    train_seconds: float,
+    predicted: Sequence[str],
+    labels: Sequence[str],
+    predict_seconds: float,
+    **more: Any,
+) -> None:
+    """Print a worker's result, the last line it writes."""
+    result = {
+        "train_rows_per_second": trained_rows / train_seconds,
+        "train_seconds": train_seconds,
+        "predict_rows_per_second": len(labels) / predict_seconds,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "accuracy": sum(a == b for a, b in zip(predicted, labels, strict=True)) / len(labels),
+        **more,
+    }
+    print(json.dumps(result), flush=True)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of those packages that are installed."""
+    return dict(_versions(packages))
+
+
+def _versions(packages: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for package in packages:
+        try:
+            yield package, version(package)
+        except PackageNotFoundError:
+            continue
+
+
+def machine() -> str:
+    """One line on this machine."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    load = os.getloadavg()[0]
+    return f"{model}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}, load before the run {load:.1f}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others are figures."""
+    lines = [f"| {' | '.join(header)} |", "|---" + "|---:" * (len(header) - 1) + "|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

@@ -1,0 +1,80 @@
+"""Hugging Face's Trainer with dynamic padding, grouped by length. Started by `throughput.py` with the peers' Python."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import tempfile
+import time
+
+from common import finish, texts_and_labels, versions, worker_arguments
+from datasets import Dataset
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainingArguments,
+)
+
+MAX_LENGTH = 256  # as KerasFT's default and as the other peer reads it from the model's folder
+
+
+def main() -> None:
+    given = worker_arguments()
+    tokenizer = AutoTokenizer.from_pretrained(given.model)
+    texts, labels = texts_and_labels(given.data / "train.jsonl")
+    names = sorted(set(labels))
+
+    def encode(rows: list[str], targets: list[str] | None = None) -> Dataset:
+        columns = dict(tokenizer(rows, truncation=True, max_length=MAX_LENGTH))
+        if targets is not None:
+            columns["labels"] = [names.index(target) for target in targets]
+        return Dataset.from_dict(columns)
+
+    optional = {} if given.learning_rate is None else {"learning_rate": given.learning_rate}
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            folder,
+            num_train_epochs=given.epochs,
+            per_device_train_batch_size=given.batch_size,
+            per_device_eval_batch_size=64,
+            train_sampling_strategy="group_by_length",
+            logging_strategy="no",
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            seed=given.seed,
+            **optional,
+        )
+        trainer = Trainer(
+            AutoModelForSequenceClassification.from_pretrained(given.model, num_labels=len(names)),
+            arguments,
+            train_dataset=encode(texts, labels),
+            data_collator=DataCollatorWithPadding(tokenizer),
+            processing_class=tokenizer,
+        )
+        begun = time.perf_counter()
+        trainer.train()
+        train_seconds = time.perf_counter() - begun
+        trained_rows = len(texts) * given.epochs
+        texts, labels = texts_and_labels(given.data / "validation.jsonl")
+        trainer.predict(encode(texts))
+        begun = time.perf_counter()
+        logits = trainer.predict(encode(texts)).predictions
+        predict_seconds = time.perf_counter() - begun
+    finish(
+        trained_rows=trained_rows,
+        train_seconds=train_seconds,
+        predicted=[names[i] for i in logits.argmax(axis=1)],
+        labels=labels,
+        predict_seconds=predict_seconds,
+        note=f"grouped by length, at most {MAX_LENGTH} tokens",
+        versions=versions("transformers", "torch", "datasets", "accelerate"),
+    )
+
+
+if __name__ == "__main__":
+    main()

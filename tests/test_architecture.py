@@ -1,0 +1,107 @@
+"""The floors of the house: who may import whom. Parses every import, also those inside functions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LIBRARY = sorted((ROOT / "kerasft").rglob("*.py"))
+APP = sorted((ROOT / "app").rglob("*.py"))
+
+# Lower floors may be imported, a module's own floor only within the same package.
+FLOORS = {
+    "errors": 0, "config": 0, "events": 0,
+    "presets": 1, "data": 1, "evaluation": 1, "runs": 1,
+    "preprocessing": 2, "layers": 2, "weights": 2,
+    "backbones": 3,
+    "tuning": 4, "tasks": 4, "training": 4,
+    "export": 5, "replay": 5, "model": 6, "model_card": 6,
+    "run": 7,
+    "progress": 9, "cli": 10, "__main__": 11,
+}  # fmt: skip
+# `keras_setup` stands beside the house: it registers layers with Keras and is imported by nothing but the package.
+BESIDE = {"keras_setup", "__init__"}
+WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("presets", "events")}
+HEAVY = ("tensorflow", "keras", "keras_hub", "tensorflow_text")
+HOME_OF = {
+    "keras_hub": lambda home: home == "backbones",
+    "gradio": lambda home: False,
+    "tensorflow": lambda home: FLOORS[home] >= 2 and FLOORS[home] <= 6,
+    "keras": lambda home: FLOORS[home] >= 2 and FLOORS[home] <= 6,
+    "argparse": lambda home: home == "cli",
+    "pickle": lambda home: False,
+}
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Every imported module of a file, and whether the import runs when the file is imported."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inner = {id(node) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef) for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        yield from ((name, id(node) not in inner) for name in names)
+
+
+def home(path: Path) -> str:
+    return path.relative_to(ROOT / "kerasft").parts[0].removesuffix(".py")
+
+
+def test_every_module_has_a_floor() -> None:
+    assert {home(path) for path in LIBRARY} - BESIDE == set(FLOORS)
+
+
+@pytest.mark.parametrize("path", [p for p in LIBRARY if home(p) not in BESIDE], ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_down(path: Path) -> None:
+    own = home(path)
+    for name, _ in imports(path):
+        parts = name.split(".")
+        if parts[0] != "kerasft":
+            continue
+        target = parts[1] if len(parts) > 1 and parts[1] in FLOORS else None
+        if target is None or target == own:
+            continue
+        allowed = FLOORS[target] < FLOORS[own] or (own, target) in WITHIN_A_FLOOR
+        assert allowed, f"{own} (floor {FLOORS[own]}) imports {target} (floor {FLOORS[target]})"
+
+
+@pytest.mark.parametrize("path", [p for p in LIBRARY if home(p) not in BESIDE], ids=lambda p: str(p.relative_to(ROOT)))
+def test_libraries_stay_at_home(path: Path) -> None:
+    for name, _ in imports(path):
+        package = name.split(".")[0]
+        if package in HOME_OF:
+            assert HOME_OF[package](home(path)), f"{package} is imported in {path.relative_to(ROOT)}"
+        assert package != "kerasft_app", "the library never imports the app"
+
+
+@pytest.mark.parametrize("path", [p for p in LIBRARY if home(p) in ("tasks", "tuning")], ids=lambda p: p.name)
+def test_options_can_be_listed_without_tensorflow(path: Path) -> None:
+    heavy = [name for name, at_once in imports(path) if at_once and name.split(".")[0] in HEAVY]
+    assert not heavy
+
+
+@pytest.mark.parametrize("path", APP, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_app_never_loads_tensorflow(path: Path) -> None:
+    """The app's process starts in seconds because it holds no model: what needs TensorFlow runs in a child."""
+    for name, _ in imports(path):
+        parts = name.split(".")
+        assert parts[0] not in HEAVY
+        if parts[0] == "kerasft" and len(parts) > 1:
+            assert parts[1] not in ("run", "model", "export", "layers", "preprocessing", "backbones", "weights")
+
+
+@pytest.mark.parametrize("path", [p for p in APP if p.name in ("runs.py", "worker.py", "charts.py", "reports.py", "recipes.py")])
+def test_only_the_screens_know_gradio(path: Path) -> None:
+    assert not [name for name, _ in imports(path) if name.split(".")[0] == "gradio"]
+
+
+@pytest.mark.parametrize("path", LIBRARY + APP, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_are_of_a_size_to_read(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
