@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.window:
             from kerasft_app.window import open_window
 
-            return open_window(url)
+            return int(open_window(url))
         blocks.block_thread()
     finally:
         page.predictor.close()

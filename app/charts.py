@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kerasft.progress import clock
-
 from kerasft_app.runs import Progress
+
+from kerasft.progress import clock
 
 Points = Sequence[tuple[float, float]]
 _WIDTH, _HEIGHT = 560, 220
@@ -20,7 +20,7 @@ def escape(text: Any) -> str:
     return html.escape(str(text))
 
 
-def line_chart(title: str, series: dict[str, Points], *, x_label: str = "epoch") -> str:
+def line_chart(title: str, series: Mapping[str, Points], *, x_label: str = "epoch") -> str:
     """An SVG line chart.
 
     Args:
@@ -44,13 +44,13 @@ def line_chart(title: str, series: dict[str, Points], *, x_label: str = "epoch")
     parts = []
     for i in range(5):
         value = low + (high - low) * i / 4
-        y = place(0, value).split(",")[1]
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{float(y) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+        level = place(0, value).split(",")[1]
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{level}" y2="{level}"/>')
+        parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{float(level) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
     for i in range(5):
         value = right * i / 4
-        x = place(value, low).split(",")[0]
-        parts.append(f'<text class="tick" x="{x}" y="{_HEIGHT - 12}" text-anchor="middle">{value:.2g}</text>')
+        middle = place(value, low).split(",")[0]
+        parts.append(f'<text class="tick" x="{middle}" y="{_HEIGHT - 12}" text-anchor="middle">{value:.2g}</text>')
     legend = []
     for index, (name, line) in enumerate(series.items()):
         thinned = _thin(line)

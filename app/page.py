@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-
 from kerasft_app.runs import RunBoard
 from kerasft_app.worker import Predictor
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from kerasft.errors import name_rows
-
 from kerasft_app.charts import escape
+
+from kerasft.errors import name_rows
 
 
 def quality_html(report: Any) -> str:
     """The data report: rows, labels with bars, lengths, findings."""
     cards = [_card(f"{count:,}", f"{name} rows") for name, count in report.rows.items()]
-    train = report.labels.get("train") or next(iter(report.labels.values()), {})
+    train: dict[str, int] = report.labels.get("train") or next(iter(report.labels.values()), {})
     cards.append(_card(f"{len(train):,}", "labels"))
     if report.lengths:
         unit = escape(report.lengths["unit"])

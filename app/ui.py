@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import gradio as gr
-
 from kerasft_app.page import Page
 from kerasft_app.runs import RunBoard
 from kerasft_app.tabs import data, export, results, runs, train, try_it
@@ -38,8 +37,8 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
             gr.HTML(
                 '<div class="kft-title"><b>KerasFT</b><span>fine-tune transformers in Keras</span></div>', scale=3, min_width=200
             )
-            page.run = gr.Dropdown([], label="Run", show_label=False, container=False, scale=2, min_width=200, elem_id="run-picker",
-                                   allow_custom_value=True)  # fmt: skip
+            look = {"show_label": False, "container": False, "scale": 2, "min_width": 200}
+            page.run = gr.Dropdown([], label="Run", allow_custom_value=True, elem_id="run-picker", **look)
         with gr.Tabs(elem_id="tabs") as page.tabs:
             for title, identity, module in _TABS:
                 with gr.Tab(title, id=identity, elem_id=f"tab-{identity}"):

@@ -35,6 +35,7 @@ def main() -> None:
     given = arguments()
     chosen = [name for name in SCRIPTS if name != "Hugging Face" or given.peer_python]
     info = machine()
+    model = fetch(find_preset(given.preset))
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
     with tempfile.TemporaryDirectory(prefix="kerasft-bench-") as folder:
         data = Path(folder) / "data"
@@ -43,7 +44,7 @@ def main() -> None:
             turn = number % len(chosen)
             for name in [*chosen[turn:], *chosen[:turn]]:
                 print(f"round {number + 1} of {given.rounds}: {name}", file=sys.stderr, flush=True)
-                results[name].append(work(name, given, data, Path(folder)))
+                results[name].append(work(name, given, model, data, Path(folder)))
         rows = sum(1 for _ in (data / "train.jsonl").open(encoding="utf-8"))
     report(results, given, rows, info)
 
@@ -62,14 +63,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def work(name: str, given: argparse.Namespace, data: Path, folder: Path) -> dict[str, Any]:
+def work(name: str, given: argparse.Namespace, model: Path, data: Path, folder: Path) -> dict[str, Any]:
     """Run one worker and return what it measured, with the seconds of its whole process."""
     python = given.peer_python if name == "Hugging Face" else sys.executable
-    command = [python, str(WORKERS / SCRIPTS[name]), "--data", str(data), "--model", str(fetch(find_preset(given.preset)))]
+    command = [python, str(WORKERS / SCRIPTS[name]), "--data", str(data), "--model", str(model)]
     command += ["--epochs", str(given.epochs), "--batch-size", str(given.batch_size), "--seed", str(given.seed)]
     if given.learning_rate is not None:
         command += ["--learning-rate", str(given.learning_rate)]
-    # A relative path in PYTHONPATH or to the interpreter would mean something else in another folder, so stay in this one.
     begun = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(folder)}, check=False)
     seconds = time.perf_counter() - begun

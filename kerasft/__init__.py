@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from kerasft.errors import RunError as RunError
     from kerasft.errors import RunExistsError as RunExistsError
     from kerasft.evaluation.report import Report as Report
+    from kerasft.keras_level import batches as batches
+    from kerasft.keras_level import build as build
     from kerasft.model import FineTunedModel as FineTunedModel
     from kerasft.model import load as load
     from kerasft.presets import list_presets as list_presets
-    from kerasft.run import RunConfig as RunConfig
-    from kerasft.run import batches as batches
-    from kerasft.run import build as build
+    from kerasft.recipe import RunConfig as RunConfig
     from kerasft.run import finetune as finetune
     from kerasft.run import resume as resume
     from kerasft.tasks.classification import TextClassification as TextClassification
@@ -61,13 +61,13 @@ _HOMES = {
     "PresetError": "errors",
     "QualityReport": "data.quality",
     "Report": "evaluation.report",
-    "RunConfig": "run",
+    "RunConfig": "recipe",
     "RunError": "errors",
     "RunExistsError": "errors",
     "TextClassification": "tasks.classification",
     "TrainConfig": "training.options",
-    "batches": "run",
-    "build": "run",
+    "batches": "keras_level",
+    "build": "keras_level",
     "check_data": "data.quality",
     "finetune": "run",
     "layers": "layers",

@@ -154,7 +154,7 @@ def _given(parsed: argparse.Namespace, prefix: str, specs: Sequence[Any]) -> dic
 def _run_config(parsed: argparse.Namespace) -> Any:
     from kerasft.config import read_json
     from kerasft.data.dataset import DataConfig
-    from kerasft.run import RunConfig
+    from kerasft.recipe import RunConfig
     from kerasft.tasks import TASKS
     from kerasft.training.options import TrainConfig
     from kerasft.tuning import TUNINGS
@@ -176,12 +176,13 @@ def _run_config(parsed: argparse.Namespace) -> Any:
 
 def _train(parsed: argparse.Namespace) -> int:
     from kerasft.progress import TerminalProgress
-    from kerasft.run import free_folder, start
+    from kerasft.run import start
+    from kerasft.runs import free_folder
 
     config = _run_config(parsed)
     if config.data.path is None:
         raise ConfigError("No data were given.", hint="kerasft train --data FILE, or a run's JSON file with data.path.")
-    folder = Path(parsed.out) if parsed.out else free_folder(Path("saved_models"), config)
+    folder = Path(parsed.out) if parsed.out else free_folder(Path("saved_models"), config.data.path, config.preset)
     progress = TerminalProgress(sys.stderr)
     start(config, folder, overwrite=parsed.overwrite, on_event=progress)
     return _after_training(folder, progress)
@@ -211,7 +212,7 @@ def _list(parsed: argparse.Namespace) -> None:
     if parsed.what == "presets":
         from kerasft.presets import list_presets
 
-        rows = [("NAME", "FAMILY", "SIZE", "LANGUAGES", "LICENCE", "HERE", "FROM")]
+        rows: list[tuple[str, ...]] = [("NAME", "FAMILY", "SIZE", "LANGUAGES", "LICENCE", "HERE", "FROM")]
         for preset in list_presets():
             here = "yes" if preset.here else "no"
             rows.append(
@@ -285,8 +286,8 @@ def _predict(parsed: argparse.Namespace) -> int:
         raise ConfigError(f"{parsed.out!r} is there already.", hint="Choose another name, or remove it.")
     model = load(parsed.folder)
     if parsed.file:
-        rows = model.predict_file(parsed.file, Path(parsed.out), text=parsed.text, progress=_count_rows)
-        print(f"\n{rows:,} rows written to {parsed.out}.", file=sys.stderr)
+        count = model.predict_file(parsed.file, Path(parsed.out), text=parsed.text, progress=_count_rows)
+        print(f"\n{count:,} rows written to {parsed.out}.", file=sys.stderr)
         return 0
     if parsed.jsonl:
         return _answer_lines(model)
@@ -315,9 +316,8 @@ def _answer_lines(model: Any) -> int:
         except KerasFTError as error:
             answer = {"error": str(error)}
         except (ValueError, KeyError, TypeError) as error:
-            answer = {
-                "error": f"A line is a JSON object with 'text' (and 'text_pair' for pairs). Received: {line.strip()[:80]!r} ({error})."
-            }
+            expected = "A line is a JSON object with 'text' (and 'text_pair' for pairs)"
+            answer = {"error": f"{expected}. Received: {line.strip()[:80]!r} ({error})."}
         print(json.dumps(answer, ensure_ascii=False), flush=True)
     return 0
 

@@ -1,4 +1,4 @@
-"""`RunConfig`, `finetune` and `resume`: a run is data, and this turns it into a `FineTunedModel`."""
+"""`finetune` and `resume`: a run is data, and this turns it into a `FineTunedModel`."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from kerasft.backbones.loading import load_backbone, load_framer
+from kerasft.backbones.loading import load_backbone
 from kerasft.config import read_json
-from kerasft.data.dataset import DataConfig, Dataset, Split, load_data
-from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError, RunError, RunExistsError
+from kerasft.data.dataset import Dataset, Split, load_data
+from kerasft.errors import ArtifactError, DataError, KerasFTError, RunError, RunExistsError
 from kerasft.evaluation.report import save_reports
 from kerasft.events import Emit, Failed, Finished, JsonLog, Phase, Started, Stopped, Warned, fan_out, read_events
 from kerasft.model import FineTunedModel, assemble, load
 from kerasft.model_card import model_card
-from kerasft.preprocessing.batching import make_batches, plan_epoch
-from kerasft.preprocessing.encoding import Encoded, encode
-from kerasft.presets import DEFAULT_PRESET, fetch, find_preset
-from kerasft.tasks import Task, get_task
+from kerasft.preprocessing.batching import class_weights, make_batches, plan_epoch
+from kerasft.preprocessing.encoding import Encoded
+from kerasft.presets import fetch, find_preset
+from kerasft.recipe import RunConfig
+from kerasft.runs import clear, free_folder, holds_run
+from kerasft.tasks import Task
 from kerasft.tasks.classification import TextClassification
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.optimizer import make_optimizer
@@ -35,61 +37,10 @@ from kerasft.training.options import TrainConfig
 from kerasft.training.stopping import STOP_FILE, StopRequest
 from kerasft.training.strategy import prepare, wrap_optimizer
 from kerasft.training.trainer import Job, train
-from kerasft.tuning import Tuning, get_tuning
+from kerasft.tuning import Tuning
+from kerasft.tuning.base import Recommended
 from kerasft.tuning.full import Full
 from kerasft.weights import write_text
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """A whole run as data: what `kerasft train run.json` reads and a run's folder keeps.
-
-    Attributes:
-        preset: Name, path or handle of the pretrained model.
-        data: Where the rows are.
-        task: What is learned.
-        tuning: Which weights learn.
-        train: How.
-    """
-
-    preset: str = DEFAULT_PRESET
-    data: DataConfig = field(default_factory=DataConfig)
-    task: Task = field(default_factory=TextClassification)
-    tuning: Tuning = field(default_factory=Full)
-    train: TrainConfig = field(default_factory=TrainConfig)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        parts = {name: getattr(self, name).to_dict() for name in ("data", "task", "tuning", "train")}
-        return {"preset": self.preset, **parts}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> RunConfig:
-        """The run `to_dict` described; keys of a finished run's `run.json` beyond the recipe are passed over.
-
-        Raises:
-            ConfigError: A value breaks its rule.
-        """
-        if not isinstance(values, dict):
-            raise ConfigError(f"A run is a JSON object. Received: {type(values).__name__}.")
-        task = dict(values.get("task", {}))
-        tuning = dict(values.get("tuning", {}))
-        return cls(
-            preset=str(values.get("preset", DEFAULT_PRESET)),
-            data=DataConfig.from_dict(values.get("data", {})),
-            task=get_task(task.pop("name", TextClassification.name), **task),
-            tuning=get_tuning(tuning.pop("name", Full.name), **tuning),
-            train=TrainConfig.from_dict(values.get("train", {})),
-        )
-
-    def save(self, path: str | Path) -> None:
-        """Write the run as JSON."""
-        write_text(Path(path), json.dumps(self.to_dict(), indent=1, ensure_ascii=False))
-
-    @classmethod
-    def load(cls, path: str | Path) -> RunConfig:
-        """Read a run from JSON, also from a finished run's `run.json`."""
-        return cls.from_dict(read_json(Path(path)))
 
 
 def finetune(
@@ -133,7 +84,7 @@ def finetune(
         tuning=tuning or Full(),
         train=train or TrainConfig(),
     )
-    folder = Path(out).expanduser() if out else free_folder(Path("saved_models"), config)
+    folder = Path(out).expanduser() if out else free_folder(Path("saved_models"), config.data.path, config.preset)
     return start(config, folder, dataset=dataset, overwrite=overwrite, on_event=on_event)
 
 
@@ -178,27 +129,6 @@ def resume(folder: str | Path, *, on_event: Emit | None = None) -> FineTunedMode
 
 def _last_attempt(folder: Path) -> list[Any]:
     return list(read_events(folder / "events.jsonl"))[-1:]
-
-
-def holds_run(folder: Path) -> bool:
-    """True when training has begun in this folder; a `run.json` alone is a run that was only prepared."""
-    return (folder / "events.jsonl").exists() or (folder / "model.safetensors").exists() or (folder / "checkpoints").exists()
-
-
-def clear(folder: Path) -> None:
-    """Remove what an earlier run wrote; files that are not a run's stay."""
-    for name in ("checkpoints", "logs", "tokenizer", "serving", "data"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("run.json", "model.safetensors", "events.jsonl", "report.json", "report.md", "README.md", STOP_FILE):
-        (folder / name).unlink(missing_ok=True)
-
-
-def free_folder(root: Path, config: RunConfig) -> Path:
-    """A new folder's path, named after data and preset, numbered where the name is taken."""
-    source = Path(config.data.path).name.split(".")[0] if config.data.path else "run"
-    name = f"{source}-{Path(config.preset).name}".replace(" ", "_")
-    numbers = (root / (name if i == 1 else f"{name}-{i}") for i in range(1, 10_000))
-    return next(path for path in numbers if not path.exists())
 
 
 @contextmanager
@@ -324,8 +254,8 @@ class _Run:
         )
 
     def _resolve(self, model: FineTunedModel) -> TrainConfig:
-        advice = self.config.tuning.recommended(model.backbone.parameters)
-        given = self.config.train
+        advice: Recommended = self.config.tuning.recommended(model.backbone.parameters)
+        given: TrainConfig = self.config.train
         return replace(
             given,
             learning_rate=given.learning_rate or advice.learning_rate,
@@ -337,10 +267,10 @@ class _Run:
         encoded = model.encode(split, targets=targets)
         if encoded.cut:
             share = encoded.cut / len(encoded)
-            message = f"{encoded.cut:,} rows of {split.name} ({share:.1%}) are longer than {model.framer.max_length} tokens and are cut."
-            self.emit(
-                Warned(code="cut", message=message, hint=f"The model takes up to {model.backbone.max_length}: --task.max_length.")
-            )
+            longest = model.framer.max_length
+            message = f"{encoded.cut:,} rows of {split.name} ({share:.1%}) are longer than {longest} tokens and are cut."
+            hint = f"The model takes up to {model.backbone.max_length}: --task.max_length."
+            self.emit(Warned(code="cut", message=message, hint=hint))
         return encoded
 
     def _compile(
@@ -352,12 +282,14 @@ class _Run:
             return plan_epoch(encoded.lengths, options.batch_size, seed=options.seed, epoch=epoch, group=options.group_by_length)
 
         def validate() -> dict[str, float]:
-            assert validation is not None and validation.targets is not None
+            assert validation is not None
+            assert validation.targets is not None
             logits = model.logits(validation, batch_size=max(64, options.batch_size))
             classes = len(np.unique(logits.argmax(axis=1))) if len(np.unique(validation.targets)) > 1 else 2
             return {**model.task.score(logits, validation.targets), "predicted_classes": float(classes)}
 
-        assert options.epochs is not None and options.learning_rate is not None
+        assert options.epochs is not None
+        assert options.learning_rate is not None
         steps = len(plan(0)) * options.epochs
         optimizer = make_optimizer(
             learning_rate=options.learning_rate,
@@ -452,66 +384,3 @@ class _Run:
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)  # three times the model's size, of no more use
         main = reports["validation"].metrics if "validation" in reports else {}
         self.emit(Finished(step=state.step, seconds=time.monotonic() - self.begun, metrics=main))
-
-
-def class_weights(targets: np.ndarray, classes: int) -> np.ndarray:
-    """(classes,) `rows / (classes * rows of the class)`, as scikit-learn's `balanced`; a class without rows gets 0."""
-    counts = np.bincount(targets, minlength=classes)
-    return np.where(counts > 0, len(targets) / (classes * np.maximum(counts, 1)), 0.0).astype(np.float32)
-
-
-def build(
-    preset: str,
-    task: Task,
-    tuning: Tuning | None = None,
-    *,
-    labels: tuple[str, ...],
-    seed: int = 1,
-    dropout: float | None = None,
-    precision: str = "float32",
-) -> Any:
-    """The plain `keras.Model` that `finetune` would train: compile, fit and save it as any other.
-
-    Args:
-        preset: Name, folder, or `hf://owner/name`.
-        task: What is learned.
-        tuning: Which weights learn; all by default.
-        labels: Label names, in the order of the logits.
-        seed: Of the head's weights and dropout.
-        dropout: The backbone's dropout rate; the preset's own when not given.
-        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
-    """
-    dtype = prepare(seed=seed, precision=precision)
-    backbone = load_backbone(fetch(find_preset(preset)), dtype=dtype, dropout=dropout)
-    return assemble(backbone, task, tuning or Full(), tuple(labels), seed=seed)
-
-
-def batches(
-    split: Split,
-    preset: str,
-    task: Task,
-    *,
-    labels: tuple[str, ...],
-    batch_size: int = 32,
-    shuffle: bool = True,
-    seed: int = 1,
-) -> Any:
-    """A `tf.data.Dataset` of `(inputs, targets)` for a model of `build`.
-
-    Rows without text or label are left out. One pass is one epoch; the order is that of `finetune`'s first epoch.
-
-    Args:
-        split: `data["train"]`.
-        preset: Whose tokenizer is used.
-        task: What is learned.
-        labels: Label names, in the order of the logits.
-        batch_size: Rows a batch.
-        shuffle: False keeps the rows in order.
-        seed: Of the order.
-    """
-    usable, _ = split.usable()
-    framer = load_framer(fetch(find_preset(preset)), task.max_length)  # type: ignore[attr-defined]
-    paired = split.columns.text_pair is not None
-    rows = ((texts, pairs) for texts, pairs, _ in usable.batches())
-    encoded = encode(framer, rows, paired=paired, targets=task.targets(usable, tuple(labels)))
-    return make_batches(encoded, plan_epoch(encoded.lengths, batch_size, seed=seed, epoch=0, shuffle=shuffle, group=shuffle))

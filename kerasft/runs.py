@@ -1,9 +1,10 @@
-"""Reading runs' folders without loading TensorFlow: what there is, in which state, how good."""
+"""Runs' folders without loading TensorFlow: what there is, in which state, how good; finding and clearing one."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,24 @@ def _score(folder: Path) -> str:
     report = reports.get("validation") or reports.get("test") or {}
     figures = report.get("metrics") or {}
     return f"{next(iter(figures))} {next(iter(figures.values())):.3f}" if figures else ""
+
+
+def holds_run(folder: Path) -> bool:
+    """True when training has begun in this folder; a `run.json` alone is a run that was only prepared."""
+    return (folder / "events.jsonl").exists() or (folder / "model.safetensors").exists() or (folder / "checkpoints").exists()
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier run wrote; files that are not a run's stay."""
+    for name in ("checkpoints", "logs", "tokenizer", "serving", "data"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in ("run.json", "model.safetensors", "events.jsonl", "report.json", "report.md", "README.md", "STOP"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def free_folder(root: Path, data: str | None, preset: str) -> Path:
+    """A new folder's path, named after data and preset, numbered where the name is taken."""
+    source = Path(data).name.split(".")[0] if data else "run"
+    name = f"{source}-{Path(preset).name}".replace(" ", "_")
+    numbers = (root / (name if i == 1 else f"{name}-{i}") for i in range(1, 10_000))
+    return next(path for path in numbers if not path.exists())

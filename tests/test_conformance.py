@@ -19,7 +19,8 @@ from kerasft.backbones import FAMILIES
 from kerasft.data.dataset import Dataset
 from kerasft.events import Validated
 from kerasft.model import load
-from kerasft.run import RunConfig, start
+from kerasft.recipe import RunConfig
+from kerasft.run import start
 from kerasft.tasks import TASKS
 from kerasft.tuning import TUNINGS
 from kerasft.weights import weights_by_path
@@ -105,7 +106,9 @@ def test_the_exported_graph_answers_alike(trained: Trained, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("task", "tuning", "family"), CASES, ids=["-".join(case) for case in CASES])
-def test_stopped_and_resumed_equals_never_stopped(task: str, tuning: str, family: str, presets: dict[str, str], tmp_path: Path) -> None:
+def test_stopped_and_resumed_equals_never_stopped(
+    task: str, tuning: str, family: str, presets: dict[str, str], tmp_path: Path
+) -> None:
     config = RunConfig(
         preset=presets[family],
         task=TASKS.get(task)(),

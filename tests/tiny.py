@@ -8,7 +8,30 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-WORDS = "good bad great awful film book plot the a is was not very it and love hate ##s ##ed ##ing fine dull".split()
+WORDS = [
+    "good",
+    "bad",
+    "great",
+    "awful",
+    "film",
+    "book",
+    "plot",
+    "the",
+    "a",
+    "is",
+    "was",
+    "not",
+    "very",
+    "it",
+    "and",
+    "love",
+    "hate",
+    "##s",
+    "##ed",
+    "##ing",
+    "fine",
+    "dull",
+]
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 HIDDEN, INNER, LAYERS, POSITIONS = 16, 32, 2, 64
 
@@ -68,7 +91,11 @@ def make_gpt2(folder: Path, seed: int = 0) -> Path:
         "layer_norm_epsilon": 1e-5,
     }
     rng = np.random.default_rng(seed)
-    weights = {"wte.weight": _normal(rng, len(vocabulary), HIDDEN), "wpe.weight": _normal(rng, POSITIONS, HIDDEN), **_norm("ln_f")}
+    weights = {
+        "wte.weight": _normal(rng, len(vocabulary), HIDDEN),
+        "wpe.weight": _normal(rng, POSITIONS, HIDDEN),
+        **_norm("ln_f"),
+    }
     for i in range(LAYERS):
         weights |= _norm(f"h.{i}.ln_1") | _norm(f"h.{i}.ln_2")
         for name, rows, columns in (

@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from kerasft_app.charts import error_box
+from kerasft_app.forms import Form
+from kerasft_app.page import EXAMPLE, Page
+from kerasft_app.reports import quality_html
 
 from kerasft.data.dataset import DataConfig, load_data
 from kerasft.data.quality import check_data
@@ -13,11 +17,6 @@ from kerasft.data.readers import read_table
 from kerasft.errors import KerasFTError
 from kerasft.presets import DEFAULT_PRESET, fetch, find_preset, token_counter
 from kerasft.tasks.classification import TextClassification
-
-from kerasft_app.charts import error_box
-from kerasft_app.forms import Form
-from kerasft_app.page import EXAMPLE, Page
-from kerasft_app.reports import quality_html
 
 _PREVIEW = 50
 _TYPES = [".csv", ".tsv", ".txt", ".psv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz"]
@@ -66,7 +65,7 @@ def build(page: Page) -> None:
         if source is None:
             return [gr.skip()] * 4
         try:
-            roles = {"text": text, "label": label, "text_pair": None if pair == _NONE else pair}
+            roles: dict[str, Any] = {"text": text, "label": label, "text_pair": None if pair == _NONE else pair}
             return _describe(load_data(source, **form.read(values), **roles))
         except KerasFTError as error:
             return [None, error_box(error), gr.Dataframe(visible=False), gr.Button(visible=False)]

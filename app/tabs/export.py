@@ -8,12 +8,11 @@ import sys
 from typing import Any
 
 import gradio as gr
+from kerasft_app.charts import error_box, escape
+from kerasft_app.page import Page
 
 from kerasft.errors import ArtifactError, KerasFTError, RunError
 from kerasft.runs import read_recipe
-
-from kerasft_app.charts import error_box, escape
-from kerasft_app.page import Page
 
 
 def build(page: Page) -> None:
@@ -45,8 +44,8 @@ def build(page: Page) -> None:
         proof = next(
             (line for line in done.stdout.splitlines() if line.startswith("Replayed")), "Not replayed: the rows are gone."
         )
-        told = f'<div class="kft-status"><div class="good">{escape(proof)}</div></div>'
-        return [told, gr.File(str(archive), visible=True), gr.Code(serving_commands(run, _paired(folder)), visible=True)]
+        shown = f'<div class="kft-status"><div class="good">{escape(proof)}</div></div>'
+        return [shown, gr.File(str(archive), visible=True), gr.Code(serving_commands(run, _paired(folder)), visible=True)]
 
     start.click(export, page.run, [said, download, commands])
 

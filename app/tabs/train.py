@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from kerasft_app.charts import error_box, status_card, training_charts
+from kerasft_app.forms import Form
+from kerasft_app.page import Page
+from kerasft_app.recipes import command_line, python_snippet
 
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft.presets import DEFAULT_PRESET, find_preset, list_presets
@@ -15,11 +19,6 @@ from kerasft.tasks.classification import TextClassification
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import TUNINGS
 from kerasft.tuning.full import Full
-
-from kerasft_app.charts import error_box, status_card, training_charts
-from kerasft_app.forms import Form
-from kerasft_app.page import Page
-from kerasft_app.recipes import command_line, python_snippet
 
 
 def build(page: Page) -> None:
@@ -79,7 +78,7 @@ def build(page: Page) -> None:
 
     def halt(run: str | None) -> str:
         if not run:
-            return error_box("No run is chosen.")
+            return str(error_box("No run is chosen."))
         return f'<div class="kft-status"><div class="note">{page.board.stop(run)}</div></div>'
 
     def look(run: str | None, before: str) -> list[Any]:
@@ -147,7 +146,7 @@ def _titles(registry: Any) -> list[tuple[str, str]]:
 
 
 def _summary(registry: Any, name: str) -> str:
-    return (registry.get(name).__doc__ or "").strip().splitlines()[0]
+    return str(registry.get(name).__doc__ or "").strip().splitlines()[0]
 
 
 def _model_choices() -> list[tuple[str, str]]:

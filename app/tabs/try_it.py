@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from kerasft_app.charts import error_box
+from kerasft_app.page import Page
 
 from kerasft.errors import ArtifactError, KerasFTError, RunError
 from kerasft.runs import read_recipe
-
-from kerasft_app.charts import error_box
-from kerasft_app.page import Page
 
 _WAIT = '<div class="kft-status"><div class="note">The first answer takes some seconds: the model is loaded.</div></div>'
 
@@ -43,7 +42,7 @@ def build(page: Page) -> None:
     def folder_of(run: str | None) -> Path:
         if not run:
             raise ArtifactError("No run is chosen.", hint="Train one first (tab Train).")
-        folder = page.board.folder(run)
+        folder: Path = page.board.folder(run)
         if not (folder / "model.safetensors").exists():
             raise ArtifactError(f"The run {run!r} has no model yet.", hint="Wait until it has finished, or choose another run.")
         return folder

@@ -21,9 +21,9 @@ DEFAULT_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "mr_sen
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Rows of a JSONL file, plain or gzip."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
-        return [json.loads(line) for line in file if line.strip()]
+    raw = path.read_bytes()
+    text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
+    return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
 def write_subset(source: Path, target: Path, rows: int | None, seed: int, splits: Sequence[str]) -> None:

@@ -41,7 +41,7 @@ def load_backbone(folder: Path, *, dtype: str = "float32", dropout: float | None
     return family.load(folder, dtype=dtype, dropout=dropout)
 
 
-def load_weights(kerashub_class: type, folder: Path, *, dtype: str, dropout: float | None) -> tuple[Any, dict[str, Any]]:
+def load_weights(kerashub_class: Any, folder: Path, *, dtype: str, dropout: float | None) -> tuple[Any, dict[str, Any]]:
     """The KerasHub backbone in a folder and the config that rebuilds it.
 
     Raises:
@@ -116,7 +116,7 @@ def set_numerics(model: Any, numerics: dict[str, Any], where: str) -> None:
         outer.epsilon = epsilon
 
 
-def rebuild_model(kerashub_class: type, config: dict[str, Any], *, dtype: str) -> Any:
+def rebuild_model(kerashub_class: Any, config: dict[str, Any], *, dtype: str) -> Any:
     """A backbone of the saved sizes and numerics, with random weights."""
     sizes = {key: value for key, value in config.items() if key != "numerics"}
     model = kerashub_class(**sizes, dtype=dtype)

@@ -134,3 +134,9 @@ def padding_share(encoded: Encoded, plan: list[np.ndarray]) -> float:
     used = sum(int(lengths[rows].sum()) for rows in plan)
     total = sum(len(rows) * (-(-int(lengths[rows].max(initial=1)) // 8) * 8) for rows in plan)
     return 1 - used / total if total else 0.0
+
+
+def class_weights(targets: np.ndarray, classes: int) -> np.ndarray:
+    """(classes,) `rows / (classes * rows of the class)`, as scikit-learn's `balanced`; a class without rows gets 0."""
+    counts = np.bincount(targets, minlength=classes)
+    return np.where(counts > 0, len(targets) / (classes * np.maximum(counts, 1)), 0.0).astype(np.float32)

@@ -111,7 +111,7 @@ class Checkpoints:
         Raises:
             ArtifactError: There are checkpoints and all are damaged.
         """
-        damaged = []
+        damaged: list[str] = []
         for path in reversed(self._all()):
             try:
                 return self._restore(model, path), damaged

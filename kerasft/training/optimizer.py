@@ -105,7 +105,7 @@ def make_optimizer(
         head_prefix: Beginning of the head's variable paths.
     """
     optimizer = ScaledAdamW(
-        WarmupSchedule(learning_rate, int(round(warmup * total_updates)), max(1, total_updates), schedule),
+        WarmupSchedule(learning_rate, round(warmup * total_updates), max(1, total_updates), schedule),
         weight_decay=weight_decay,
         beta_2=0.999,
         epsilon=1e-8,

@@ -205,7 +205,7 @@ def test_a_data_frame_of_every_type(rows) -> None:
             "number": pd.Categorical([3, 1, 3]),
             "time": pd.to_datetime(["2024-05-01 00:00", None, "2024-05-02 10:00"]),
             "flag": [True, False, None],
-            "mixed": pd.Series([1, "x", pd.NaT], dtype=object),
+            "mixed": np.array([1, "x", pd.NaT], dtype=object),
         },
         index=[7, 7, 9],
     )

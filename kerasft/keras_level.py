@@ -1,0 +1,73 @@
+"""The Keras level: what `finetune` does, in parts a Keras user puts together by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kerasft.backbones.loading import load_backbone, load_framer
+from kerasft.data.dataset import Split
+from kerasft.model import assemble
+from kerasft.preprocessing.batching import make_batches, plan_epoch
+from kerasft.preprocessing.encoding import encode
+from kerasft.presets import fetch, find_preset
+from kerasft.tasks import Task
+from kerasft.training.strategy import prepare
+from kerasft.tuning import Tuning
+from kerasft.tuning.full import Full
+
+
+def build(
+    preset: str,
+    task: Task,
+    tuning: Tuning | None = None,
+    *,
+    labels: tuple[str, ...],
+    seed: int = 1,
+    dropout: float | None = None,
+    precision: str = "float32",
+) -> Any:
+    """The plain `keras.Model` that `finetune` would train: compile, fit and save it as any other.
+
+    Args:
+        preset: Name, folder, or `hf://owner/name`.
+        task: What is learned.
+        tuning: Which weights learn; all by default.
+        labels: Label names, in the order of the logits.
+        seed: Of the head's weights and dropout.
+        dropout: The backbone's dropout rate; the preset's own when not given.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
+    """
+    dtype = prepare(seed=seed, precision=precision)
+    backbone = load_backbone(fetch(find_preset(preset)), dtype=dtype, dropout=dropout)
+    return assemble(backbone, task, tuning or Full(), tuple(labels), seed=seed)
+
+
+def batches(
+    split: Split,
+    preset: str,
+    task: Task,
+    *,
+    labels: tuple[str, ...],
+    batch_size: int = 32,
+    shuffle: bool = True,
+    seed: int = 1,
+) -> Any:
+    """A `tf.data.Dataset` of `(inputs, targets)` for a model of `build`.
+
+    Rows without text or label are left out. One pass is one epoch; the order is that of `finetune`'s first epoch.
+
+    Args:
+        split: `data["train"]`.
+        preset: Whose tokenizer is used.
+        task: What is learned.
+        labels: Label names, in the order of the logits.
+        batch_size: Rows a batch.
+        shuffle: False keeps the rows in order.
+        seed: Of the order.
+    """
+    usable, _ = split.usable()
+    framer = load_framer(fetch(find_preset(preset)), task.max_length)  # type: ignore[attr-defined]
+    paired = split.columns.text_pair is not None
+    rows = ((texts, pairs) for texts, pairs, _ in usable.batches())
+    encoded = encode(framer, rows, paired=paired, targets=task.targets(usable, tuple(labels)))
+    return make_batches(encoded, plan_epoch(encoded.lengths, batch_size, seed=seed, epoch=0, shuffle=shuffle, group=shuffle))

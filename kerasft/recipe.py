@@ -1,0 +1,71 @@
+"""`RunConfig`: a whole run as data, JSON in and out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kerasft.config import read_json
+from kerasft.data.dataset import DataConfig
+from kerasft.errors import ConfigError
+from kerasft.presets import DEFAULT_PRESET
+from kerasft.tasks import Task, get_task
+from kerasft.tasks.classification import TextClassification
+from kerasft.training.options import TrainConfig
+from kerasft.tuning import Tuning, get_tuning
+from kerasft.tuning.full import Full
+from kerasft.weights import write_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """A whole run as data: what `kerasft train run.json` reads and a run's folder keeps.
+
+    Attributes:
+        preset: Name, path or handle of the pretrained model.
+        data: Where the rows are.
+        task: What is learned.
+        tuning: Which weights learn.
+        train: How.
+    """
+
+    preset: str = DEFAULT_PRESET
+    data: DataConfig = field(default_factory=DataConfig)
+    task: Task = field(default_factory=TextClassification)
+    tuning: Tuning = field(default_factory=Full)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        parts = {name: getattr(self, name).to_dict() for name in ("data", "task", "tuning", "train")}
+        return {"preset": self.preset, **parts}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunConfig:
+        """The run `to_dict` described; keys of a finished run's `run.json` beyond the recipe are passed over.
+
+        Raises:
+            ConfigError: A value breaks its rule.
+        """
+        if not isinstance(values, dict):
+            raise ConfigError(f"A run is a JSON object. Received: {type(values).__name__}.")
+        task = dict(values.get("task", {}))
+        tuning = dict(values.get("tuning", {}))
+        return cls(
+            preset=str(values.get("preset", DEFAULT_PRESET)),
+            data=DataConfig.from_dict(values.get("data", {})),
+            task=get_task(task.pop("name", TextClassification.name), **task),
+            tuning=get_tuning(tuning.pop("name", Full.name), **tuning),
+            train=TrainConfig.from_dict(values.get("train", {})),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the run as JSON."""
+        write_text(Path(path), json.dumps(self.to_dict(), indent=1, ensure_ascii=False))
+
+    @classmethod
+    def load(cls, path: str | Path) -> RunConfig:
+        """Read a run from JSON, also from a finished run's `run.json`."""
+        return cls.from_dict(read_json(Path(path)))
