@@ -20,7 +20,7 @@ from typing import Any
 
 from kerasft import events
 from kerasft.errors import ConfigError, RunExistsError
-from kerasft.runs import PROCESS_FILE, QUEUED_FILE, RunSummary, is_alive, list_runs, run_state
+from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, RunSummary, is_alive, list_runs, run_state
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -138,7 +138,7 @@ class RunBoard:
                 log.close()
             return "Taken out of the queue."
         if is_alive(folder):
-            (folder / "STOP").touch()
+            (folder / STOP_FILE).touch()
             return "Stopping after the current step; a checkpoint and a usable model are saved."
         return "The run is not running."
 

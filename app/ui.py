@@ -33,7 +33,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
     page = Page(RunBoard(root), Predictor())
     with gr.Blocks(title="KerasFT", analytics_enabled=False) as blocks:
         page.data = gr.State(None)
-        with gr.Row(elem_id="header", equal_height=True):
+        with gr.Row(elem_id="header", equal_height=True, elem_classes="stack"):
             gr.HTML(
                 '<div class="kft-title"><b>KerasFT</b><span>fine-tune transformers in Keras</span></div>', scale=3, min_width=200
             )

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,13 @@ from kerasft.preprocessing.batching import class_weights, make_batches, plan_epo
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
-from kerasft.runs import clear, free_folder, holds_run
+from kerasft.runs import STOP_FILE, clear, free_folder, holds_run
 from kerasft.tasks import Task
 from kerasft.tasks.classification import TextClassification
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.optimizer import make_optimizer
 from kerasft.training.options import TrainConfig
-from kerasft.training.stopping import STOP_FILE, StopRequest
+from kerasft.training.stopping import StopRequest
 from kerasft.training.strategy import prepare, wrap_optimizer
 from kerasft.training.trainer import Job, train
 from kerasft.tuning import Tuning
@@ -217,7 +217,7 @@ class _Run:
                 hint=hint,
             )
         self.config = replace(self.config, data=data.config)
-        recipe = {**self.config.to_dict(), "data_sha256": self.hash}
+        recipe = {**self.config.to_dict(), "columns": asdict(data.columns), "data_sha256": self.hash}
         if not self.resuming:
             write_text(self.folder / "run.json", json.dumps(recipe, indent=1, ensure_ascii=False))
         return data

@@ -13,6 +13,7 @@ from kerasft import events
 
 PROCESS_FILE = "process.json"
 QUEUED_FILE = "QUEUED"
+STOP_FILE = "STOP"  # in a run's folder it asks the run to stop
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,12 @@ def read_recipe(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return recipe if isinstance(recipe, dict) else {}
+
+
+def is_paired(recipe: dict[str, Any]) -> bool:
+    """Whether a run reads two texts at a time, as far as its recipe tells."""
+    places = (recipe.get("data"), recipe.get("columns"), (recipe.get("model") or {}).get("columns"))
+    return any((place or {}).get("text_pair") for place in places)
 
 
 def run_state(folder: Path) -> str:
@@ -149,7 +156,7 @@ def clear(folder: Path) -> None:
     """Remove what an earlier run wrote; files that are not a run's stay."""
     for name in ("checkpoints", "logs", "tokenizer", "serving", "data"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("run.json", "model.safetensors", "events.jsonl", "report.json", "report.md", "README.md", "STOP"):
+    for name in ("run.json", "model.safetensors", "events.jsonl", "report.json", "report.md", "README.md", STOP_FILE):
         (folder / name).unlink(missing_ok=True)
 
 

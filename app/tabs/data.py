@@ -25,7 +25,7 @@ _NONE = "(none)"
 
 def build(page: Page) -> None:
     """Lay out the tab and wire it."""
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="stack"):
         with gr.Column(scale=2, min_width=300):
             upload = gr.File(label="Labelled texts: CSV, TSV, JSONL or Parquet, also .gz", file_types=_TYPES, height=150)
             example = gr.Button("Use the example: support tickets", elem_id="use-example")

@@ -12,7 +12,7 @@ from kerasft_app.charts import error_box, escape
 from kerasft_app.page import Page
 
 from kerasft.errors import ArtifactError, KerasFTError, RunError
-from kerasft.runs import read_recipe
+from kerasft.runs import is_paired, read_recipe
 
 
 def build(page: Page) -> None:
@@ -45,13 +45,12 @@ def build(page: Page) -> None:
             (line for line in done.stdout.splitlines() if line.startswith("Replayed")), "Not replayed: the rows are gone."
         )
         shown = f'<div class="kft-status"><div class="good">{escape(proof)}</div></div>'
-        return [shown, gr.File(str(archive), visible=True), gr.Code(serving_commands(run, _paired(folder)), visible=True)]
+        return [shown, gr.File(str(archive), visible=True), gr.Code(commands_for(run), visible=True)]
+
+    def commands_for(run: str) -> str:
+        return serving_commands(run, is_paired(read_recipe(page.board.folder(run))))
 
     start.click(export, page.run, [said, download, commands])
-
-
-def _paired(folder: Any) -> bool:
-    return bool(read_recipe(folder).get("model", {}).get("columns", {}).get("text_pair"))
 
 
 def serving_commands(run: str, paired: bool) -> str:

@@ -15,21 +15,25 @@ _NOTHING = '<div class="kft-empty big">No report yet: it is written when trainin
 
 def build(page: Page) -> None:
     """Lay out the tab and wire it."""
-    with gr.Row():
-        split = gr.Radio([], label="Split", visible=False, scale=3)
-        files = gr.DownloadButton("Report as Markdown", visible=False, scale=1, size="sm", elem_id="report-download")
+    split = gr.Radio([], label="Split", visible=False)
     report = gr.HTML(_NOTHING, elem_id="report")
+    files = gr.DownloadButton("Download this report as Markdown", visible=False, size="sm", elem_id="report-download")
 
-    def show(run: str | None, wanted: str | None) -> list[Any]:
+    seen = gr.State("")
+
+    def show(run: str | None, wanted: str | None, before: str) -> list[Any]:
+        """The report of the chosen run and split; sends nothing while it is the one already shown."""
         folder = page.board.folder(run) if run else None
+        written = folder / "report.json" if folder else None
+        key = f"{run} {wanted} {written.stat().st_mtime if written and written.exists() else 0}"
+        if key == before:
+            return [gr.skip()] * 4
         reports = load_reports(folder) if folder else {}
         if not reports or folder is None:
-            return [gr.Radio(visible=False), _NOTHING, gr.DownloadButton(visible=False)]
+            return [gr.Radio(visible=False), _NOTHING, gr.DownloadButton(visible=False), key]
         chosen = wanted if wanted in reports else next(iter(reports))
         picker = gr.Radio(choices=list(reports), value=chosen, visible=len(reports) > 1)
-        return [picker, report_html(reports[chosen]), gr.DownloadButton(value=str(folder / "report.md"), visible=True)]
+        return [picker, report_html(reports[chosen]), gr.DownloadButton(value=str(folder / "report.md"), visible=True), key]
 
-    outputs = [split, report, files]
-    page.run.change(show, [page.run, split], outputs, show_progress="hidden")
-    page.tabs.select(show, [page.run, split], outputs, show_progress="hidden")
-    split.input(show, [page.run, split], outputs, show_progress="hidden")
+    for trigger in (gr.Timer(1.5).tick, page.run.change, split.input):
+        trigger(show, [page.run, split, seen], [split, report, files, seen], show_progress="hidden")

@@ -18,7 +18,6 @@ def build(page: Page) -> None:
     with gr.Row():
         refresh = gr.Button("Refresh", size="sm")
         resume = gr.Button("Resume the chosen run", size="sm", elem_id="resume")
-    table = gr.HTML(elem_id="runs-table")
 
     def show() -> str:
         rows = "".join(
@@ -35,6 +34,8 @@ def build(page: Page) -> None:
             f"<tbody>{rows}</tbody></table></div><p>All in {escape(page.board.root)}</p></div>"
         )
 
+    table = gr.HTML(show, elem_id="runs-table")
+
     def again(run: str | None) -> list[Any]:
         try:
             if run:
@@ -47,5 +48,5 @@ def build(page: Page) -> None:
         return [show(), page.runs_update(run)]
 
     refresh.click(renew, page.run, [table, page.run], show_progress="hidden")
-    page.tabs.select(show, None, table, show_progress="hidden")
+    gr.Timer(3.0).tick(show, None, table, show_progress="hidden")
     resume.click(again, page.run, [said, table, page.run])

@@ -23,7 +23,7 @@ from kerasft.tuning.full import Full
 
 def build(page: Page) -> None:
     """Lay out the tab and wire it."""
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="stack"):
         with gr.Column(scale=2, min_width=300):
             model = gr.Dropdown(_model_choices(), value=DEFAULT_PRESET, label="Model", allow_custom_value=True, elem_id="model",
                                 info="A name, a folder with config.json and weights, or hf://owner/name.")  # fmt: skip
@@ -42,7 +42,7 @@ def build(page: Page) -> None:
             with gr.Row():
                 start = gr.Button("Train", variant="primary", elem_id="train")
                 stop = gr.Button("Stop", variant="stop", elem_id="stop")
-        with gr.Column(scale=3, min_width=300):
+        with gr.Column(scale=3, min_width=300, elem_id="train-view"):
             said = gr.HTML(elem_id="train-said")
             status = gr.HTML('<div class="kft-empty big">No run yet.</div>', elem_id="status")
             charts = gr.HTML(elem_id="charts")

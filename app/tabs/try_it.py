@@ -13,7 +13,7 @@ from kerasft_app.charts import error_box
 from kerasft_app.page import Page
 
 from kerasft.errors import ArtifactError, KerasFTError, RunError
-from kerasft.runs import read_recipe
+from kerasft.runs import is_paired, read_recipe
 
 _WAIT = '<div class="kft-status"><div class="note">The first answer takes some seconds: the model is loaded.</div></div>'
 
@@ -21,7 +21,7 @@ _WAIT = '<div class="kft-status"><div class="note">The first answer takes some s
 def build(page: Page) -> None:
     """Lay out the tab and wire it."""
     said = gr.HTML(elem_id="try-said")
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="stack"):
         with gr.Column(min_width=300):
             text = gr.Textbox(label="Text", lines=4, elem_id="try-text", placeholder="Write or paste a text")
             pair = gr.Textbox(label="Second text", lines=4, visible=False)
@@ -31,7 +31,7 @@ def build(page: Page) -> None:
     gr.Markdown(
         "### Many at once\nA file with the column names of the training data in; the same rows with label and probabilities out."
     )
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="stack"):
         bulk = gr.File(
             label="File of texts", file_types=[".csv", ".tsv", ".jsonl", ".parquet", ".gz"], height=120, elem_id="bulk-in"
         )
@@ -75,11 +75,9 @@ def build(page: Page) -> None:
         return ["", gr.File(str(out), visible=True)]
 
     def suit(run: str | None) -> Any:
-        recipe = read_recipe(page.board.folder(run)) if run else {}
-        return gr.Textbox(visible=bool(recipe.get("model", {}).get("columns", {}).get("text_pair")))
+        return gr.Textbox(visible=bool(run) and is_paired(read_recipe(page.board.folder(run or ""))))
 
     for trigger in (answer.click, text.submit):
         trigger(lambda: _WAIT, None, said, show_progress="hidden").then(predict, [page.run, text, pair], [said, label])
     run_bulk.click(predict_file, [page.run, bulk], [said, result])
     page.run.change(suit, page.run, pair, show_progress="hidden")
-    page.tabs.select(suit, page.run, pair, show_progress="hidden")

@@ -80,8 +80,9 @@ class _Records:
         The end of the swallowed rows shows: the file ends, or text follows directly on what was taken for the
         closing quote. In a record of one line nothing is lost, so `"He said "hi" to me"` passes.
         """
+        spaces = re.compile(f'" +(?={re.escape(self._delimiter)}|[\\r\\n]|$)')  # after a closing quote they do no harm
         try:
-            list(_parse(raw, self._delimiter, strict=True))
+            list(_parse([spaces.sub('"', line) for line in raw], self._delimiter, strict=True))
         except csv.Error as error:
             if len(raw) > 1 or "unexpected end of data" in str(error):
                 what = "1 line was" if len(raw) == 1 else f"{len(raw):,} lines were"

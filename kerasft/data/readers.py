@@ -58,7 +58,7 @@ def read_table(source: Any, *, delimiter: str | None = None, encoding: str | Non
         return read_csv(path, delimiter=delimiter or ("\t" if kind == "tsv" else None), encoding=encoding, header=header)
     if isinstance(source, pa.Table):
         return from_arrow(source, "the Arrow table")
-    if hasattr(source, "features") and hasattr(source, "with_format") and hasattr(source, "__getitem__"):
+    if hasattr(source, "features") and hasattr(source, "with_format") and hasattr(source, "num_rows"):
         return _from_datasets(source)
     if hasattr(source, "to_dict") and hasattr(source, "iloc") and hasattr(source, "columns"):
         # by position: two columns may have one name

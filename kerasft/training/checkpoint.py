@@ -29,6 +29,7 @@ class TrainingState:
         loss_sum: Sum of the losses of this epoch's rows.
         rows: Rows seen in this epoch.
         best: Best figure of the monitored metric, or None before the first validation.
+        best_loss: Loss at that validation; decides between equal figures.
         best_step: Step at which it was reached.
         since_best: Validations since then.
         validated_step: Step of the last validation.
@@ -42,6 +43,7 @@ class TrainingState:
     loss_sum: float = 0.0
     rows: int = 0
     best: float | None = None
+    best_loss: float = 0.0
     best_step: int = 0
     since_best: int = 0
     validated_step: int = -1

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-STOP_FILE = "STOP"
+from kerasft.runs import STOP_FILE
 
 
 class StopRequest:

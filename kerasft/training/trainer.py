@@ -149,9 +149,11 @@ class _Loop:
         figures = self.job.validate()
         collapsed = figures.pop("predicted_classes", 2.0) == 1
         value = -figures[self.job.monitor] if self.job.monitor == "loss" else figures[self.job.monitor]
-        better = state.best is None or value > state.best
+        # Small validation splits often tie; the lower loss then says which weights are better.
+        ranked = (value, -figures["loss"])
+        better = state.best is None or ranked > (state.best, -state.best_loss)
         if better:
-            state.best, state.best_step, state.since_best = value, state.step, 0
+            state.best, state.best_loss, state.best_step, state.since_best = value, figures["loss"], state.step, 0
             self.checkpoints.folder.mkdir(parents=True, exist_ok=True)
             save_weights(self.job.model, self.checkpoints.best_weights)
         else:

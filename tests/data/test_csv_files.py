@@ -36,6 +36,7 @@ def codes(table) -> dict[str, tuple[int, ...]]:
         pytest.param("text,label\r\nfine,pos\rbad,neg\n", [("fine", "pos"), ("bad", "neg")], [2, 3], id="mixed line ends"),
         pytest.param('text,label\r"a\rb",pos\rc,neg', [("a\rb", "pos"), ("c", "neg")], [2, 3], id="CR in a cell"),
         pytest.param(HEAD + '"a\n\nb",pos\nc,neg\n', [("a\n\nb", "pos"), ("c", "neg")], [2, 3], id="line ends in a cell"),
+        pytest.param(HEAD + '"a\nb" ,pos\n"c" , neg\n', [("a\nb ", "pos"), ("c ", " neg")], [2, 3], id="spaces after quotes"),
         pytest.param(HEAD + '"well, fine",pos\n', [("well, fine", "pos")], [2], id="delimiter in a cell"),
         pytest.param(HEAD + '"so ""fine""",pos\n', [('so "fine"', "pos")], [2], id="quotes in a cell"),
         pytest.param(HEAD + '27" screen,pos\n', [('27" screen', "pos")], [2], id="a quote that opens nothing"),

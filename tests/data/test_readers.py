@@ -283,6 +283,7 @@ class FakeDataset:
 
     def __init__(self) -> None:
         self.table = pa.table({"text": ["fine", "bad", "new", "odd"], "label": pa.array([1, 0, -1, None])})
+        self.num_rows = self.table.num_rows
         self.features = {"text": object(), "label": types.SimpleNamespace(names=["neg", "pos"])}
 
     def with_format(self, kind: str) -> FakeDataset:
