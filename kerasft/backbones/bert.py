@@ -34,37 +34,34 @@ class Bert(Family):
         import keras_hub
 
         from kerasft.backbones import loading
+        from kerasft.backbones.wordpiece import BertText
 
         if loading.is_kerashub(folder):
-            return keras_hub.models.BertTokenizer.from_preset(str(folder))
+            tokenizer = keras_hub.models.BertTokenizer.from_preset(str(folder))
+            # Google's uncased checkpoints were trained with accents stripped, which KerasHub's presets do not say.
+            lowercase = bool(tokenizer.lowercase)
+            return BertText(tokenizer.get_vocabulary(), lowercase=lowercase, strip_accents=lowercase)
         path = folder / "tokenizer_config.json"
         given = read_json(path) if path.exists() else {}
         lowercase = bool(given.get("do_lower_case", True))
         strip = given.get("strip_accents")
-        # Hugging Face strips accents when it lower-cases, unless told otherwise; KerasHub's converter does not.
-        return self._tokenizer(
-            loading.vocabulary_file(folder, "vocab.txt"), lowercase, lowercase if strip is None else bool(strip)
-        )
-
-    def _tokenizer(self, vocabulary: Path, lowercase: bool, strip_accents: bool) -> Any:
-        import keras_hub
-
-        return keras_hub.models.BertTokenizer(str(vocabulary), lowercase=lowercase, strip_accents=strip_accents)
+        vocabulary = str(loading.vocabulary_file(folder, "vocab.txt"))
+        return BertText(vocabulary, lowercase=lowercase, strip_accents=lowercase if strip is None else bool(strip))
 
     def rebuild(self, config: dict[str, Any], tokenizer_folder: Path, *, dtype: str) -> Backbone:
         import keras_hub
 
         from kerasft.backbones import loading
+        from kerasft.backbones.wordpiece import BertText
 
         model = loading.rebuild_model(keras_hub.models.BertBackbone, config, dtype=dtype)
         given = read_json(tokenizer_folder / "tokenizer.json")
-        vocabulary = tokenizer_folder / "vocabulary.txt"
-        return Backbone(self, model, self._tokenizer(vocabulary, given["lowercase"], given["strip_accents"]), config)
+        return Backbone(self, model, BertText(str(tokenizer_folder / "vocabulary.txt"), **given), config)
 
     def save_tokenizer(self, backbone: Backbone, folder: Path) -> None:
         tokenizer = backbone.tokenizer
-        tokenizer.save_assets(str(folder))
-        options = {"lowercase": bool(tokenizer.lowercase), "strip_accents": bool(tokenizer.strip_accents)}
+        tokenizer.wordpiece.save_assets(str(folder))
+        options = {"lowercase": tokenizer.lowercase, "strip_accents": tokenizer.strip_accents}
         (folder / "tokenizer.json").write_text(json.dumps(options), encoding="utf-8")
 
     def parts(self, backbone: Backbone) -> Parts:
@@ -94,4 +91,5 @@ class Bert(Family):
         return Encoder(inputs, x, pooled, backbone.model.hidden_dim, backbone.model.dropout)
 
     def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
-        return [tokenizer.cls_token_id], [tokenizer.sep_token_id], tokenizer.pad_token_id
+        pieces = tokenizer.wordpiece
+        return [pieces.cls_token_id], [pieces.sep_token_id], pieces.pad_token_id

@@ -68,6 +68,18 @@ LABEL_NAMES = frozenset(
     ]
 )
 SPLIT_NAMES = frozenset(["split", "fold", "partition", "subset"])
+SPLIT_ALIASES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "development": "validation",
+    "test": "test",
+    "testing": "test",
+    "eval": "validation",
+}
 _SAMPLE = 2_000
 
 
@@ -119,7 +131,7 @@ def find_columns(
     if len(set(given.values())) < len(given):
         raise DataError(f"One column cannot have two roles. Received: {given}.", where=source)
     free = [name for name in names if name not in given.values()]
-    split = split or _by_name(free, SPLIT_NAMES)
+    split = split or _split_column(table, free)
     free = [name for name in free if name != split]
     label = label or _by_name(free, LABEL_NAMES)
     free = [name for name in free if name != label]
@@ -151,6 +163,16 @@ def _by_name(names: Sequence[str], known: frozenset[str]) -> str | None:
         if name.lower().replace(" ", "_").replace("-", "_") in known and f"{name} (2)" not in names:
             return name
     return None
+
+
+def _split_column(table: pa.Table, names: Sequence[str]) -> str | None:
+    """A column of a usual name whose values all say train, validation or test (folds may also be numbered)."""
+    name = _by_name(names, SPLIT_NAMES)
+    if name is None:
+        return None
+    values = {str(value or "").strip().lower() for value in pc.unique(table[name]).to_pylist()}
+    # A `fold` may be a number and a `subset` a topic; but a `split` with a slip in it must be told, not passed over.
+    return name if name.strip().lower() == "split" or values <= set(SPLIT_ALIASES) else None
 
 
 def _longest(table: pa.Table, names: Sequence[str]) -> str | None:

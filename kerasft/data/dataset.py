@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kerasft.config import Options, option
-from kerasft.data.columns import Columns, find_columns
-from kerasft.data.readers import SPLIT_ALIASES, as_path, load_hub_dataset, read_table, split_files
+from kerasft.data.columns import SPLIT_ALIASES, Columns, find_columns
+from kerasft.data.readers import as_path, load_hub_dataset, read_table, split_files
 from kerasft.data.splitting import stratified_split, text_key
 from kerasft.data.table import CHUNK, Note, Table
 from kerasft.errors import DataError, name_rows, name_values

@@ -11,23 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kerasft.data.columns import SPLIT_ALIASES
 from kerasft.data.csv_files import read_csv
 from kerasft.data.table import Note, Table, TableBuilder, as_text, text_array, unique_names
 from kerasft.data.text_files import detect_encoding, encoding_notes, open_text
 from kerasft.errors import DataError, MissingPackageError
 
-SPLIT_ALIASES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "development": "validation",
-    "test": "test",
-    "testing": "test",
-    "eval": "validation",
-}
 _REFUSED = {".xlsx", ".xls", ".pkl", ".pickle", ".npy", ".h5", ".docx", ".doc", ".pdf"}
 
 
