@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
+
+import numpy as np
 
 from kerasft.backbones.loading import load_backbone, load_framer
 from kerasft.data.dataset import Split
@@ -54,7 +57,7 @@ def batches(
 ) -> Any:
     """A `tf.data.Dataset` of `(inputs, targets)` for a model of `build`.
 
-    Rows without text or label are left out. One pass is one epoch; the order is that of `finetune`'s first epoch.
+    Rows without text or label are left out. One pass is one epoch; each pass has an order of its own.
 
     Args:
         split: `data["train"]`.
@@ -62,7 +65,7 @@ def batches(
         task: What is learned.
         labels: Label names, in the order of the logits.
         batch_size: Rows a batch.
-        shuffle: False keeps the rows in order.
+        shuffle: False keeps the rows in order, at every pass.
         seed: Of the order.
     """
     usable, _ = split.usable()
@@ -70,4 +73,10 @@ def batches(
     paired = split.columns.text_pair is not None
     rows = ((texts, pairs) for texts, pairs, _ in usable.batches())
     encoded = encode(framer, rows, paired=paired, targets=task.targets(usable, tuple(labels)))
-    return make_batches(encoded, plan_epoch(encoded.lengths, batch_size, seed=seed, epoch=0, shuffle=shuffle, group=shuffle))
+    epochs = itertools.count()
+
+    def plan() -> list[np.ndarray]:
+        epoch = next(epochs)
+        return plan_epoch(encoded.lengths, batch_size, seed=seed, epoch=epoch, shuffle=shuffle, group=shuffle)
+
+    return make_batches(encoded, plan)

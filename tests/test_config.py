@@ -39,7 +39,9 @@ def test_all_faults_are_reported_at_once() -> None:
     assert "Did you mean 'fast'?" in text
 
 
-@pytest.mark.parametrize("values", [{"count": "3"}, {"count": True}, {"count": 2.5}, {"on": 1}, {"rate": float("nan")}, {"mode": None}])
+@pytest.mark.parametrize(
+    "values", [{"count": "3"}, {"count": True}, {"count": 2.5}, {"on": 1}, {"rate": float("nan")}, {"mode": None}]
+)
 def test_wrong_types_are_refused(values: dict) -> None:
     with pytest.raises(ConfigError):
         Example(**values)

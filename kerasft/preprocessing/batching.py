@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,7 @@ def pad_rows(encoded: Encoded, rows: np.ndarray, *, pad_to: int | None = None) -
 
 def make_batches(
     encoded: Encoded,
-    plan: list[np.ndarray],
+    plan: list[np.ndarray] | Callable[[], list[np.ndarray]],
     *,
     weights: np.ndarray | None = None,
     with_targets: bool = True,
@@ -83,7 +83,8 @@ def make_batches(
 
     Args:
         encoded: The examples.
-        plan: Of `plan_epoch`; cut its beginning to start in the middle of an epoch.
+        plan: Of `plan_epoch`; cut its beginning to start in the middle of an epoch. A function is asked for a new
+            plan of as many batches at every pass.
         weights: (classes,) weight of each class, or None.
         with_targets: False gives `(inputs,)` for prediction.
         pad_to: Fixed length, for devices that want static shapes.
@@ -96,8 +97,10 @@ def make_batches(
         if weights is not None:
             signature += (tf.TensorSpec((None,), tf.float32),)
 
+    next_plan = plan if callable(plan) else lambda: plan
+
     def generate() -> Iterator[tuple[object, ...]]:
-        for rows in plan:
+        for rows in next_plan():
             item: tuple[object, ...] = (pad_rows(encoded, rows, pad_to=pad_to),)
             if with_targets:
                 targets = encoded.targets[rows]  # type: ignore[index]
@@ -105,7 +108,7 @@ def make_batches(
             yield item
 
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
-    return dataset.apply(tf.data.experimental.assert_cardinality(len(plan))).prefetch(4)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(next_plan()))).prefetch(4)
 
 
 def predict_rows(model: Any, encoded: Encoded, batch_size: int = 64) -> np.ndarray:

@@ -1,0 +1,218 @@
+"""`finetune` and `resume`: what a person meets when data, options or the machine are not as they should be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kerasft as kft
+from kerasft import events
+from kerasft.recipe import RunConfig
+from kerasft.run import start
+from kerasft.weights import weights_by_path
+from tests.conftest import write_reviews
+
+FAST = {"tensorboard": False, "batch_size": 8}
+
+
+def config(presets: dict[str, str], data: Path | None, family: str = "bert", **train: object) -> RunConfig:
+    return RunConfig(
+        preset=presets[family],
+        data=kft.DataConfig(path=str(data) if data else None),
+        train=kft.TrainConfig(**{"epochs": 1, **FAST, **train}),
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(presets: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One finished run in a folder of its own."""
+    root = tmp_path_factory.mktemp("finished")
+    start(config(presets, write_reviews(root / "reviews.csv")), root / "run")
+    return root / "run"
+
+
+def test_a_finished_run_holds_all_that_is_promised_and_no_pickle(finished: Path) -> None:
+    there = {path.name for path in finished.iterdir()}
+    assert {"run.json", "model.safetensors", "tokenizer", "events.jsonl", "report.json", "report.md", "README.md"} <= there
+    assert not [path for path in finished.rglob("*") if path.suffix in (".pkl", ".bin", ".pt", ".part")]
+    recipe = json.loads((finished / "run.json").read_text())
+    assert recipe["model"]["labels"] == ["bad", "good"]
+    assert recipe["resolved"]["train"]["learning_rate"] == 3e-4  # what full tuning advises for a model this small
+    assert RunConfig.load(finished / "run.json").train.learning_rate is None  # the recipe says what was asked
+
+
+def test_a_run_is_never_overwritten_unasked(finished: Path, presets: dict[str, str], reviews: Path) -> None:
+    before = (finished / "model.safetensors").read_bytes()
+    with pytest.raises(kft.RunExistsError, match="already holds a run"):
+        start(config(presets, reviews), finished)
+    assert (finished / "model.safetensors").read_bytes() == before
+
+
+def test_resuming_a_finished_run_gives_its_model(finished: Path) -> None:
+    assert kft.resume(finished).predict("a good film").label in ("good", "bad")
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(
+    presets: dict[str, str], reviews: Path, tmp_path: Path
+) -> None:
+    runs = [start(config(presets, reviews, seed=seed), tmp_path / str(i)) for i, seed in enumerate((5, 5, 6))]
+    one, same, other = ([v.numpy() for v in weights_by_path(run.keras_model).values()] for run in runs)
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
+def test_a_run_stopped_at_any_step_ends_as_if_it_had_not_been(
+    step: int, presets: dict[str, str], reviews: Path, tmp_path: Path, whole_run: dict[str, np.ndarray]
+) -> None:
+    plan = config(presets, reviews, epochs=2, batch_size=9, validate_every=1, accumulate=2, seed=3)
+
+    def stop(event: events.Event) -> None:
+        if isinstance(event, events.Validated) and event.step == step:
+            (tmp_path / "run" / "STOP").touch()
+
+    told: list[events.Event] = []
+    stopped = start(plan, tmp_path / "run", on_event=lambda event: (stop(event), told.append(event)))
+    assert isinstance(told[-1], events.Stopped)
+    assert told[-1].step == step
+    assert stopped.predict("a good film").label in ("good", "bad")  # usable as it is
+    resumed = kft.resume(tmp_path / "run")
+    for path, variable in weights_by_path(resumed.keras_model).items():
+        np.testing.assert_array_equal(variable.numpy(), whole_run[path], err_msg=path)
+
+
+@pytest.fixture(scope="module")
+def whole_run(presets: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """Weights of the same run, not stopped: two epochs of three steps, gradients of two steps added up."""
+    root = tmp_path_factory.mktemp("whole")
+    plan = config(presets, write_reviews(root / "reviews.csv"), epochs=2, batch_size=9, validate_every=1, accumulate=2, seed=3)
+    model = start(plan, root / "run")
+    assert len(model.recipe["history"]) == 6
+    return {path: variable.numpy() for path, variable in weights_by_path(model.keras_model).items()}
+
+
+def test_data_changed_since_the_stop_are_noticed(presets: dict[str, str], reviews: Path, tmp_path: Path) -> None:
+    def stop(event: events.Event) -> None:
+        if isinstance(event, events.Started):
+            (tmp_path / "run" / "STOP").touch()
+
+    start(config(presets, reviews), tmp_path / "run", on_event=stop)
+    with reviews.open("a", encoding="utf-8") as file:
+        file.write("one more,good\n")
+    with pytest.raises(kft.DataError, match="data have changed"):
+        kft.resume(tmp_path / "run")
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(presets: dict[str, str], reviews: Path, tmp_path: Path) -> None:
+    told: list[events.Event] = []
+    with pytest.raises(kft.RunError, match="loss became") as error:
+        start(
+            config(presets, reviews, learning_rate=1.0, clip_norm=None, warmup=0.0, epochs=60, schedule="constant", weight_decay=0.0,
+                   precision="mixed_float16"),
+            tmp_path / "run", on_event=told.append,
+        )  # fmt: skip
+    assert "Lower the learning rate" in str(error.value)
+    assert isinstance(told[-1], events.Failed)
+
+
+def test_one_class_for_everything_is_said(presets: dict[str, str], tmp_path: Path) -> None:
+    rows = [{"text": f"film {i}", "label": "a" if i % 8 else "b"} for i in range(48)]
+    told: list[events.Event] = []
+    start(
+        RunConfig(preset=presets["bert"], train=kft.TrainConfig(epochs=1, learning_rate=1e-8, **FAST)),
+        tmp_path / "run", dataset=kft.load_data(rows, validation=0.3), on_event=told.append,
+    )  # fmt: skip
+    assert "one_class" in [event.code for event in told if isinstance(event, events.Warned)]
+
+
+def test_what_is_left_out_is_counted(presets: dict[str, str], tmp_path: Path) -> None:
+    rows = [{"text": t, "label": lab} for t, lab in [("good film", "a"), ("bad film", "b"), ("", "a"), ("lost", "")] * 4]
+    told: list[events.Event] = []
+    start(
+        RunConfig(preset=presets["bert"], task=kft.TextClassification(max_length=8), train=kft.TrainConfig(epochs=1, **FAST)),
+        tmp_path / "run", dataset=kft.load_data({"train": [*rows, {"text": "x " * 50, "label": "b"}]}, validation=0),
+        on_event=told.append,
+    )  # fmt: skip
+    warned = {event.code: event.message for event in told if isinstance(event, events.Warned)}
+    assert warned["empty_text"].startswith("4 rows of train")
+    assert warned["missing_label"].startswith("4 rows of train")
+    assert warned["cut"].startswith("1 rows of train")
+    assert "no_validation" in warned
+
+
+def test_a_label_only_in_validation_is_told_before_training(presets: dict[str, str], tmp_path: Path) -> None:
+    train = [{"text": f"film {i}", "label": "ab"[i % 2]} for i in range(8)]
+    data = {"train": train, "validation": [{"text": "new", "label": "c"}, *train]}
+    run = RunConfig(preset=presets["bert"], train=kft.TrainConfig(epochs=1, **FAST))
+    with pytest.raises(kft.DataError, match=r"1 value the model has never seen: 'c'") as error:
+        start(run, tmp_path / "one", dataset=kft.load_data(data))
+    assert "row 1" in str(error.value)
+    lenient = RunConfig(preset=presets["bert"], task=kft.TextClassification(drop_unknown=True), train=run.train)
+    assert start(lenient, tmp_path / "two", dataset=kft.load_data(data)).labels == ("a", "b")
+
+
+def test_early_stopping_ends_after_patience_and_keeps_the_best(presets: dict[str, str], reviews: Path, tmp_path: Path) -> None:
+    model = start(config(presets, reviews, epochs=30, learning_rate=1e-8, patience=2), tmp_path / "run")
+    history = model.recipe["history"]
+    assert len(history) < 30
+    best = max(history, key=lambda entry: (entry["accuracy"], -entry["loss"]))
+    assert len(history) - history.index(best) - 1 == 2
+    report = json.loads((tmp_path / "run" / "report.json").read_text())["validation"]["metrics"]
+    assert report["loss"] == pytest.approx(best["loss"], rel=1e-5)
+
+
+def test_balanced_weights_and_smoothing_and_a_rate_for_the_head_train(
+    presets: dict[str, str], reviews: Path, tmp_path: Path
+) -> None:
+    options = {"class_weights": "balanced", "label_smoothing": 0.1, "head_learning_rate": 1e-2, "schedule": "cosine"}
+    model = start(config(presets, reviews, "gpt2", precision="mixed_bfloat16", dropout=0.0, **options), tmp_path / "run")
+    assert model.recipe["resolved"]["train"]["label_smoothing"] == 0.1
+
+
+def test_pairs_go_the_whole_road(presets: dict[str, str], tmp_path: Path) -> None:
+    rows = [{"premise": f"film {i}", "hypothesis": f"book {i % 3}", "label": "yn"[i % 2]} for i in range(24)]
+    for family in ("bert", "gpt2"):
+        run = RunConfig(preset=presets[family], train=kft.TrainConfig(epochs=1, **FAST))
+        model = start(run, tmp_path / family, dataset=kft.load_data(rows))
+        assert model.paired
+        path = model.export(tmp_path / family / "serving" / "1")
+        assert model.replay(path, rows[:10]).passed
+        assert kft.load(tmp_path / family).predict(("film 1", "book 2")).label in ("y", "n")
+
+
+def test_rows_from_memory_can_be_resumed(presets: dict[str, str], tmp_path: Path) -> None:
+    rows = [{"text": f"film {i}", "label": "ab"[i % 2]} for i in range(16)]
+
+    def stop(event: events.Event) -> None:
+        if isinstance(event, events.Started):
+            (tmp_path / "run" / "STOP").touch()
+
+    run = RunConfig(preset=presets["bert"], train=kft.TrainConfig(epochs=1, **FAST))
+    start(run, tmp_path / "run", dataset=kft.load_data(rows), on_event=stop)
+    assert kft.resume(tmp_path / "run").folder == tmp_path / "run"
+
+
+def test_too_many_frozen_layers_are_refused(presets: dict[str, str], reviews: Path, tmp_path: Path) -> None:
+    run = RunConfig(preset=presets["bert"], data=kft.DataConfig(path=str(reviews)), tuning=kft.FreezeLayers(layers=9))
+    with pytest.raises(kft.ConfigError, match="has 2 blocks"):
+        start(run, tmp_path / "run")
+
+
+def test_a_plain_keras_model_saves_and_loads_as_keras_files_do(presets: dict[str, str], reviews: Path, tmp_path: Path) -> None:
+    import keras
+
+    data = kft.load_data(str(reviews))
+    task = kft.TextClassification()
+    for family in ("bert", "gpt2"):
+        model = kft.build(presets[family], task, labels=data.labels)
+        train = kft.batches(data["train"], presets[family], task, labels=data.labels, batch_size=8)
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        history = model.fit(train, epochs=2, verbose=0, shuffle=False)
+        assert len(history.history["loss"]) == 2
+        model.save(tmp_path / f"{family}.keras")
+        again = keras.models.load_model(tmp_path / f"{family}.keras")
+        inputs = next(iter(train))[0]
+        np.testing.assert_allclose(again.predict_on_batch(inputs), model.predict_on_batch(inputs), atol=1e-6)
