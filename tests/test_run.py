@@ -108,12 +108,10 @@ def test_data_changed_since_the_stop_are_noticed(presets: dict[str, str], review
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(presets: dict[str, str], reviews: Path, tmp_path: Path) -> None:
     told: list[events.Event] = []
+    wild = {"learning_rate": 1.0, "clip_norm": None, "warmup": 0.0, "schedule": "constant", "weight_decay": 0.0}
+    wild |= {"epochs": 60, "precision": "mixed_float16"}
     with pytest.raises(kft.RunError, match="loss became") as error:
-        start(
-            config(presets, reviews, learning_rate=1.0, clip_norm=None, warmup=0.0, epochs=60, schedule="constant", weight_decay=0.0,
-                   precision="mixed_float16"),
-            tmp_path / "run", on_event=told.append,
-        )  # fmt: skip
+        start(config(presets, reviews, **wild), tmp_path / "run", on_event=told.append)
     assert "Lower the learning rate" in str(error.value)
     assert isinstance(told[-1], events.Failed)
 

@@ -1,0 +1,166 @@
+"""The board of runs: names, queue, stop, follow; no browser, no TensorFlow (a stand-in plays the training process)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kerasft_app import runs
+from kerasft_app.runs import RunBoard
+
+from kerasft import events
+from kerasft.errors import ConfigError, RunExistsError
+
+STAND_IN = """
+import pathlib, sys, time
+sys.path.insert(0, {root!r})
+from kerasft import events
+folder = pathlib.Path(sys.argv[-1])
+log = events.JsonLog(folder / "events.jsonl")
+sizes = dict(epochs=1, train_examples=1, validation_examples=0, trainable_parameters=1, parameters=1)
+log(events.Started(run="r", total_steps=50, **sizes))
+for step in range(1, 51):
+    time.sleep(0.05)
+    pace = dict(learning_rate=0.1, examples_per_second=1, eta_seconds=1)
+    log(events.Step(step=step, total_steps=50, epoch=step / 50, loss=1 / step, **pace))
+    if (folder / "STOP").exists():
+        log(events.Stopped(step=step, reason="the Stop button")); sys.exit(3)
+log(events.Finished(step=50, seconds=1, metrics={{}}))
+"""
+RECIPE = {
+    "preset": "p",
+    "data": {"path": "d.csv"},
+    "task": {"name": "text_classification"},
+    "tuning": {"name": "full"},
+    "train": {},
+}
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunBoard]:
+    """A board whose training process is a stand-in of two and a half seconds."""
+    script = tmp_path / "kerasft_stand_in.py"
+    script.write_text(STAND_IN.format(root=str(Path(__file__).parents[2])))
+    real = runs.subprocess.Popen
+
+    def popen(command: list[str], **options: object) -> object:
+        return real([sys.executable, str(script), command[-1]], **options)
+
+    monkeypatch.setattr(runs.subprocess, "Popen", popen)
+    made = RunBoard(tmp_path / "runs")
+    yield made
+    for child in made._children:
+        child.kill()
+        child.wait()
+
+
+def wait(board: RunBoard, name: str, *states: str) -> str:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        board.pump()
+        state = board.progress(name).state
+        if state in states:
+            return state
+        time.sleep(0.05)
+    raise AssertionError(f"{name} is {state}, not {states}")
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc", "a/b", "..", ".hidden", "", " ", "a" * 81, "café", "a\\b", "con:1"])
+def test_names_cannot_leave_the_folder(board: RunBoard, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be the name of a run"):
+        board.folder(name)
+
+
+def test_a_link_that_leads_out_is_refused(board: RunBoard, tmp_path: Path) -> None:
+    (board.root / "link").symlink_to(tmp_path)
+    with pytest.raises(ConfigError):
+        board.folder("link")
+
+
+def test_a_second_run_queues_and_starts_when_the_first_ends(board: RunBoard) -> None:
+    board.enqueue("one", RECIPE)
+    board.enqueue("two", RECIPE)
+    assert wait(board, "one", "running") == "running"
+    assert board.progress("two").state == "queued"
+    wait(board, "one", "finished")
+    wait(board, "two", "running", "finished")
+    assert {run.name for run in board.runs()} == {"one", "two"}
+
+
+def test_stop_ends_a_running_run_and_takes_a_waiting_one_out(board: RunBoard) -> None:
+    board.enqueue("one", RECIPE)
+    board.enqueue("two", RECIPE)
+    wait(board, "one", "running")
+    assert "queue" in board.stop("two")
+    assert board.progress("two").state == "stopped"
+    assert "after the current step" in board.stop("one")
+    wait(board, "one", "stopped")
+    assert board.stop("one") == "The run is not running."
+    board.enqueue("three", RECIPE)
+    with pytest.raises(ConfigError, match="only a stopped"):
+        board.enqueue_resume("three")
+
+
+def test_another_app_finds_the_run_still_running(board: RunBoard) -> None:
+    board.enqueue("one", RECIPE)
+    wait(board, "one", "running")
+    other = RunBoard(board.root)
+    other.enqueue("two", RECIPE)
+    assert other.progress("one").state == "running"
+    assert other.progress("two").state == "queued"
+
+
+def test_a_killed_process_is_seen_as_interrupted(board: RunBoard) -> None:
+    board.enqueue("one", RECIPE)
+    wait(board, "one", "running")
+    board._children[0].kill()
+    assert wait(board, "one", "interrupted") == "interrupted"
+
+
+def test_a_name_is_used_once_and_free_names_are_found(board: RunBoard) -> None:
+    board.enqueue("one", RECIPE)
+    with pytest.raises(RunExistsError):
+        board.enqueue("one", RECIPE)
+    assert board.free_name("one") == "one-2"
+    assert board.free_name("Ünï code / name!") == "n-code-name"
+    assert board.free_name("…") == "run"
+
+
+def test_steps_done_again_after_a_resume_are_shown_once(board: RunBoard) -> None:
+    folder = board.root / "one"
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps(RECIPE))
+    log = events.JsonLog(folder / "events.jsonl")
+    common = {
+        "total_steps": 9,
+        "epochs": 1,
+        "train_examples": 1,
+        "validation_examples": 0,
+        "trainable_parameters": 1,
+        "parameters": 1,
+    }
+
+    def steps(first: int, last: int) -> None:
+        log(events.Started(run="r", first_step=first, **common))
+        for step in range(first + 1, last + 1):
+            log(events.Step(step=step, total_steps=9, epoch=0, loss=0, learning_rate=0, examples_per_second=0, eta_seconds=0))
+
+    steps(0, 5)
+    steps(3, 9)
+    log.close()
+    assert [step.step for step in board.progress("one").steps] == list(range(1, 10))
+
+
+def test_uploads_are_kept_under_harmless_names(board: RunBoard, tmp_path: Path) -> None:
+    source = tmp_path / ".. ;rm -rf $HOME.csv"
+    source.write_text("text,label\na,b\n")
+    kept = board.keep_upload(source)
+    assert kept.read_text() == source.read_text()
+    assert board.root in kept.parents
+    assert ";" not in kept.name
+    assert board.keep_upload(source) == kept
+    assert board.runs() == []

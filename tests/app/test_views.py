@@ -1,0 +1,89 @@
+"""Forms, charts, reports and recipes as data: what the screens show, without a screen."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kerasft_app.charts import error_box, line_chart, status_card, training_charts
+from kerasft_app.forms import Form, convert
+from kerasft_app.recipes import command_line, python_snippet
+from kerasft_app.reports import quality_html
+from kerasft_app.runs import Progress
+
+import kerasft as kft
+from kerasft import events
+from kerasft.cli import _parser, _run_config
+from kerasft.data.quality import check_data
+from kerasft.errors import ConfigError
+from kerasft.recipe import RunConfig
+from kerasft.training.options import TrainConfig
+
+NASTY = "<script>alert(1)</script>"
+
+
+def test_texts_are_escaped_wherever_they_show() -> None:
+    step = events.Step(step=1, total_steps=2, epoch=0.5, loss=1, learning_rate=1, examples_per_second=1, eta_seconds=1)
+    told = Progress(
+        state="failed", phase=NASTY, steps=[step], warnings=[events.Warned(code="x", message=NASTY, hint=NASTY)],
+        ended=events.Failed(error=NASTY, message=NASTY, where=NASTY, hint=NASTY),
+    )  # fmt: skip
+    rows = [{"text": f"{NASTY} {i}", "label": [NASTY, "b"][i % 2]} for i in range(20)]
+    shown = [
+        status_card(NASTY, told), training_charts(told), line_chart(NASTY, {NASTY: [(0, 1), (1, 2)]}),
+        error_box(ConfigError(NASTY, where=NASTY, hint=NASTY)), quality_html(check_data(kft.load_data(rows))),
+    ]  # fmt: skip
+    assert all("<script" not in html for html in shown)
+
+
+def test_a_chart_of_one_flat_point_and_of_many_points_is_drawn() -> None:
+    assert "nothing yet" in line_chart("Loss", {"a": []})
+    assert "nan" not in line_chart("Loss", {"a": [(0.0, 0.0)]})
+    long = line_chart("Loss", {"a": [(i / 1000, 1.0) for i in range(5000)]})
+    assert len(re.search(r'points="([^"]*)"', long).group(1).split()) <= 300  # type: ignore[union-attr]
+
+
+def test_widget_values_become_options_and_defaults_are_left_out() -> None:
+    specs = {spec.name: spec for spec in TrainConfig.specs()}
+    assert convert(specs["learning_rate"], "3e-5") == 3e-5
+    assert convert(specs["learning_rate"], "") is None
+    assert convert(specs["clip_norm"], "off") is None
+    assert convert(specs["batch_size"], 16.0) == 16
+    assert convert(specs["warmup"], "") == 0.1
+    with pytest.raises(ConfigError, match="takes a number"):
+        convert(specs["learning_rate"], "fast")
+    form = Form(TrainConfig)
+    form.widgets = dict.fromkeys(specs)
+    values = [spec.default for spec in specs.values()]
+    assert form.read(values) == {}
+    values[list(specs).index("epochs")] = "7"
+    assert form.read(values) == {"epochs": 7}
+
+
+def test_the_command_line_and_the_python_lines_say_what_the_recipe_says(tmp_path: Path) -> None:
+    recipe = RunConfig(
+        preset="all_minilm_l6_v2",
+        data=kft.DataConfig(path="my data/it's.csv", text="body text", validation=0.2),
+        tuning=kft.FreezeLayers(layers=3, embeddings=False),
+        train=kft.TrainConfig(epochs=2, learning_rate=5e-5, class_weights="balanced"),
+    )
+    (tmp_path / "run.json").write_text(json.dumps(recipe.to_dict()))
+    shell = command_line(tmp_path / "run.json")
+    words = subprocess.run(
+        ["sh", "-c", f'for w in {shell.replace("kerasft", "", 1)}; do echo "$w"; done'], capture_output=True, text=True
+    )
+    arguments = words.stdout.replace("\\\n", "").splitlines()
+    assert _run_config(_parser(arguments).parse_args(arguments)) == recipe
+    code = python_snippet(tmp_path / "run.json")
+    compile(code, "snippet", "exec")
+    assert "kft.FreezeLayers(layers=3, embeddings=False)" in code
+
+
+def test_the_app_explains_wrong_options_of_its_own() -> None:
+    done = subprocess.run([sys.executable, "-m", "kerasft_app", "--share"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "give --auth" in done.stderr
