@@ -135,9 +135,9 @@ def ignore(event: Event) -> None:
     """The sink that drops everything."""
 
 
-def from_dict(values: dict[str, Any]) -> Event | None:
-    """The event `to_dict` described, or None for one of a newer version."""
-    cls = EVENTS.get(values.get("event", ""))
+def from_dict(values: Any) -> Event | None:
+    """The event `to_dict` described, or None for one of a newer version and for what is no event."""
+    cls = EVENTS.get(values.get("event", "")) if isinstance(values, dict) else None
     if cls is None:
         return None
     known = {item.name for item in fields(cls)}

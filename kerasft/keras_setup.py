@@ -12,8 +12,12 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+import time
 from collections.abc import Sequence
 from types import ModuleType
+
+
+PROCESS_BEGAN = time.time()  # TensorFlow takes seconds to load; a request to stop may come in meanwhile
 
 
 class _AfterKeras(importlib.abc.MetaPathFinder, importlib.abc.Loader):

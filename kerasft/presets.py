@@ -103,10 +103,9 @@ def find_preset(name: str) -> Preset:
     for preset in CATALOGUE:
         if name in (preset.name, f"kaggle://{preset.handle}"):
             return preset
-    if name.startswith("hf://"):
-        return Preset(name, "unknown", 0, "see its page", "see its page", "huggingface", name.removeprefix("hf://"))
-    if name.startswith("kaggle://"):
-        return Preset(name, "unknown", 0, "see its page", "see its page", "kerashub", name.removeprefix("kaggle://"))
+    kind, separator, handle = name.partition("://")
+    if separator and kind in _HANDLES:
+        return _describe_handle(name, kind, handle)
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise PresetError("There is no such folder.", where=name, hint="Give a folder that holds config.json and weights.")
     close = difflib.get_close_matches(name, [preset.name for preset in CATALOGUE], n=1, cutoff=0.5)
@@ -142,10 +141,11 @@ def _local_path(preset: Preset) -> Path | None:
     if preset.source == "kerashub":
         cache = Path(os.environ.get("KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub")) / "models"
         owner, model, framework, variation, *version = preset.handle.split("/")
-        folder = cache / owner / model / framework / variation / (version[0] if version else "1")
-        # kagglehub writes this marker once the whole download is on disk.
-        complete = folder.parent / f"{folder.name}.complete"
-        return folder if complete.exists() else None
+        versions = cache / owner / model / framework / variation
+        # kagglehub writes such a marker once the whole download is on disk.
+        whole = [int(marker.stem) for marker in versions.glob("*.complete") if marker.stem.isdigit()]
+        newest = int(version[0]) if version and version[0].isdigit() else max(whole, default=None)
+        return versions / str(newest) if newest in whole else None
     return None
 
 
@@ -197,6 +197,20 @@ def _download(preset: Preset) -> Path:
         ) from error
 
 
+_HANDLES = {
+    "hf": ("huggingface", "hf://owner/name or hf://owner/name@revision", (1, 2)),
+    "kaggle": ("kerashub", "kaggle://owner/model/framework/variation/version", (4, 5)),
+}
+
+
+def _describe_handle(name: str, kind: str, handle: str) -> Preset:
+    source, form, counts = _HANDLES[kind]
+    parts = handle.split("/")
+    if len(parts) not in counts or not all(parts):
+        raise PresetError("The handle lacks a part, or has one too many.", where=name, hint=f"It has the form {form}.")
+    return Preset(name, "unknown", 0, "see its page", "see its page", source, handle)
+
+
 def _describe_folder(path: Path) -> Preset:
     _check_files(path)
     config = json.loads((path / "config.json").read_text(encoding="utf-8"))
@@ -212,9 +226,11 @@ def _check_files(path: Path) -> None:
         hint = "Give the folder that holds config.json, the weights and the vocabulary."
         raise PresetError("The folder holds no config.json.", where=str(path), hint=hint)
     try:
-        json.loads((path / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
         raise PresetError(f"config.json is not valid JSON: {error}.", where=str(path)) from None
+    if not isinstance(config, dict):
+        raise PresetError("config.json holds no JSON object.", where=str(path))
     if any((path / name).exists() for name in _WEIGHTS):
         return
     pickles = [file.name for file in path.iterdir() if file.suffix in _PICKLES]
@@ -242,24 +258,41 @@ def token_counter(path: Path) -> Callable[[list[str]], list[int]] | None:
     """A fast counter of sub-words with the preset's vocabulary, for data checks; None when it has no known one.
 
     Uses the Rust `tokenizers`; counts can differ by a token from the model's own tokenizer on rare characters.
+
+    Raises:
+        PresetError: A file of the tokenizer is damaged.
     """
+    try:
+        tokenizer = _rust_tokenizer(path)
+    except Exception as error:  # `tokenizers` raises plain `Exception`
+        raise PresetError(f"The tokenizer's files could not be read: {error}.", where=str(path)) from None
+    if tokenizer is None:
+        return None
+    return lambda texts: [len(encoding.ids) for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+
+def _rust_tokenizer(path: Path) -> Any:
     from tokenizers import ByteLevelBPETokenizer, Tokenizer
     from tokenizers.implementations import BertWordPieceTokenizer
 
     assets = path / "assets" / "tokenizer"
-    tokenizer: Any
-    if (path / "tokenizer.json").exists():
+    described = _json_object(path / "tokenizer.json")
+    if "model" in described:  # that of the Rust tokenizers; KerasHub's file of this name is a Keras config
         tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
         tokenizer.no_truncation()
         tokenizer.no_padding()
-    elif (vocabulary := _first(path / "vocab.txt", assets / "vocabulary.txt")) is not None:
-        tokenizer = BertWordPieceTokenizer(str(vocabulary))
-    elif (vocabulary := _first(path / "vocab.json", assets / "vocabulary.json")) is not None:
-        merges = _first(path / "merges.txt", assets / "merges.txt")
-        tokenizer = ByteLevelBPETokenizer(str(vocabulary), str(merges))
-    else:
-        return None
-    return lambda texts: [len(encoding.ids) for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
+        return tokenizer
+    if (vocabulary := _first(path / "vocab.txt", assets / "vocabulary.txt")) is not None:
+        kept = _json_object(path / "tokenizer_config.json").get("do_lower_case", True)
+        lowercase = bool(described.get("config", {}).get("lowercase", kept))
+        return BertWordPieceTokenizer(str(vocabulary), lowercase=lowercase, strip_accents=lowercase)
+    vocabulary, merges = _first(path / "vocab.json", assets / "vocabulary.json"), _first(path / "merges.txt", assets / "merges.txt")
+    return ByteLevelBPETokenizer(str(vocabulary), str(merges)) if vocabulary and merges else None
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _first(*paths: Path) -> Path | None:

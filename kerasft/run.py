@@ -28,7 +28,7 @@ from kerasft.preprocessing.batching import class_weights, make_batches, plan_epo
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
-from kerasft.runs import STOP_FILE, clear, free_folder, holds_run
+from kerasft.runs import STOP_FILE, clear, forget_old_stop, free_folder, holds_run
 from kerasft.tasks import Task
 from kerasft.tasks.classification import TextClassification
 from kerasft.training.checkpoint import Checkpoints, TrainingState
@@ -103,7 +103,7 @@ def start(
             raise RunExistsError("The folder already holds a run.", where=str(folder), hint=hint)
         clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / STOP_FILE).unlink(missing_ok=True)
+    forget_old_stop(folder)
     return _execute(config, folder, dataset, on_event, resuming=False)
 
 
@@ -123,7 +123,7 @@ def resume(folder: str | Path, *, on_event: Emit | None = None) -> FineTunedMode
         raise ArtifactError("This folder holds no KerasFT run.", where=str(folder), hint="Give the folder that holds run.json.")
     if any(isinstance(event, Finished) for event in _last_attempt(folder)):
         return load(folder)
-    (folder / STOP_FILE).unlink(missing_ok=True)
+    forget_old_stop(folder)
     return _execute(RunConfig.load(folder / "run.json"), folder, None, on_event, resuming=True)
 
 
@@ -161,6 +161,7 @@ def _execute(
         with _telling_failure(emit), stop.listening():
             return _Run(config, folder, emit, stop, resuming).execute(dataset)
     finally:
+        (folder / STOP_FILE).unlink(missing_ok=True)
         log.close()
 
 

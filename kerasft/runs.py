@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasft import events
+from kerasft.keras_setup import PROCESS_BEGAN
 
 PROCESS_FILE = "process.json"
 QUEUED_FILE = "QUEUED"
@@ -127,14 +128,16 @@ def is_alive(folder: Path) -> bool:
         return False
     except PermissionError:
         return True
-    status = Path(f"/proc/{pid}/cmdline")
-    if not status.parent.parent.exists():
+    process = Path(f"/proc/{pid}")
+    if not process.parent.exists():
         return True  # no /proc on this system; the signal has to do
     try:
-        arguments = status.read_bytes().decode("utf-8", errors="replace")
+        zombie = process.joinpath("stat").read_text(errors="replace").rpartition(")")[2].split()[0] == "Z"
+        arguments = process.joinpath("cmdline").read_bytes().decode("utf-8", errors="replace")
     except OSError:
         return False
-    return "kerasft" in arguments and folder.name in arguments  # empty for a zombie
+    # Empty for a moment while the program is being loaded: a second run must not start in that moment.
+    return not zombie and (not arguments or ("kerasft" in arguments and folder.name in arguments))
 
 
 def _score(folder: Path) -> str:
@@ -166,3 +169,10 @@ def free_folder(root: Path, data: str | None, preset: str) -> Path:
     name = f"{source}-{Path(preset).name}".replace(" ", "_")
     numbers = (root / (name if i == 1 else f"{name}-{i}") for i in range(1, 10_000))
     return next(path for path in numbers if not path.exists())
+
+
+def forget_old_stop(folder: Path) -> None:
+    """Remove a stop request left over from before this process; a newer one is meant for it and stays."""
+    path = folder / STOP_FILE
+    if path.exists() and path.stat().st_mtime < PROCESS_BEGAN:
+        path.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ FLOORS = {
     "keras_level": 7, "run": 7,
     "progress": 9, "cli": 10, "__main__": 11,
 }  # fmt: skip
-# `keras_setup` stands beside the house: it registers layers with Keras and is imported by nothing but the package.
+# `keras_setup` stands beside the house: what importing the package does, and when that was.
 BESIDE = {"keras_setup", "__init__"}
 WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("presets", "events")}
 NO_SCREENS = ("runs.py", "worker.py", "charts.py", "reports.py", "recipes.py")

@@ -136,7 +136,6 @@ def classification_report(
     classes = np.arange(len(labels))
     table = precision_recall_fscore_support(targets, predicted, labels=classes, zero_division=0.0)
     names = ("precision", "recall", "f1", "support")
-    known = targets >= 0
     return Report(
         split=split.name,
         source=split.table.source,
@@ -146,10 +145,18 @@ def classification_report(
         baseline={name: metric(targets, always) for name, metric in main.items()},
         labels=list(labels),
         per_label={label: {n: float(table[j][i]) for j, n in enumerate(names)} for i, label in enumerate(labels)},
-        confusion=confusion_matrix(targets[known], predicted[known], labels=classes).tolist() if known.any() else [],
+        confusion=_confusion(targets, predicted, len(labels)),
         worst=_worst(probabilities, targets, predicted, labels, split),
         notes=notes or [],
     )
+
+
+def _confusion(targets: np.ndarray, predicted: np.ndarray, classes: int) -> list[list[int]]:
+    known = targets >= 0
+    if not known.any():  # scikit-learn refuses to count nothing
+        return [[0] * classes for _ in range(classes)]
+    counts: list[list[int]] = confusion_matrix(targets[known], predicted[known], labels=np.arange(classes)).tolist()
+    return counts
 
 
 def _worst(

@@ -79,15 +79,19 @@ def encode(
     firsts: list[np.ndarray] = []
     fulls: list[np.ndarray] = []
     done = 0
-    with path.open("wb") as file:
-        for values, row_lengths, first_lengths, full_lengths in _in_parallel(framer, _pieces(rows, paired)):
-            file.write(values.astype(np.int32).tobytes())
-            lengths.append(row_lengths)
-            firsts.append(first_lengths)
-            fulls.append(full_lengths)
-            done += len(row_lengths)
-            if progress:
-                progress(done)
+    try:
+        with path.open("wb") as file:
+            for values, row_lengths, first_lengths, full_lengths in _in_parallel(framer, _pieces(rows, paired)):
+                file.write(values.astype(np.int32).tobytes())
+                lengths.append(row_lengths)
+                firsts.append(first_lengths)
+                fulls.append(full_lengths)
+                done += len(row_lengths)
+                if progress:
+                    progress(done)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]) if lengths else np.zeros(1)
     empty = not path.stat().st_size
     ids = np.zeros(0, np.int32) if empty else np.memmap(path, dtype=np.int32, mode="r")

@@ -1,0 +1,184 @@
+"""The app's whole path in Chromium: upload, train, read the result, predict, export, download; reload, stop, mistakes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import write_reviews
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+if os.environ.get("KERASFT_REQUIRE_BROWSER") and not CHROMIUM:
+    raise RuntimeError("KERASFT_REQUIRE_BROWSER is set and there is no Chromium: apt-get install chromium")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here; get one with: apt-get install chromium"),
+]
+SCREENS = ((1280, 900, "light"), (390, 844, "dark"))
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The app on a free port, and the folder of its runs."""
+    runs, port = tmp_path_factory.mktemp("app") / "runs", free_port()
+    command = [sys.executable, "-m", "kerasft_app", "--runs", str(runs), "--port", str(port), "--no-browser"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    url = f"http://127.0.0.1:{port}/"
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            break
+        except OSError:
+            time.sleep(0.5)
+    yield url, runs
+    process.terminate()
+    process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(app: tuple[str, Path], browser: sync_api.Browser) -> Iterator[sync_api.Page]:
+    """A fresh page of the app; a script error on it fails the test."""
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto(app[0])
+    opened.wait_for_selector("#use-example")
+    yield opened
+    opened.close()
+    assert errors == []
+
+
+def tab(page: sync_api.Page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def start_run(page: sync_api.Page, csv_file: Path, preset: str, name: str, epochs: int) -> None:
+    """Upload, choose the model and press Train."""
+    page.set_input_files("input[type=file] >> nth=0", str(csv_file))
+    page.wait_for_selector("#to-train", timeout=30_000)
+    page.click("#to-train")
+    model = page.locator("#model input")
+    model.fill(preset)
+    model.press("Enter")
+    page.get_by_label("epochs").first.fill(str(epochs))
+    page.fill("#run-name input, #run-name textarea", name)
+    page.click("#train")
+
+
+def test_the_whole_road(page: sync_api.Page, app: tuple[str, Path], presets: dict[str, str], tmp_path: Path) -> None:
+    start_run(page, write_reviews(tmp_path / "reviews.csv", repeat=4), presets["bert"], "road", 2)
+    page.wait_for_selector(".kft-status.s-finished", timeout=120_000)
+    assert page.locator("#charts svg").count() == 2
+    page.get_by_text("The same on the command line and in Python").click()
+    page.wait_for_selector("text=kft.finetune(")
+    page.click("#to-results")
+    page.wait_for_selector(".kft-confusion", timeout=20_000)
+    assert "accuracy" in page.locator("#report").inner_text()
+    tab(page, "Try")
+    page.fill("#try-text textarea", "a good film")
+    page.click("#predict")
+    page.wait_for_selector("#answer .confidence-set", timeout=60_000)
+    assert re.search(r"good|bad", page.locator("#answer").inner_text())
+    page.set_input_files("#bulk-in input[type=file]", str(write_reviews(tmp_path / "new.csv")))
+    page.click("#bulk-predict")
+    with page.expect_download(timeout=90_000) as answered:
+        page.locator("#bulk-out a").first.click(timeout=90_000)
+    rows = list(csv.DictReader(io.StringIO(Path(answered.value.path()).read_text(encoding="utf-8"))))
+    assert len(rows) == 24
+    assert set(rows[0]) >= {"predicted_label", "score", "probability_good"}
+    tab(page, "Export")
+    page.click("#export")
+    page.wait_for_selector("#export-said .good", timeout=120_000)
+    assert "labels equal" in page.locator("#export-said").inner_text()
+    with page.expect_download(timeout=60_000) as packed:
+        page.locator("#export-file a").first.click()
+    with zipfile.ZipFile(packed.value.path()) as archive:
+        assert "1/saved_model.pb" in archive.namelist()
+    tab(page, "Runs")
+    page.wait_for_selector("#runs-table >> text=road")
+
+
+def test_a_reloaded_page_finds_the_running_run_and_a_second_run_queues_and_stop_stops(
+    page: sync_api.Page, app: tuple[str, Path], presets: dict[str, str], tmp_path: Path
+) -> None:
+    start_run(page, write_reviews(tmp_path / "reviews.csv", repeat=8), presets["bert"], "long", 1000)
+    page.wait_for_selector(".kft-status.s-running .facts >> text=epoch", timeout=60_000)
+    page.fill("#run-name input, #run-name textarea", "waiting")
+    page.click("#train")
+    page.wait_for_selector(".kft-status.s-queued", timeout=20_000)
+    page.click("#stop")
+    page.wait_for_selector(".kft-status.s-stopped", timeout=20_000)
+    page.reload()
+    page.wait_for_selector("#use-example")
+    tab(page, "Train")
+    page.wait_for_selector(".kft-status.s-running >> text=long", timeout=20_000)
+    page.click("#stop")
+    page.wait_for_selector(".kft-status.s-stopped >> text=long", timeout=60_000)
+    assert (app[1] / "long" / "model.safetensors").exists()
+    tab(page, "Runs")
+    page.wait_for_selector("#runs-table >> text=waiting")
+    page.click("#resume")
+    tab(page, "Train")
+    page.wait_for_selector(".kft-status.s-running >> text=long", timeout=60_000)
+    page.click("#stop")
+    page.wait_for_selector(".kft-status.s-stopped >> text=long", timeout=60_000)
+
+
+def test_mistakes_are_told_beside_the_field(page: sync_api.Page, tmp_path: Path) -> None:
+    tab(page, "Train")
+    page.click("#train")
+    page.wait_for_selector("#train-said .error >> text=No data are chosen")
+    tab(page, "Data")
+    broken = tmp_path / "broken.csv"
+    broken.write_bytes(b"text,label\n\x00\x00\n")
+    page.set_input_files("input[type=file] >> nth=0", str(broken))
+    page.wait_for_selector("#data-report .error >> text=NUL byte", timeout=20_000)
+    tab(page, "Try")
+    page.click("#predict")
+    page.wait_for_selector("#try-said .error", timeout=20_000)
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), SCREENS)
+def test_nothing_sticks_out_at_the_side(
+    app: tuple[str, Path], browser: sync_api.Browser, width: int, height: int, scheme: str
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    opened = context.new_page()
+    opened.goto(app[0])
+    opened.wait_for_selector("#use-example")
+    opened.click("#use-example")
+    opened.wait_for_selector("#to-train", timeout=30_000)
+    opened.wait_for_timeout(800)
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()

@@ -1,0 +1,102 @@
+"""Metrics against values worked out by hand and against scikit-learn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, log_loss
+
+from kerasft.evaluation.metrics import accuracy, bootstrap_interval, cross_entropy, macro_f1, softmax, weighted_f1
+
+# By hand: class 0 has 2 right, 1 missed, 1 too many: F1 = 4/6; class 1 has 1 right, 1 missed, 1 too many: F1 = 2/4;
+# class 2 has 1 row, right: F1 = 1.
+TARGETS = np.array([0, 0, 0, 1, 1, 2])
+PREDICTED = np.array([0, 0, 1, 1, 0, 2])
+
+
+def test_accuracy_and_f1_by_hand() -> None:
+    assert accuracy(TARGETS, PREDICTED) == pytest.approx(4 / 6)
+    assert macro_f1(TARGETS, PREDICTED) == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    assert weighted_f1(TARGETS, PREDICTED) == pytest.approx((3 * 2 / 3 + 2 * 1 / 2 + 1 * 1) / 6)
+
+
+def test_f1_agrees_with_scikit_learn_and_counts_a_class_never_predicted_as_zero() -> None:
+    rng = np.random.default_rng(0)
+    targets, predicted = rng.integers(0, 5, 200), rng.integers(0, 4, 200)  # class 4 is never predicted
+    assert macro_f1(targets, predicted) == pytest.approx(f1_score(targets, predicted, average="macro", zero_division=0))
+    assert weighted_f1(targets, predicted) == pytest.approx(f1_score(targets, predicted, average="weighted", zero_division=0))
+    assert macro_f1(np.array([0, 0, 1]), np.array([0, 0, 0])) == pytest.approx((0.8 + 0) / 2)
+
+
+def test_softmax_by_hand() -> None:
+    np.testing.assert_allclose(softmax(np.array([[0.0, math.log(3.0)], [5.0, 5.0]])), [[0.25, 0.75], [0.5, 0.5]], rtol=1e-15)
+
+
+def test_softmax_of_large_logits_has_no_infinity() -> None:
+    probabilities = softmax(np.array([[1e5, 0.0, 1e5], [-1e5, 0.0, -3e4], [3e38, -3e38, 0.0]], dtype=np.float32))
+    np.testing.assert_array_equal(probabilities, [[0.5, 0, 0.5], [0, 1, 0], [1, 0, 0]])
+
+
+def test_softmax_is_float64_so_that_rows_sum_to_one() -> None:
+    probabilities = softmax(np.random.default_rng(0).normal(size=(50, 300)).astype(np.float32))
+    assert probabilities.dtype == np.float64
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-14)
+
+
+def test_cross_entropy_by_hand_and_as_scikit_learns_log_loss() -> None:
+    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]))
+    assert cross_entropy(logits, np.array([1, 2])) == pytest.approx((math.log(4) + math.log(1 / 0.8)) / 2)
+    rng = np.random.default_rng(1)
+    logits, targets = rng.normal(size=(100, 4)), rng.integers(0, 4, 100)
+    assert cross_entropy(logits, targets) == pytest.approx(log_loss(targets, softmax(logits), labels=range(4)))
+
+
+def test_cross_entropy_leaves_out_unknown_targets() -> None:
+    logits = np.log(np.array([[0.5, 0.5], [0.25, 0.75], [0.9, 0.1]]))
+    assert cross_entropy(logits, np.array([0, -1, 0])) == pytest.approx((math.log(2) - math.log(0.9)) / 2)
+    assert math.isnan(cross_entropy(logits, np.array([-1, -1, -1])))
+
+
+def test_cross_entropy_of_a_sure_mistake_is_a_number() -> None:
+    loss = cross_entropy(np.array([[1e4, -1e4]], dtype=np.float32), np.array([1]))
+    assert loss == pytest.approx(300 * math.log(10))  # held at 1e-300
+
+
+def answers(rows: int, right: float) -> tuple[np.ndarray, np.ndarray]:
+    """Targets and predictions of which exactly the share `right` agree."""
+    targets = np.arange(rows) % 2
+    return targets, np.where(np.arange(rows) < right * rows, targets, 1 - targets)
+
+
+@pytest.mark.parametrize("metric", [accuracy, macro_f1, weighted_f1])
+def test_the_interval_contains_the_figure_and_narrows_with_more_rows(metric: object) -> None:
+    widths = []
+    for rows in (40, 640):
+        targets, predicted = answers(rows, 0.8)
+        low, high = bootstrap_interval(metric, targets, predicted)
+        assert 0 <= low < metric(targets, predicted) < high <= 1
+        widths.append(high - low)
+    assert widths[1] < 0.5 * widths[0]  # 16 times the rows: about a quarter of the width
+
+
+def test_the_intervals_width_is_that_of_the_binomial() -> None:
+    """Normal approximation: accuracy p of n rows has 95 % within 1.96 * sqrt(p * (1 - p) / n) on each side."""
+    low, high = bootstrap_interval(accuracy, *answers(1000, 0.8), resamples=2000)
+    assert (high - low) / 2 == pytest.approx(1.96 * math.sqrt(0.8 * 0.2 / 1000), rel=0.1)
+
+
+def test_less_confidence_gives_a_narrower_interval() -> None:
+    wide, narrow = (bootstrap_interval(accuracy, *answers(200, 0.7), confidence=share) for share in (0.95, 0.5))
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+
+
+def test_the_seed_fixes_the_interval() -> None:
+    rows = answers(97, 0.6)
+    one, same, other = (bootstrap_interval(macro_f1, *rows, seed=seed, resamples=50) for seed in (1, 1, 2))
+    assert one == same != other
+
+
+def test_when_all_is_right_the_interval_is_a_point() -> None:
+    assert bootstrap_interval(accuracy, TARGETS, TARGETS) == (1.0, 1.0)

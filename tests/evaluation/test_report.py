@@ -1,0 +1,189 @@
+"""Reports: the right counts, the right rows, and Markdown and JSON that hold whatever texts and labels hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kerasft.data.dataset import Split, as_split
+from kerasft.evaluation import metrics
+from kerasft.evaluation.metrics import softmax
+from kerasft.evaluation.report import Report, classification_report, load_reports, save_reports
+
+LABELS = ("bad", "good", "so so")
+
+
+def split_of(labels: list[str], texts: list[str] | None = None, pairs: list[str] | None = None) -> Split:
+    texts = texts or [f"text number {i} of these" for i in range(len(labels))]
+    rows: list[dict[str, Any]] = [{"text": t, "label": lab} for t, lab in zip(texts, labels, strict=True)]
+    for row, pair in zip(rows, pairs or [], strict=False):
+        row["text_pair"] = pair
+    return as_split(rows, None, need_label=True)
+
+
+def logits_for(predicted: list[int], sure: list[float], classes: int = 3) -> np.ndarray:
+    """Logits whose softmax gives class `predicted` the probability `sure` and the others the rest, evenly."""
+    probabilities = np.full((len(predicted), classes), np.nan)
+    for i, (best, share) in enumerate(zip(predicted, sure, strict=True)):
+        probabilities[i] = (1 - share) / (classes - 1)
+        probabilities[i, best] = share
+    return np.log(probabilities)
+
+
+TARGETS = np.array([0, 0, 0, 1, 1, 2])
+PREDICTED = [0, 0, 1, 1, 0, 2]
+SURE = [0.9, 0.8, 0.5, 0.7, 0.95, 0.6]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the bootstrap, which takes a second a report; only the shared `report`, made before, has it."""
+    monkeypatch.setattr(metrics, "bootstrap_interval", lambda *_: (0.0, 1.0))
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    split = split_of([LABELS[i] for i in TARGETS])
+    return classification_report(logits_for(PREDICTED, SURE), TARGETS, LABELS, split=split, majority=0, notes=["A note."])
+
+
+def test_figures_by_hand(report: Report) -> None:
+    assert report.examples == 6
+    assert report.metrics["accuracy"] == pytest.approx(4 / 6)
+    assert report.metrics["macro_f1"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+    right = [0.9, 0.8, 0.25, 0.7, 0.025, 0.6]  # what the true labels got; (1 - 0.5) / 2 and (1 - 0.95) / 2 where wrong
+    assert report.metrics["loss"] == pytest.approx(-np.log(right).mean())
+    low, high = report.intervals["accuracy"]
+    assert low < 4 / 6 < high
+    assert set(report.intervals) == {"accuracy", "macro_f1", "weighted_f1"}
+
+
+def test_per_label_and_confusion_by_hand(report: Report) -> None:
+    assert report.confusion == [[2, 1, 0], [1, 1, 0], [0, 0, 1]]  # rows are true labels
+    assert report.per_label["bad"] == pytest.approx({"precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3, "support": 3})
+    assert report.per_label["good"] == pytest.approx({"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2, "support": 2})
+    assert report.per_label["so so"] == pytest.approx({"precision": 1, "recall": 1, "f1": 1, "support": 1})
+
+
+def test_the_baseline_always_answers_the_most_frequent_training_label(report: Report) -> None:
+    assert report.baseline["accuracy"] == pytest.approx(3 / 6)
+    assert report.baseline["macro_f1"] == pytest.approx((2 * 3 / 9 + 0 + 0) / 3)
+    assert "loss" not in report.baseline
+
+
+def test_a_label_without_rows_is_shown_with_zeros() -> None:
+    targets = np.array([0, 1])
+    report = classification_report(logits_for([0, 1], [0.9, 0.9]), targets, LABELS, split=split_of(["bad", "good"]), majority=1)
+    assert report.per_label["so so"] == {"precision": 0, "recall": 0, "f1": 0, "support": 0}
+    assert report.confusion == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+    assert report.metrics["macro_f1"] == 1  # over the labels that occur
+
+
+def test_the_worst_mistakes_come_surest_first_with_their_own_rows_and_texts() -> None:
+    rows = 60
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 3, rows)
+    logits = rng.normal(size=(rows, 3))
+    split = split_of([LABELS[i] for i in targets])
+    chosen = rng.permutation(rows)  # rows of the file in another order than in the file
+    report = classification_report(logits[chosen], targets[chosen], LABELS, split=split.take(chosen), majority=0)
+    probabilities = softmax(logits)
+    wrong = sorted(
+        (i for i in range(rows) if probabilities[i].argmax() != targets[i]), key=lambda i: -probabilities[i].max()
+    )  # fmt: skip
+    assert len(wrong) > 25
+    assert [m.row for m in report.worst] == [i + 1 for i in wrong[:25]]  # a list's rows are counted from 1
+    for mistake, i in zip(report.worst, wrong, strict=False):
+        assert mistake.text == f"text number {i} of these"
+        assert mistake.label == LABELS[targets[i]]
+        assert mistake.predicted == LABELS[probabilities[i].argmax()]
+        assert mistake.score == pytest.approx(probabilities[i].max())
+        assert mistake.text_pair is None
+
+
+def test_an_unknown_label_counts_as_a_mistake_and_is_shown_as_it_was_written() -> None:
+    targets = np.array([0, 1, -1])
+    split = split_of(["bad", "good", " gud "])
+    report = classification_report(logits_for([0, 1, 1], [0.9, 0.9, 0.8]), targets, LABELS, split=split, majority=1)
+    assert report.metrics["accuracy"] == pytest.approx(2 / 3)
+    assert report.metrics["loss"] == pytest.approx(-np.log(0.9))  # no label, no likelihood
+    assert report.confusion == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+    assert report.per_label["good"]["precision"] == pytest.approx(1 / 2)
+    assert [(m.row, m.label, m.predicted) for m in report.worst] == [(3, "gud", "good")]
+
+
+def test_when_every_label_is_unknown_there_is_still_a_report() -> None:
+    report = classification_report(logits_for([0], [0.9]), np.array([-1]), LABELS, split=split_of(["x"]), majority=1)
+    assert report.metrics["accuracy"] == 0
+    assert "x" in report.to_markdown()
+
+
+def test_pairs_show_both_texts() -> None:
+    split = split_of(["bad"], ["A dog barks."], ["A cat sings."])
+    report = classification_report(logits_for([1], [0.9]), np.array([0]), LABELS, split=split, majority=0)
+    assert report.worst[0].text_pair == "A cat sings."
+    assert "A dog barks. / A cat sings." in report.to_markdown()
+
+
+def cells(line: str) -> list[str]:
+    """The cells of a row of a Markdown table: divided at pipes that no backslash stands before."""
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def tables(markdown: str) -> list[list[list[str]]]:
+    blocks = re.findall(r"(?:^\|.*\n)+", markdown, flags=re.MULTILINE)
+    return [[cells(line) for line in block.splitlines()] for block in blocks]
+
+
+def test_markdown_has_whole_tables_whatever_texts_and_labels_hold() -> None:
+    labels = ("a|b", "c\nd", "e")
+    split = split_of(["a|b", "c\nd"], ["one | two\n\n| three |\r\n# four", "x" * 500])
+    targets = np.array([0, 1])
+    report = classification_report(logits_for([1, 2], [0.9, 0.8]), targets, labels, split=split, majority=0)
+    found = tables(report.to_markdown())
+    assert [len(table[0]) for table in found] == [4, 5, 4, 5]  # figures, labels, confusion, mistakes
+    for table in found:
+        assert {len(row) for row in table} == {len(table[0])}
+    assert [row[0] for row in found[1][2:]] == [r"a\|b", "c d", "e"]
+    assert found[3][2][4] == r"one \| two \| three \| # four"
+    assert len(found[3][3][4]) == 160
+    assert found[3][3][4].endswith("…")
+
+
+def test_markdown_shows_the_figures(report: Report) -> None:
+    markdown = report.to_markdown()
+    assert str(report) == markdown
+    figures, labels, confusion, mistakes = tables(markdown)
+    low, high = report.intervals["accuracy"]
+    assert figures[2] == ["accuracy", "0.667", f"{low:.3f} to {high:.3f}", "0.500"]
+    assert labels[2] == ["bad", "0.667", "0.667", "0.667", "3"]
+    assert confusion[2] == ["**bad**", "2", "1", "0"]
+    assert mistakes[2] == ["5", "good", "bad", "0.95", "text number 4 of these"]
+    assert "- A note." in markdown.splitlines()
+
+
+def test_a_confusion_matrix_too_wide_to_read_is_left_out() -> None:
+    labels = tuple(f"label {i:02d}" for i in range(31))
+    targets = np.array([0, 1])
+    split = split_of(["label 00", "label 01"])
+    report = classification_report(logits_for([0, 1], [0.9, 0.9], 31), targets, labels, split=split, majority=0)
+    assert len(report.confusion) == 31  # it stays in the JSON
+    assert "columns predictions" not in report.to_markdown()
+
+
+def test_a_report_comes_back_from_json_as_it_was(report: Report) -> None:
+    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+
+
+def test_saved_reports_are_loaded_again(report: Report, tmp_path: Path) -> None:
+    assert load_reports(tmp_path) == {}
+    save_reports({"validation": report, "test": report}, tmp_path)
+    assert load_reports(tmp_path) == {"validation": report, "test": report}
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("# Report\n")
+    assert text.count(report.to_markdown()) == 2
