@@ -95,10 +95,10 @@ def find_preset(name: str) -> Preset:
     Raises:
         PresetError: There is none; the message lists what was tried and close names.
     """
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(name))  # unlike those of Path, these raise nothing at an odd name
+    if os.path.isdir(path):
         return _describe_folder(path)
-    if path.is_file():
+    if os.path.isfile(path):
         raise PresetError("A preset is a folder, not a file.", where=name, hint="Give the folder that holds config.json.")
     for preset in CATALOGUE:
         if name in (preset.name, f"kaggle://{preset.handle}"):
@@ -143,9 +143,9 @@ def _local_path(preset: Preset) -> Path | None:
         owner, model, framework, variation, *version = preset.handle.split("/")
         versions = cache / owner / model / framework / variation
         # kagglehub writes such a marker once the whole download is on disk.
-        whole = [int(marker.stem) for marker in versions.glob("*.complete") if marker.stem.isdigit()]
-        newest = int(version[0]) if version and version[0].isdigit() else max(whole, default=None)
-        return versions / str(newest) if newest in whole else None
+        whole = [marker.stem for marker in versions.glob("*.complete") if marker.stem.isdigit()]
+        wanted = version[0] if version else max(whole, key=int, default="")
+        return versions / wanted if wanted in whole else None
     return None
 
 

@@ -53,7 +53,7 @@ def summarise(folder: Path) -> RunSummary:
     recipe = read_recipe(folder)
     log = folder / "events.jsonl"
     changed = (log if log.exists() else folder / "run.json").stat().st_mtime
-    data = recipe.get("data") or {}
+    data = _part(recipe, "data")
     return RunSummary(
         name=folder.name,
         folder=folder,
@@ -76,8 +76,15 @@ def read_recipe(folder: Path) -> dict[str, Any]:
 
 def is_paired(recipe: dict[str, Any]) -> bool:
     """Whether a run reads two texts at a time, as far as its recipe tells."""
-    places = (recipe.get("data"), recipe.get("columns"), (recipe.get("model") or {}).get("columns"))
-    return any((place or {}).get("text_pair") for place in places)
+    places = (_part(recipe, "data"), _part(recipe, "columns"), _part(recipe, "model", "columns"))
+    return any(place.get("text_pair") for place in places)
+
+
+def _part(values: Any, *keys: str) -> dict[str, Any]:
+    """An object inside JSON objects; empty where it is absent or is something else."""
+    for key in keys:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values if isinstance(values, dict) else {}
 
 
 def run_state(folder: Path) -> str:
@@ -124,10 +131,10 @@ def is_alive(folder: Path) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        return True
+        pass  # somebody else's process; its command line says whether it is the run
     process = Path(f"/proc/{pid}")
     if not process.parent.exists():
         return True  # no /proc on this system; the signal has to do
@@ -145,9 +152,9 @@ def _score(folder: Path) -> str:
         reports = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ""
-    report = reports.get("validation") or reports.get("test") or {}
-    figures = report.get("metrics") or {}
-    return f"{next(iter(figures))} {next(iter(figures.values())):.3f}" if figures else ""
+    figures = _part(reports, "validation", "metrics") or _part(reports, "test", "metrics")
+    name, value = next(iter(figures.items()), ("", None))
+    return f"{name} {value:.3f}" if isinstance(value, int | float) else ""
 
 
 def holds_run(folder: Path) -> bool:

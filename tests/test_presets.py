@@ -209,7 +209,7 @@ def test_a_file_is_not_a_preset(presets: dict[str, str]) -> None:
         find_preset(f"{presets['bert']}/config.json")
 
 
-@pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "~/no such folder", "a/b/c"])
+@pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "~/no such folder", "~no-such-user", "a/b/c", "/" + "x" * 5000])
 def test_an_absent_folder_is_told_as_one(name: str) -> None:
     with pytest.raises(PresetError, match="There is no such folder") as error:
         find_preset(name)
