@@ -79,7 +79,7 @@ def export_saved_model(
         hint = "Choose the next version number, or pass overwrite=True (--overwrite)."
         raise RunExistsError("The folder already holds an export.", where=str(path), hint=hint)
     module = tf.Module()
-    module.model = model
+    module.layers = list(model.layers)  # not the model: it would bring the optimizer, twice the size of the weights
     module.tokenizer = framer.tokenizer
     names = ("text", "text_pair") if paired else ("text",)
 
