@@ -7,10 +7,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from kerasft.backbones.tokenization import Framer
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.data.dataset import Split, as_split
-from kerasft.errors import ArtifactError, DataError
+from kerasft.errors import ArtifactError, DataError, KerasFTError, name_values
 from kerasft.evaluation.report import Report
 from kerasft.preprocessing.batching import predict_rows
 from kerasft.preprocessing.encoding import Encoded, encode
@@ -91,7 +91,13 @@ class FineTunedModel:
         Raises:
             DataError: The input is no text, or not a pair where the model needs one.
         """
-        single = isinstance(texts, str) or (self.paired and isinstance(texts, tuple) and isinstance(texts[0], str))
+        one_pair = self.paired and isinstance(texts, tuple) and len(texts) == 2 and isinstance(texts[0], str)
+        single = isinstance(texts, str) or one_pair
+        # What could be gone through, but not text by text: a dictionary's keys, a table's column names, numbers of bytes.
+        if isinstance(texts, bytes | Mapping) or hasattr(texts, "columns") or not isinstance(texts, Iterable):
+            what = "pairs" if self.paired else "texts"
+            hint = "Give one or a list of them; predict_file answers the rows of a file."
+            raise DataError(f"This model reads {what}. Received: {type(texts).__name__}.", hint=hint)
         rows = [texts] if single else list(texts)
         if not rows:
             return []
@@ -133,6 +139,8 @@ class FineTunedModel:
         if (targets < 0).any():
             sentences.append(f"{int((targets < 0).sum()):,} rows with a label the model has never seen are left out.")
             usable, targets = usable.take(np.flatnonzero(targets >= 0)), targets[targets >= 0]
+        if not len(usable):
+            raise DataError("No row has a label the model knows.", where=split.table.source)
         encoded = self.encode(usable)
         if encoded.cut:
             sentences.append(f"{encoded.cut:,} of {len(encoded):,} texts were cut at {self.framer.max_length} tokens.")
@@ -155,25 +163,38 @@ class FineTunedModel:
 
         Returns:
             Number of rows.
+
+        Raises:
+            DataError: The file cannot be read, or lacks the column.
         """
         columns = Columns(text or self.columns.text, self.columns.text_pair)
         split = as_split(source, columns, need_label=False)
+        if text and text != split.columns.text:
+            hint = f"The columns are: {name_values(split.table.names, most=20)}."
+            raise DataError(f"There is no column {text!r}.", where=split.table.source, hint=hint)
         temporary = out.with_name(out.name + ".part")
-        added = ["predicted_label", "score", *(f"probability_{label}" for label in self.labels)]
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([*split.table.names, *added])
-            for start in range(0, len(split), _STREAM):
-                part = split.take(np.arange(start, min(start + _STREAM, len(split))))
-                rows = zip(*(part.table.columns[name].to_pylist() for name in part.table.names), strict=True)
-                for row, answer in zip(rows, self._answers(part), strict=True):
-                    writer.writerow([*("" if cell is None else cell for cell in row), *answer])
-                if progress:
-                    progress(start + len(part))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, out)
+        try:
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                self._write_answers(split, file, progress)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, out)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         return len(split)
+
+    def _write_answers(self, split: Split, file: TextIO, progress: Callable[[int], None] | None) -> None:
+        writer = csv.writer(file)
+        added = ["predicted_label", "score", *(f"probability_{label}" for label in self.labels)]
+        writer.writerow([*split.table.names, *added])
+        for start in range(0, len(split), _STREAM):
+            part = split.take(np.arange(start, min(start + _STREAM, len(split))))
+            rows = zip(*(part.table.columns[name].to_pylist() for name in part.table.names), strict=True)
+            for row, answer in zip(rows, self._answers(part), strict=True):
+                writer.writerow([*("" if cell is None else cell for cell in row), *answer])
+            if progress:
+                progress(start + len(part))
 
     def _answers(self, part: Split) -> Iterator[list[Any]]:
         blank = ["", "", *([""] * len(self.labels))]
@@ -258,13 +279,16 @@ def load(folder: str | Path) -> FineTunedModel:
     if not (folder / "run.json").exists():
         raise ArtifactError("This folder holds no KerasFT run.", where=str(folder), hint="Give the folder that holds run.json.")
     recipe = read_json(folder / "run.json")
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("model") or {}, dict):
+        raise ArtifactError("run.json holds no run.", where=str(folder / "run.json"))
     saved = recipe.pop("model", None)
     if saved is None or not (folder / "model.safetensors").exists():
         hint = f"It was stopped before its end? Go on with: kerasft resume {folder}"
         raise ArtifactError("This run has no model yet.", where=str(folder), hint=hint)
-    if saved.get("format", 0) > FORMAT:
+    written = saved.get("format", 0)
+    if not isinstance(written, int) or written > FORMAT:
         raise ArtifactError(
-            f"The model is of format {saved['format']}; this version reads up to {FORMAT}.",
+            f"The model is of format {written}; this version reads up to {FORMAT}.",
             where=str(folder),
             hint="Upgrade KerasFT.",
         )
@@ -274,8 +298,13 @@ def load(folder: str | Path) -> FineTunedModel:
         labels = tuple(saved["labels"])
         columns = Columns(**saved["columns"])
         backbone = get_family(saved["family"]).rebuild(saved["backbone"], folder / "tokenizer", dtype="float32")
-    except (KeyError, TypeError) as error:
+    except KerasFTError:
+        raise
+    except (KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"run.json lacks or misstates {error}.", where=str(folder / "run.json")) from None
+    except (OSError, ValueError) as error:  # of KerasHub, at a tokenizer's file or a size no layer can have
+        reason = str(error).strip().splitlines()[0][:300]
+        raise ArtifactError(f"The saved model cannot be built again: {reason}", where=str(folder)) from error
     model = assemble(backbone, task, tuning, labels)
     load_weights(model, folder / "model.safetensors")
     return FineTunedModel(task, tuning, labels, columns, backbone, model, saved.get("majority", 0), recipe, folder)
