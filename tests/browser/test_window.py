@@ -21,6 +21,9 @@ MISSING = [
     name for name in ("webview", "PySide6.QtWebEngineCore", "qtpy") if not importlib.util.find_spec(name.partition(".")[0])
 ]
 
+if os.environ.get("KERASFT_REQUIRE_BROWSER") and (MISSING or not shutil.which("Xvfb")):
+    raise RuntimeError(f"KERASFT_REQUIRE_BROWSER is set; missing: {MISSING or 'Xvfb'}")
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
