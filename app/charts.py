@@ -6,9 +6,8 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kerasft_app.runs import Progress
-
 from kerasft.progress import clock
+from kerasft_app.runs import Progress
 
 Points = Sequence[tuple[float, float]]
 _WIDTH, _HEIGHT = 560, 220

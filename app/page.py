@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+
 from kerasft_app.runs import RunBoard
 from kerasft_app.worker import Predictor
 
@@ -24,6 +25,7 @@ class Page:
         data: State: options of the chosen data (`DataConfig` values), or None.
         run: Dropdown of the chosen run.
         tabs: The tabs, to switch from one to another.
+        loaded: Event: a browser has opened or reloaded the page.
     """
 
     board: RunBoard
@@ -31,6 +33,7 @@ class Page:
     data: Any = None
     run: Any = None
     tabs: Any = None
+    loaded: Any = None
 
     def run_choices(self) -> list[tuple[str, str]]:
         """Labels and names of all runs for the dropdown, newest first."""

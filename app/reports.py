@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kerasft_app.charts import escape
-
 from kerasft.errors import name_rows
+from kerasft_app.charts import escape
 
 
 def quality_html(report: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import gradio as gr
+
 from kerasft_app.page import Page
 from kerasft_app.runs import RunBoard
 from kerasft_app.tabs import data, export, results, runs, train, try_it
@@ -33,6 +34,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
     page = Page(RunBoard(root), Predictor())
     with gr.Blocks(title="KerasFT", analytics_enabled=False) as blocks:
         page.data = gr.State(None)
+        page.loaded = blocks.load
         with gr.Row(elem_id="header", equal_height=True, elem_classes="stack"):
             gr.HTML(
                 '<div class="kft-title"><b>KerasFT</b><span>fine-tune transformers in Keras</span></div>', scale=3, min_width=200

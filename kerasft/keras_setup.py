@@ -16,7 +16,6 @@ import time
 from collections.abc import Sequence
 from types import ModuleType
 
-
 PROCESS_BEGAN = time.time()  # TensorFlow takes seconds to load; a request to stop may come in meanwhile
 
 

@@ -11,7 +11,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -286,7 +286,10 @@ def _rust_tokenizer(path: Path) -> Any:
         kept = _json_object(path / "tokenizer_config.json").get("do_lower_case", True)
         lowercase = bool(described.get("config", {}).get("lowercase", kept))
         return BertWordPieceTokenizer(str(vocabulary), lowercase=lowercase, strip_accents=lowercase)
-    vocabulary, merges = _first(path / "vocab.json", assets / "vocabulary.json"), _first(path / "merges.txt", assets / "merges.txt")
+    vocabulary, merges = (
+        _first(path / "vocab.json", assets / "vocabulary.json"),
+        _first(path / "merges.txt", assets / "merges.txt"),
+    )
     return ByteLevelBPETokenizer(str(vocabulary), str(merges)) if vocabulary and merges else None
 
 
@@ -297,8 +300,3 @@ def _json_object(path: Path) -> dict[str, Any]:
 
 def _first(*paths: Path) -> Path | None:
     return next((path for path in paths if path.exists()), None)
-
-
-def iter_names() -> Iterator[str]:
-    """Names of all presets, for completion."""
-    return (preset.name for preset in list_presets())

@@ -135,7 +135,9 @@ def test_a_number_recycled_by_another_user_is_not_taken_for_the_run(tmp_path: Pa
             assert runs.run_state(folder) == state
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"pid": "x"}', '{"pid": null}', '{"pid": 1e30}', '{"pid": 0}', '{"pid": -1}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"pid": "x"}', '{"pid": null}', '{"pid": 1e30}', '{"pid": 0}', '{"pid": -1}']
+)
 def test_a_damaged_process_file_is_a_process_that_is_gone(tmp_path: Path, content: str) -> None:
     folder = make_run(tmp_path / "run", step(3))
     (folder / runs.PROCESS_FILE).write_text(content)

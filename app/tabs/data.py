@@ -1,4 +1,4 @@
-"""Tab Data: upload or take the example, see rows, columns and the data report."""
+"""Tab Data: upload or take the example, see rows, columns and the data report. A new page begins with the example."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from kerasft_app.charts import error_box
-from kerasft_app.forms import Form
-from kerasft_app.page import EXAMPLE, Page
-from kerasft_app.reports import quality_html
 
 from kerasft.data.dataset import DataConfig, load_data
 from kerasft.data.quality import check_data
@@ -17,6 +13,10 @@ from kerasft.data.readers import read_table
 from kerasft.errors import KerasFTError
 from kerasft.presets import DEFAULT_PRESET, fetch, find_preset, token_counter
 from kerasft.tasks.classification import TextClassification
+from kerasft_app.charts import error_box
+from kerasft_app.forms import Form
+from kerasft_app.page import EXAMPLE, Page
+from kerasft_app.reports import quality_html
 
 _PREVIEW = 50
 _TYPES = [".csv", ".tsv", ".txt", ".psv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz"]
@@ -40,7 +40,7 @@ def build(page: Page) -> None:
                 form.render(advanced=True)
                 again = gr.Button("Read again")
         with gr.Column(scale=3, min_width=300):
-            report = gr.HTML('<div class="kft-empty big">Upload a file, or take the example.</div>', elem_id="data-report")
+            report = gr.HTML('<div class="kft-empty big">Reading the example …</div>', elem_id="data-report")
             preview = gr.Dataframe(label="First rows", wrap=True, visible=False, max_height=340, interactive=False, max_chars=300)
             ahead = gr.Button("Next: train", variant="primary", visible=False, elem_id="to-train")
 
@@ -73,7 +73,8 @@ def build(page: Page) -> None:
     arrived = [path, *shown, text, label, pair]
     upload.upload(understand, [upload, *form.components], arrived)
     upload.clear(lambda: [None, None, "", gr.Dataframe(visible=False), gr.Button(visible=False)], None, [path, *shown])
-    example.click(lambda *values: understand(str(EXAMPLE), *values), form.components, arrived)
+    for trigger in (example.click, page.loaded):
+        trigger(lambda *values: understand(str(EXAMPLE), *values), form.components, arrived)
     for dropdown in (text, label, pair):
         dropdown.input(correct, [path, text, label, pair, *form.components], shown)
     again.click(correct, [path, text, label, pair, *form.components], shown)

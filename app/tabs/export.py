@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 import gradio as gr
-from kerasft_app.charts import error_box, escape
-from kerasft_app.page import Page
 
 from kerasft.errors import ArtifactError, KerasFTError, RunError
 from kerasft.runs import is_paired, read_recipe
+from kerasft_app.charts import error_box, escape
+from kerasft_app.page import Page
 
 
 def build(page: Page) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-from kerasft_app.page import Page
-from kerasft_app.reports import report_html
 
 from kerasft.evaluation.report import load_reports
+from kerasft_app.page import Page
+from kerasft_app.reports import report_html
 
 _NOTHING = '<div class="kft-empty big">No report yet: it is written when training ends.</div>'
 

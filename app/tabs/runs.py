@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 import gradio as gr
-from kerasft_app.charts import error_box, escape
-from kerasft_app.page import Page
 
 from kerasft.errors import KerasFTError
+from kerasft_app.charts import error_box, escape
+from kerasft_app.page import Page
 
 
 def build(page: Page) -> None:

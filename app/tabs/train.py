@@ -7,10 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from kerasft_app.charts import error_box, status_card, training_charts
-from kerasft_app.forms import Form
-from kerasft_app.page import Page
-from kerasft_app.recipes import command_line, python_snippet
 
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft.presets import DEFAULT_PRESET, find_preset, list_presets
@@ -19,6 +15,10 @@ from kerasft.tasks.classification import TextClassification
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import TUNINGS
 from kerasft.tuning.full import Full
+from kerasft_app.charts import error_box, status_card, training_charts
+from kerasft_app.forms import Form
+from kerasft_app.page import Page
+from kerasft_app.recipes import command_line, python_snippet
 
 
 def build(page: Page) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from kerasft_app.charts import error_box
-from kerasft_app.page import Page
 
 from kerasft.errors import ArtifactError, KerasFTError, RunError
 from kerasft.runs import is_paired, read_recipe
+from kerasft_app.charts import error_box
+from kerasft_app.page import Page
 
 _WAIT = '<div class="kft-status"><div class="note">The first answer takes some seconds: the model is loaded.</div></div>'
 

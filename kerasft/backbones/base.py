@@ -56,14 +56,12 @@ class Encoder:
         sequence: (B, L, H) one vector a token.
         pooled: (B, H) one vector a text the family was pre-trained to give, or None.
         hidden_dim: H.
-        hidden_dropout: The backbone's dropout rate.
     """
 
     inputs: dict[str, Any]
     sequence: Any
     pooled: Any
     hidden_dim: int
-    hidden_dropout: float
 
 
 @dataclass

@@ -88,7 +88,7 @@ class Bert(Family):
         for block in parts.blocks:
             x = block(x, padding_mask=inputs["padding_mask"], **mode)
         pooled = parts.pooler(x[:, 0, :])  # (B, H)
-        return Encoder(inputs, x, pooled, backbone.model.hidden_dim, backbone.model.dropout)
+        return Encoder(inputs, x, pooled, backbone.model.hidden_dim)
 
     def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
         pieces = tokenizer.wordpiece

@@ -78,7 +78,7 @@ class GPT2(Family):
         for block in parts.blocks:
             x = block(x, decoder_padding_mask=inputs["padding_mask"], **mode)
         sequence = parts.final_norm(x)
-        return Encoder(inputs, sequence, None, backbone.model.hidden_dim, backbone.model.dropout)
+        return Encoder(inputs, sequence, None, backbone.model.hidden_dim)
 
     def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
         return [], [tokenizer.end_token_id], tokenizer.pad_token_id

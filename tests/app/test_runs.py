@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kerasft_app import runs
-from kerasft_app.runs import RunBoard
 
 from kerasft import events
 from kerasft.errors import ConfigError, RunExistsError
+from kerasft_app import runs
+from kerasft_app.runs import RunBoard
 
 STAND_IN = """
 import pathlib, sys, time

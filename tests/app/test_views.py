@@ -9,11 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from kerasft_app.charts import error_box, line_chart, status_card, training_charts
-from kerasft_app.forms import Form, convert
-from kerasft_app.recipes import command_line, python_snippet
-from kerasft_app.reports import quality_html
-from kerasft_app.runs import Progress
 
 import kerasft as kft
 from kerasft import events
@@ -22,6 +17,11 @@ from kerasft.data.quality import check_data
 from kerasft.errors import ConfigError
 from kerasft.recipe import RunConfig
 from kerasft.training.options import TrainConfig
+from kerasft_app.charts import error_box, line_chart, status_card, training_charts
+from kerasft_app.forms import Form, convert
+from kerasft_app.recipes import command_line, python_snippet
+from kerasft_app.reports import quality_html
+from kerasft_app.runs import Progress
 
 NASTY = "<script>alert(1)</script>"
 

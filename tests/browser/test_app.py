@@ -85,8 +85,9 @@ def tab(page: sync_api.Page, name: str) -> None:
 
 def start_run(page: sync_api.Page, csv_file: Path, preset: str, name: str, epochs: int) -> None:
     """Upload, choose the model and press Train."""
-    page.set_input_files("input[type=file] >> nth=0", str(csv_file))
     page.wait_for_selector("#to-train", timeout=30_000)
+    page.set_input_files("input[type=file] >> nth=0", str(csv_file))
+    page.wait_for_selector("#data-report:not(:has-text('1,099')) .cards", timeout=30_000)
     page.click("#to-train")
     model = page.locator("#model input")
     model.fill(preset)
@@ -156,17 +157,27 @@ def test_a_reloaded_page_finds_the_running_run_and_a_second_run_queues_and_stop_
 
 
 def test_mistakes_are_told_beside_the_field(page: sync_api.Page, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.csv"
+    broken.write_bytes(b"text,label\n\x00\x00\n")
+    page.wait_for_selector("#to-train", timeout=30_000)
+    page.set_input_files("input[type=file] >> nth=0", str(broken))
+    page.wait_for_selector("#data-report .error >> text=NUL byte", timeout=20_000)
     tab(page, "Train")
     page.click("#train")
     page.wait_for_selector("#train-said .error >> text=No data are chosen")
-    tab(page, "Data")
-    broken = tmp_path / "broken.csv"
-    broken.write_bytes(b"text,label\n\x00\x00\n")
-    page.set_input_files("input[type=file] >> nth=0", str(broken))
-    page.wait_for_selector("#data-report .error >> text=NUL byte", timeout=20_000)
     tab(page, "Try")
     page.click("#predict")
     page.wait_for_selector("#try-said .error", timeout=20_000)
+
+
+def test_a_new_page_is_ready_to_press_train(page: sync_api.Page, app: tuple[str, Path]) -> None:
+    page.wait_for_selector("#to-train", timeout=30_000)
+    assert "1,099" in page.locator("#data-report").inner_text()
+    tab(page, "Train")
+    page.fill("#run-name input, #run-name textarea", "../outside")
+    page.click("#train")
+    page.wait_for_selector("#train-said .error >> text=cannot be the name of a run")
+    assert not (app[1].parent / "outside").exists()
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), SCREENS)

@@ -83,9 +83,7 @@ def test_without_shuffling_grouping_sorts_all_rows_by_length() -> None:
 
 def test_grouping_removes_most_padding() -> None:
     encoded = encoded_rows(SKEWED, max_length=512)
-    grouped, mixed = (
-        padding_share(encoded, plan_epoch(SKEWED, 16, seed=0, epoch=0, group=group)) for group in (True, False)
-    )
+    grouped, mixed = (padding_share(encoded, plan_epoch(SKEWED, 16, seed=0, epoch=0, group=group)) for group in (True, False))
     assert mixed > 0.5
     assert grouped < 0.3 * mixed  # what stays is mostly the rounding up to eights
 

@@ -16,7 +16,18 @@ from kerasft.backbones.tokenization import Framer
 from kerasft.preprocessing import encoding
 from kerasft.preprocessing.encoding import Encoded, encode
 
-TEXTS = ["a good film", "", "the book was awful, not fine", "élan 漢字 🙂", "hate it!", "x" * 80, "good " * 30, "a", "plots and films", "?"]
+TEXTS = [
+    "a good film",
+    "",
+    "the book was awful, not fine",
+    "élan 漢字 🙂",
+    "hate it!",
+    "x" * 80,
+    "good " * 30,
+    "a",
+    "plots and films",
+    "?",
+]
 PAIRS = ["it is great", "a pair", "", "dull", "love " * 40, "y", "bad " * 9, "b", "a book", "!"]
 ROOM = 24
 
@@ -46,7 +57,7 @@ def one_by_one(framer: Framer, texts: list[str], pairs: list[str] | None) -> lis
     return found
 
 
-@pytest.mark.parametrize(("family", "paired"), [("bert", False), ("bert", True), ("gpt2", True)])
+@pytest.mark.parametrize(("family", "paired"), [("bert", False), ("bert", True), ("gpt2", False)])
 def test_ids_are_those_of_each_row_framed_alone_in_order_over_many_pieces(
     family: str, paired: bool, presets: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
