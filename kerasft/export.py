@@ -75,6 +75,8 @@ def export_saved_model(
         RunExistsError: The folder is there and `overwrite` is False.
         ExportError: The graph would hold operations a stock server does not have.
     """
+    if path.is_file():
+        raise ExportError("There is a file where the export's folder should be.", where=str(path), hint="Choose another path.")
     if path.exists() and any(path.iterdir()) and not overwrite:
         hint = "Choose the next version number, or pass overwrite=True (--overwrite)."
         raise RunExistsError("The folder already holds an export.", where=str(path), hint=hint)
@@ -157,7 +159,11 @@ def replay(
         if done.returncode:
             tail = "\n".join(done.stderr.strip().splitlines()[-5:])
             raise ExportError(f"The exported model does not load in a fresh process:\n{tail}", where=str(path))
-        outputs = json.loads(answers.read_text(encoding="utf-8"))["outputs"]
+        answered = json.loads(answers.read_text(encoding="utf-8"))
+    if answered["foreign_modules"]:
+        modules = ", ".join(answered["foreign_modules"])
+        raise ExportError(f"The fresh process had loaded {modules}, so it proves nothing.", where=str(path))
+    outputs = answered["outputs"]
     equal = sum(a == b for a, b in zip(outputs["label"], labels, strict=True))
     difference = np.abs(np.asarray(outputs["probabilities"]) - probabilities).max(initial=0.0)
     return Replay(len(labels), equal, float(difference))

@@ -20,7 +20,8 @@ from kerasft.backbones.tokenization import Framer
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.data.dataset import Split, as_split
-from kerasft.errors import ArtifactError, DataError, KerasFTError, name_values
+from kerasft.data.table import unique_names
+from kerasft.errors import ArtifactError, DataError, KerasFTError
 from kerasft.evaluation.report import Report
 from kerasft.preprocessing.batching import predict_rows
 from kerasft.preprocessing.encoding import Encoded, encode
@@ -169,9 +170,6 @@ class FineTunedModel:
         """
         columns = Columns(text or self.columns.text, self.columns.text_pair)
         split = as_split(source, columns, need_label=False)
-        if text and text != split.columns.text:
-            hint = f"The columns are: {name_values(split.table.names, most=20)}."
-            raise DataError(f"There is no column {text!r}.", where=split.table.source, hint=hint)
         temporary = out.with_name(out.name + ".part")
         try:
             with temporary.open("w", encoding="utf-8", newline="") as file:
@@ -187,7 +185,7 @@ class FineTunedModel:
     def _write_answers(self, split: Split, file: TextIO, progress: Callable[[int], None] | None) -> None:
         writer = csv.writer(file)
         added = ["predicted_label", "score", *(f"probability_{label}" for label in self.labels)]
-        writer.writerow([*split.table.names, *added])
+        writer.writerow(unique_names([*split.table.names, *added]))
         for start in range(0, len(split), _STREAM):
             part = split.take(np.arange(start, min(start + _STREAM, len(split))))
             rows = zip(*(part.table.columns[name].to_pylist() for name in part.table.names), strict=True)

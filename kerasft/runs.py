@@ -144,7 +144,8 @@ def is_alive(folder: Path) -> bool:
     except OSError:
         return False
     # Empty for a moment while the program is being loaded: a second run must not start in that moment.
-    return not zombie and (not arguments or ("kerasft" in arguments and folder.name in arguments))
+    names = {part for argument in arguments.split("\0") for part in Path(argument).parts}
+    return not zombie and (not arguments or ("kerasft" in arguments and folder.name in names))
 
 
 def _score(folder: Path) -> str:

@@ -83,8 +83,10 @@ class Framer:
 
     def dense(self, token_ids: tf.RaggedTensor, first_lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         """Model inputs, padded to the longest row: each (N, L) int32; in `padding_mask` 1 keeps."""
-        ids = token_ids.to_tensor(self.pad_id)
         lengths = tf.cast(token_ids.row_lengths(), tf.int32)
+        ids = token_ids.to_tensor(self.pad_id)
+        empty = tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)  # a served batch may be; the model reads column 0
+        ids = tf.pad(ids, [[0, 0], [0, empty]], constant_values=self.pad_id)
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1], dtype=tf.int32)
         inputs = {"token_ids": ids, "padding_mask": mask}
         if self.has_segments:

@@ -300,15 +300,23 @@ def _groups(split: Split) -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_split(rows: Split | Dataset | Sequence[str] | Any, columns: Columns | None, *, need_label: bool) -> Split:
-    """Any rows as one split with the given roles: a split, a file, a DataFrame; used by `evaluate` and `predict`."""
+    """Any rows as one split with the given roles: a split, a file, a DataFrame; used by `evaluate` and `predict`.
+
+    Raises:
+        DataError: A column with a role is absent; nothing is guessed in its place.
+    """
     if isinstance(rows, Split):
         return rows
     if isinstance(rows, Dataset):
         raise DataError("A data set has several splits; choose one.", hint="For example data['test'].")
     table = read_table(rows)
-    known = asdict(columns) if columns else {}
-    present = {role: name for role, name in known.items() if name in table.names and role != "split"}
-    found = find_columns(table.columns, table.source, need_label=need_label, **present)
-    if columns and columns.text_pair and not found.text_pair:
-        raise DataError("The model was trained on pairs and the data have one text.", where=table.source)
-    return Split("data", table, found)
+    if columns is None:
+        return Split("data", table, find_columns(table.columns, table.source, need_label=need_label))
+    if len(table.names) == 1 and not need_label and columns.text_pair is None:
+        return Split("data", table, Columns(table.names[0]))  # whatever its name, there is no other text to mean
+    wanted = {"text": columns.text, "text_pair": columns.text_pair, "label": columns.label if need_label else None}
+    absent = [f"{name!r} ({role})" for role, name in wanted.items() if name and name not in table.names]
+    if absent:
+        hint = f"Name the columns as in training. They are: {name_values(table.names, most=20)}."
+        raise DataError(f"The columns the model was trained with are absent: {', '.join(absent)}.", where=table.source, hint=hint)
+    return Split("data", table, find_columns(table.columns, table.source, need_label=need_label, **wanted))

@@ -23,7 +23,7 @@ def plan_epoch(
 
     Args:
         lengths: (rows,) tokens of each row.
-        batch_size: Rows a batch; the last one may be smaller.
+        batch_size: Rows a batch; one of them may be smaller.
         seed: Same seed and epoch, same plan.
         epoch: Number of the epoch, from 0.
         shuffle: False keeps the order of the rows (and still groups by length if `group`).

@@ -132,5 +132,5 @@ def _in_parallel(framer: Any, pieces: Iterator[tuple[list[bytes], list[bytes] | 
 
 
 def _clean(texts: list[str | None]) -> list[bytes]:
-    # A lone surrogate (possible in JSON) is no valid UTF-8; the replacement sign keeps the rest of the text.
+    # A lone surrogate (possible in JSON) is no valid UTF-8; a question mark in its place keeps the rest of the text.
     return [(text or "").encode("utf-8", errors="replace") for text in texts]

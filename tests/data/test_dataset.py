@@ -338,7 +338,7 @@ def test_as_split(write, refused) -> None:
     assert split.cells("text") == ["fine", "bad"]
     unlabelled = as_split([{"text": "fine"}], data.columns, need_label=False)
     assert unlabelled.cells("label") == [None]
-    refused(lambda rows: as_split(rows, data.columns, need_label=True), [{"text": "fine"}], "like a label")
+    refused(lambda rows: as_split(rows, data.columns, need_label=True), [{"text": "fine"}], "'label' (label)")
     pairs = Columns("premise", "hypothesis", "label")
     refused(lambda rows: as_split(rows, pairs, need_label=False), [{"text": "fine"}], "trained on pairs")
 
