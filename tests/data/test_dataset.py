@@ -340,7 +340,7 @@ def test_as_split(write, refused) -> None:
     assert unlabelled.cells("label") == [None]
     refused(lambda rows: as_split(rows, data.columns, need_label=True), [{"text": "fine"}], "'label' (label)")
     pairs = Columns("premise", "hypothesis", "label")
-    refused(lambda rows: as_split(rows, pairs, need_label=False), [{"text": "fine"}], "trained on pairs")
+    refused(lambda rows: as_split(rows, pairs, need_label=False), [{"text": "fine"}], "'hypothesis' (text_pair)")
 
 
 # --- Size
