@@ -37,6 +37,13 @@ class RunConfig:
     tuning: Tuning = field(default_factory=Full)
     train: TrainConfig = field(default_factory=TrainConfig)
 
+    def __post_init__(self) -> None:
+        kinds = {"data": DataConfig, "task": Task, "tuning": Tuning, "train": TrainConfig}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                hint = "For example task=kft.TextClassification(), tuning=kft.Full(), train=kft.TrainConfig(epochs=3)."
+                raise ConfigError(f"'{name}' must be a {kind.__name__}. Received: {getattr(self, name)!r}.", hint=hint)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         parts = {name: getattr(self, name).to_dict() for name in ("data", "task", "tuning", "train")}

@@ -102,7 +102,11 @@ def start(
             hint = f"Go on with it (kerasft resume {folder}), choose another folder, or replace it: overwrite=True (--overwrite)."
             raise RunExistsError("The folder already holds a run.", where=str(folder), hint=hint)
         clear(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "Choose another folder for the run."
+        raise RunError(f"The run's folder cannot be made: {error.strerror}.", where=str(folder), hint=hint) from None
     forget_old_stop(folder)
     return _execute(config, folder, dataset, on_event, resuming=False)
 
@@ -247,7 +251,7 @@ class _Run:
         path = fetch(preset, self.emit)
         self.emit(Phase(phase="model", detail=preset.name))
         train = self.config.train
-        dtype = prepare(seed=train.seed, precision=train.precision)
+        dtype = prepare(seed=train.seed, precision=train.precision, xla=train.jit_compile)
         backbone = load_backbone(path, dtype=dtype, dropout=train.dropout)
         keras_model = assemble(backbone, self.config.task, self.config.tuning, labels, seed=train.seed)
         return FineTunedModel(
@@ -309,6 +313,9 @@ class _Run:
             jit_compile=options.jit_compile,
             auto_scale_loss=False,
         )
+        if options.jit_compile and not keras_model.jit_compile:
+            hint = "An earlier run in this process asked for results to the bit, which rules XLA out; use a new process."
+            self.emit(Warned(code="no_xla", message="The step is not compiled with XLA.", hint=hint))
         keras_model.optimizer.build(keras_model.trainable_variables)
         return Job(
             model=keras_model,

@@ -214,3 +214,21 @@ def test_a_plain_keras_model_saves_and_loads_as_keras_files_do(presets: dict[str
         again = keras.models.load_model(tmp_path / f"{family}.keras")
         inputs = next(iter(train))[0]
         np.testing.assert_allclose(again.predict_on_batch(inputs), model.predict_on_batch(inputs), atol=1e-6)
+
+
+def test_wrong_parts_and_a_file_in_place_of_the_folder_are_explained(presets: dict[str, str], reviews: Path) -> None:
+    with pytest.raises(kft.ConfigError, match="'task' must be a Task"):
+        kft.finetune(presets["bert"], str(reviews), "text_classification", out=reviews.parent / "run")  # type: ignore[arg-type]
+    with pytest.raises(kft.RunError, match="folder cannot be made"):
+        start(config(presets, reviews), reviews)
+
+
+def test_xla_that_cannot_be_had_is_said(presets: dict[str, str], reviews: Path, tmp_path: Path) -> None:
+    """In a process that has promised results to the bit, Keras does not compile."""
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+    told: list[events.Event] = []
+    with pytest.warns(UserWarning, match="jit_compile"):
+        start(config(presets, reviews, jit_compile=True), tmp_path / "run", on_event=told.append)
+    assert "no_xla" in [event.code for event in told if isinstance(event, events.Warned)]

@@ -8,12 +8,13 @@ import tensorflow as tf
 from kerasft.errors import ConfigError
 
 
-def prepare(*, seed: int, precision: str) -> str:
-    """Seed every generator and make operations repeat to the bit.
+def prepare(*, seed: int, precision: str, xla: bool = False) -> str:
+    """Seed every generator and make operations repeat to the bit (with XLA: as far as XLA does).
 
     Args:
         seed: Seeds Python's, NumPy's and TensorFlow's generators, and with them new weights and dropout.
         precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
+        xla: Whether the step is to be compiled; Keras then refuses TensorFlow's own determinism.
 
     Returns:
         The Keras dtype policy for all layers.
@@ -27,7 +28,8 @@ def prepare(*, seed: int, precision: str) -> str:
             hint='Put this before the first import of keras: import os; os.environ["KERAS_BACKEND"] = "tensorflow"',
         )
     keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    if not xla:
+        tf.config.experimental.enable_op_determinism()
     return precision
 
 
