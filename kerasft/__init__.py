@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kerasft.data.dataset import load_data as load_data
     from kerasft.data.quality import QualityReport as QualityReport
     from kerasft.data.quality import check_data as check_data
+    from kerasft.data.recognise import Suggestion as Suggestion
+    from kerasft.data.recognise import suggest_task as suggest_task
     from kerasft.errors import ArtifactError as ArtifactError
     from kerasft.errors import ConfigError as ConfigError
     from kerasft.errors import DataError as DataError
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from kerasft.errors import RunError as RunError
     from kerasft.errors import RunExistsError as RunExistsError
     from kerasft.evaluation.report import Report as Report
+    from kerasft.explain import Explanation as Explanation
     from kerasft.keras_level import batches as batches
     from kerasft.keras_level import build as build
     from kerasft.model import FineTunedModel as FineTunedModel
@@ -36,7 +39,16 @@ if TYPE_CHECKING:
     from kerasft.recipe import RunConfig as RunConfig
     from kerasft.run import finetune as finetune
     from kerasft.run import resume as resume
+    from kerasft.sampling import Sampling as Sampling
+    from kerasft.tasks.base import Learned as Learned
+    from kerasft.tasks.causal_lm import CausalLM as CausalLM
     from kerasft.tasks.classification import TextClassification as TextClassification
+    from kerasft.tasks.cloze import ClozeClassification as ClozeClassification
+    from kerasft.tasks.embedding import TextEmbedding as TextEmbedding
+    from kerasft.tasks.multi_label import MultiLabelClassification as MultiLabelClassification
+    from kerasft.tasks.question_answering import QuestionAnswering as QuestionAnswering
+    from kerasft.tasks.regression import Regression as Regression
+    from kerasft.tasks.token_classification import TokenClassification as TokenClassification
     from kerasft.training.options import TrainConfig as TrainConfig
     from kerasft.tuning.freezing import FreezeLayers as FreezeLayers
     from kerasft.tuning.frozen import FrozenFeatures as FrozenFeatures
@@ -46,25 +58,36 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ArtifactError": "errors",
+    "CausalLM": "tasks.causal_lm",
+    "ClozeClassification": "tasks.cloze",
     "Columns": "data.columns",
     "ConfigError": "errors",
     "DataConfig": "data.dataset",
     "DataError": "errors",
     "Dataset": "data.dataset",
+    "Explanation": "explain",
     "ExportError": "errors",
     "FineTunedModel": "model",
     "FreezeLayers": "tuning.freezing",
     "FrozenFeatures": "tuning.frozen",
     "Full": "tuning.full",
     "KerasFTError": "errors",
+    "Learned": "tasks.base",
     "MissingPackageError": "errors",
+    "MultiLabelClassification": "tasks.multi_label",
     "PresetError": "errors",
     "QualityReport": "data.quality",
+    "QuestionAnswering": "tasks.question_answering",
+    "Regression": "tasks.regression",
     "Report": "evaluation.report",
     "RunConfig": "recipe",
     "RunError": "errors",
     "RunExistsError": "errors",
+    "Sampling": "sampling",
+    "Suggestion": "data.recognise",
     "TextClassification": "tasks.classification",
+    "TextEmbedding": "tasks.embedding",
+    "TokenClassification": "tasks.token_classification",
     "TrainConfig": "training.options",
     "batches": "keras_level",
     "build": "keras_level",
@@ -75,6 +98,7 @@ _HOMES = {
     "load": "model",
     "load_data": "data.dataset",
     "resume": "run",
+    "suggest_task": "data.recognise",
 }
 __all__ = sorted(_HOMES)
 

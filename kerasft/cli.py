@@ -87,6 +87,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     sub = command("evaluate", _evaluate, "score a run's model on labelled rows")
     sub.add_argument("folder")
     sub.add_argument("data", help="file with the columns of the training data")
+    sub.add_argument("--by", help="column, such as a language; each of its values also gets figures of its own")
     sub.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
     sub = command("predict", _predict, "answer texts, a CSV file, or JSON lines from standard input")
     sub.add_argument("folder")
@@ -95,6 +96,18 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     sub.add_argument("--out", help="CSV file to write; its columns are those of --file plus the answers")
     sub.add_argument("--text", help="text column of --file, if it is another than in training")
     sub.add_argument("--jsonl", action="store_true", help='answer lines such as {"text": "..."} as they come')
+    sub = command("generate", _generate, "write text after prompts, with a model of the task causal_lm")
+    sub.add_argument("folder")
+    sub.add_argument("prompts", nargs="+", help="a prompt each")
+    if given[:1] == ["generate"]:
+        from kerasft.sampling import Sampling
+
+        _add_group(sub, "sampling", Sampling.specs())
+    sub = command("explain", _explain, "show which words an answer rests on")
+    sub.add_argument("folder")
+    sub.add_argument("text", help="a text; for pairs `first ||| second`")
+    sub.add_argument("--target", help="label to explain, or number of a tagger's word (from 0); the answer's own by default")
+    sub.add_argument("--json", action="store_true", help="print JSON")
     sub = command("export", _export, "write a SavedModel for TensorFlow Serving and prove that it answers alike")
     sub.add_argument("folder")
     sub.add_argument("--to", help="version folder; <folder>/serving/1 by default")
@@ -271,7 +284,7 @@ def _check(parsed: argparse.Namespace) -> int:
 def _evaluate(parsed: argparse.Namespace) -> None:
     from kerasft.model import load
 
-    report = load(parsed.folder).evaluate(parsed.data)
+    report = load(parsed.folder).evaluate(parsed.data, by=parsed.by)
     print(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) if parsed.json else report)
 
 
@@ -290,10 +303,13 @@ def _predict(parsed: argparse.Namespace) -> int:
         print(f"\n{count:,} rows written to {parsed.out}.", file=sys.stderr)
         return 0
     if parsed.jsonl:
-        return _answer_lines(model)
-    rows = [tuple(part.strip() for part in text.split("|||", 1)) if model.paired else text for text in parsed.texts]
+        from kerasft.lines import answer_lines
+
+        answer_lines(model, sys.stdin, sys.stdout)
+        return 0
+    rows = [_row(text, model.paired) for text in parsed.texts]
     for text, answer in zip(parsed.texts, model.predict(rows), strict=True):
-        print(f"{answer.label}\t{answer.score:.4f}\t{text}")
+        print(f"{answer}\t{text}")
     return 0
 
 
@@ -301,31 +317,34 @@ def _count_rows(done: int) -> None:
     print(f"\r{done:,} rows", end="", file=sys.stderr, flush=True)
 
 
-def _answer_lines(model: Any) -> int:
-    """One JSON object in, one out, each line at once; a faulty line gets an `error` and the next is read."""
+def _row(text: str, paired: bool) -> Any:
+    return tuple(part.strip() for part in text.split("|||", 1)) if paired else text
+
+
+def _generate(parsed: argparse.Namespace) -> None:
+    from kerasft.model import load
+    from kerasft.sampling import Sampling
+
+    given = _given(parsed, "sampling", Sampling.specs())
+    for made in load(parsed.folder).generate(parsed.prompts, **given):
+        print(f"{made.prompt}{made.text}" if len(parsed.prompts) == 1 else f"--- {made.prompt}\n{made.text}")
+
+
+def _explain(parsed: argparse.Namespace) -> None:
     from dataclasses import asdict
 
-    print(json.dumps({"ready": True, "labels": model.labels, "paired": model.paired}), flush=True)
-    for line in sys.stdin:
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            text = (row["text"], row["text_pair"]) if model.paired else row["text"]
-            answer = asdict(model.predict(text))
-        except KerasFTError as error:
-            answer = {"error": str(error)}
-        except (ValueError, KeyError, TypeError) as error:
-            expected = "A line is a JSON object with 'text' (and 'text_pair' for pairs)"
-            answer = {"error": f"{expected}. Received: {line.strip()[:80]!r} ({error})."}
-        print(json.dumps(answer, ensure_ascii=False), flush=True)
-    return 0
+    from kerasft.model import load
+
+    model = load(parsed.folder)
+    explanation = model.explain(_row(parsed.text, model.paired), target=parsed.target)
+    print(json.dumps(asdict(explanation), indent=1, ensure_ascii=False) if parsed.json else explanation)
 
 
 def _export(parsed: argparse.Namespace) -> int:
     from kerasft.data.dataset import DataConfig, load_data
     from kerasft.errors import DataError
-    from kerasft.model import load, zip_export
+    from kerasft.export import zip_export
+    from kerasft.model import load
 
     model = load(parsed.folder)
     target = Path(parsed.to) if parsed.to else Path(parsed.folder) / "serving" / "1"

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from kerasft import replay as replay_script
+from kerasft.backbones.generation import Choice, as_choice
 from kerasft.errors import ExportError, RunExistsError
 
 # Operations of TF-Text that stock TensorFlow Serving images (TF-Text 2.12 and later) have.
@@ -32,43 +32,78 @@ class Replay:
 
     Attributes:
         rows: Rows replayed.
-        equal_labels: Rows with the same label.
-        largest_difference: Largest difference of any probability.
+        equal_rows: Rows whose names and texts (labels, entities, answers) are the same.
+        largest_difference: Largest difference of any number: of a probability, or of a value relative to its size.
     """
 
     rows: int
-    equal_labels: int
+    equal_rows: int
     largest_difference: float
 
     @property
     def passed(self) -> bool:
-        """All labels equal and no probability off by more than 1e-5."""
-        return self.equal_labels == self.rows and self.largest_difference <= 1e-5
+        """All rows equal and no number off by more than 1e-5."""
+        return self.equal_rows == self.rows and self.largest_difference <= 1e-5
 
     def __str__(self) -> str:
-        return (
-            f"{self.equal_labels:,} of {self.rows:,} labels equal, "
-            f"largest difference of a probability {self.largest_difference:.1e}"
-        )
+        return f"{self.equal_rows:,} of {self.rows:,} answers equal, largest difference of a number {self.largest_difference:.1e}"
 
 
-def export_saved_model(
-    path: Path,
-    *,
-    framer: Any,
-    model: Any,
-    serve: Callable[[Any], dict[str, Any]],
-    paired: bool,
-    overwrite: bool = False,
-) -> None:
+def answering(
+    framer: Any, framing: Any, model: Any, serve: Callable[[Any, Any, tuple[Any, ...]], dict[str, Any]], *, paired: bool
+) -> Any:
+    """The graph from `text` (and `text_pair`) to named tensors.
+
+    Args:
+        framer: `backbones.tokenization.Framer`.
+        framing: `preprocessing.framing.Framing` of the task, from texts to windows of ids.
+        model: Keras model.
+        serve: From the model's output, the windows and the texts to named tensors, in the graph.
+        paired: Whether there is a second text.
+    """
+    names = ("text", "text_pair") if paired else ("text",)
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name=name) for name in names])
+    def answer(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        framed = framing(*texts)
+        return serve(model(framer.dense(framed), training=False), framed, texts)
+
+    return answer
+
+
+def generating(generator: Any, sampling: Any) -> Any:
+    """The graph from `text`, the prompts, to what is written after them.
+
+    Options are outputs' neighbours in the request: one value a prompt, as TensorFlow Serving's `instances` have it,
+    so they come as (N,) tensors. The served graph draws or takes the likeliest token; it has no beams.
+
+    Args:
+        generator: `backbones.generation.Generator`.
+        sampling: Its `max_new_tokens` is the most the second signature, `greedy`, adds.
+    """
+    kinds = {"max_new_tokens": tf.int32, "temperature": tf.float32, "top_k": tf.int32, "top_p": tf.float32,
+             "repetition_penalty": tf.float32, "seed": tf.int32, "stop": tf.string}  # fmt: skip
+    text = tf.TensorSpec((None,), tf.string, name="text")
+
+    @tf.function(input_signature=[text])
+    def greedy(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        return generator.serve(text, as_choice(sampling, tf.size(text)), tf.fill(tf.shape(text), ""))
+
+    @tf.function(input_signature=[text, *(tf.TensorSpec((None,), kind, name=name) for name, kind in kinds.items())])
+    def sample(text: tf.Tensor, *options: tf.Tensor) -> dict[str, tf.Tensor]:
+        return generator.serve(text, Choice(*options[:-1]), options[-1])
+
+    return {"serving_default": greedy, "sample": sample}
+
+
+def export_saved_model(path: Path, functions: Any, owners: dict[str, Any], *, overwrite: bool = False) -> None:
     """Write a SavedModel whose `serving_default` signature takes strings.
 
     Args:
         path: The version folder, such as `.../serving/1`.
-        framer: `backbones.tokenization.Framer`.
-        model: Keras model.
-        serve: From the model's output to named tensors, in the graph.
-        paired: Whether the signature has a second text, `text_pair`.
+        functions: Of `answering`, or of `generating`: traced functions by signature.
+        owners: What holds the variables and tables the functions use; not the model itself, which would bring the
+            optimizer, twice the size of the weights.
         overwrite: Replace a folder that is there.
 
     Raises:
@@ -81,19 +116,13 @@ def export_saved_model(
         hint = "Choose the next version number, or pass overwrite=True (--overwrite)."
         raise RunExistsError("The folder already holds an export.", where=str(path), hint=hint)
     module = tf.Module()
-    module.layers = list(model.layers)  # not the model: it would bring the optimizer, twice the size of the weights
-    module.tokenizer = framer.tokenizer
-    names = ("text", "text_pair") if paired else ("text",)
-
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name=name) for name in names])
-    def answer(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        ids, first_lengths, _ = framer(*texts)
-        return serve(model(framer.dense(ids, first_lengths), training=False))
-
+    for name, owner in owners.items():
+        setattr(module, name, owner)
+    signatures = functions if isinstance(functions, dict) else {"serving_default": functions}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        tf.saved_model.save(module, str(temporary), signatures={"serving_default": answer})
+        tf.saved_model.save(module, str(temporary), signatures=signatures)
         check_operations(temporary)
         shutil.rmtree(path, ignore_errors=True)
         temporary.chmod(0o755)
@@ -132,24 +161,19 @@ def check_operations(path: Path) -> None:
         raise ExportError(f"A stock TensorFlow Serving image lacks the operations {', '.join(odd)}.", hint=hint)
 
 
-def replay(
-    path: Path, texts: Sequence[str], pairs: Sequence[str] | None, labels: Sequence[str], probabilities: np.ndarray
-) -> Replay:
+def replay(path: Path, inputs: dict[str, list[str]], expected: Sequence[dict[str, Any]]) -> Replay:
     """Answer rows with the exported model in a fresh process and compare.
 
     Args:
         path: The version folder.
-        texts: (N,) texts.
-        pairs: (N,) second texts, or None.
-        labels: (N,) labels the model in memory gave.
-        probabilities: (N, C) probabilities it gave.
+        inputs: Texts by input name, one a row.
+        expected: What the outputs must be for each row, by output name.
 
     Raises:
         ExportError: The process failed; shows the end of its output.
     """
     with tempfile.TemporaryDirectory(prefix="kerasft-replay-") as folder:
         rows, answers = Path(folder) / "rows.json", Path(folder) / "answers.json"
-        inputs = {"text": list(texts), **({} if pairs is None else {"text_pair": list(pairs)})}
         rows.write_text(json.dumps(inputs), encoding="utf-8")
         script = str(Path(replay_script.__file__))
         # -P keeps the script's folder (this package) off the path: nothing of KerasFT can be imported by accident.
@@ -164,6 +188,35 @@ def replay(
         modules = ", ".join(answered["foreign_modules"])
         raise ExportError(f"The fresh process had loaded {modules}, so it proves nothing.", where=str(path))
     outputs = answered["outputs"]
-    equal = sum(a == b for a, b in zip(outputs["label"], labels, strict=True))
-    difference = np.abs(np.asarray(outputs["probabilities"]) - probabilities).max(initial=0.0)
-    return Replay(len(labels), equal, float(difference))
+    equal, largest = 0, 0.0
+    for i, row in enumerate(expected):
+        differences = [difference(wanted, outputs[name][i]) for name, wanted in row.items()]
+        if None not in differences:
+            equal += 1
+        largest = max([largest, *(found for found in differences if found is not None)])
+    return Replay(len(expected), equal, largest)
+
+
+def difference(wanted: Any, got: Any) -> float | None:
+    """How far a served value is from the wanted one: 0 for equal names, None for different ones.
+
+    A served list may be longer, filled up to the longest of its batch with "" or -1.
+    """
+    if isinstance(wanted, str | bool | int):
+        return 0.0 if wanted == got else None
+    if isinstance(wanted, float):
+        return abs(wanted - float(got)) / max(1.0, abs(wanted))
+    filling = got[len(wanted) :]
+    if len(got) < len(wanted) or any(value not in ("", -1, 0) for value in filling):
+        return None
+    found = [difference(one, other) for one, other in zip(wanted, got, strict=False)]
+    return None if None in found else max((value for value in found if value is not None), default=0.0)
+
+
+def zip_export(path: Path) -> Path:
+    """Pack a version folder as `NAME.zip` beside it, with the version number as its top folder, for downloading."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = shutil.make_archive(str(Path(folder) / "model"), "zip", root_dir=path.parent, base_dir=path.name)
+        target = path.parent / f"{path.parent.parent.name}-serving-{path.name}.zip"
+        os.replace(made, target)
+    return target

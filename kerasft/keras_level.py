@@ -13,7 +13,7 @@ from kerasft.model import assemble
 from kerasft.preprocessing.batching import make_batches, plan_epoch
 from kerasft.preprocessing.encoding import encode
 from kerasft.presets import fetch, find_preset
-from kerasft.tasks import Task
+from kerasft.tasks import Learned, Task
 from kerasft.training.strategy import prepare
 from kerasft.tuning import Tuning
 from kerasft.tuning.full import Full
@@ -24,7 +24,7 @@ def build(
     task: Task,
     tuning: Tuning | None = None,
     *,
-    labels: tuple[str, ...],
+    learned: Learned,
     seed: int = 1,
     dropout: float | None = None,
     precision: str = "float32",
@@ -35,14 +35,14 @@ def build(
         preset: Name, folder, or `hf://owner/name`.
         task: What is learned.
         tuning: Which weights learn; all by default.
-        labels: Label names, in the order of the logits.
+        learned: What the task takes from the rows: `task.learn(data["train"])`.
         seed: Of the head's weights and dropout.
         dropout: The backbone's dropout rate; the preset's own when not given.
         precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
     """
     dtype = prepare(seed=seed, precision=precision)
     backbone = load_backbone(fetch(find_preset(preset)), dtype=dtype, dropout=dropout)
-    return assemble(backbone, task, tuning or Full(), tuple(labels), seed=seed)
+    return assemble(backbone, task, tuning or Full(), learned, seed=seed)[0]
 
 
 def batches(
@@ -50,7 +50,7 @@ def batches(
     preset: str,
     task: Task,
     *,
-    labels: tuple[str, ...],
+    learned: Learned,
     batch_size: int = 32,
     shuffle: bool = True,
     seed: int = 1,
@@ -63,20 +63,20 @@ def batches(
         split: `data["train"]`.
         preset: Whose tokenizer is used.
         task: What is learned.
-        labels: Label names, in the order of the logits.
+        learned: What the task takes from the rows: `task.learn(data["train"])`.
         batch_size: Rows a batch.
         shuffle: False keeps the rows in order, at every pass.
         seed: Of the order.
     """
-    usable, _ = split.usable()
+    usable, _ = split.usable(need_label=task.needs_label)
     framer = load_framer(fetch(find_preset(preset)), task.max_length)  # type: ignore[attr-defined]
-    paired = split.columns.text_pair is not None
-    rows = ((texts, pairs) for texts, pairs, _ in usable.batches())
-    encoded = encode(framer, rows, paired=paired, targets=task.targets(usable, tuple(labels)))
+    rows, paired = task.reading(usable)
+    encoded = encode(framer, rows, paired=paired, framing=task.framing(framer))
+    encoded = task.targets(encoded, task.gold(usable, learned), learned)
     epochs = itertools.count()
+    how = {"shuffle": shuffle, "group": shuffle, "together": encoded.together}
 
     def plan() -> list[np.ndarray]:
-        epoch = next(epochs)
-        return plan_epoch(encoded.lengths, batch_size, seed=seed, epoch=epoch, shuffle=shuffle, group=shuffle)
+        return plan_epoch(encoded.lengths, batch_size, seed=seed, epoch=next(epochs), **how)
 
     return make_batches(encoded, plan)

@@ -1,36 +1,38 @@
-"""`FineTunedModel`: a task's model with its tokenizer and label names; predicts, evaluates, saves, exports."""
+"""`FineTunedModel`: a task's model with its tokenizer and what it learned; predicts, evaluates, saves, exports."""
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from kerasft import export as exporting
-from kerasft.backbones.base import Backbone, get_family
+from kerasft.backbones.base import Backbone, Encoder, get_family
+from kerasft.backbones.generation import Generator
 from kerasft.backbones.tokenization import Framer
+from kerasft.bulk import answer_file
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.data.dataset import Split, as_split
-from kerasft.data.table import unique_names
-from kerasft.errors import ArtifactError, DataError, KerasFTError
+from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError
 from kerasft.evaluation.report import Report
+from kerasft.explain import Cut, Explanation, cut, integrated_gradients, not_explained
 from kerasft.preprocessing.batching import predict_rows
 from kerasft.preprocessing.encoding import Encoded, encode
-from kerasft.tasks import Task, get_task
+from kerasft.sampling import Sampling
+from kerasft.tasks import Learned, Task, get_task
+from kerasft.tasks.base import pick
+from kerasft.tasks.causal_lm import Generated
 from kerasft.tuning import Tuning, get_tuning
 from kerasft.weights import load_weights, save_weights, write_text
 
 FORMAT = 1  # of the folder; a newer one is refused rather than misread
-_STREAM = 5_000  # rows predicted between two writes
+_GROUPS = 200  # a column of more values is no grouping
 
 
 @dataclass
@@ -40,44 +42,59 @@ class FineTunedModel:
     Attributes:
         task: What it answers.
         tuning: How it was tuned.
-        labels: Label names, in the order of the logits.
+        learned: Label names and what else the task took from the rows.
         columns: Columns of the data it was trained on.
         backbone: Backbone and tokenizer.
         keras_model: The plain `keras.Model`; logits out.
-        majority: Number of the most frequent training label, for the baseline.
+        encoder: The wired backbone under the head, with its tuned parts.
         recipe: The run that made it, as JSON values.
         folder: Where it is saved, or None.
     """
 
     task: Task
     tuning: Tuning
-    labels: tuple[str, ...]
+    learned: Learned
     columns: Columns
     backbone: Backbone
     keras_model: Any
-    majority: int = 0
+    encoder: Encoder
     recipe: dict[str, Any] = field(default_factory=dict)
     folder: Path | None = None
 
     def __post_init__(self) -> None:
-        limit = min(self.task.max_length, self.backbone.max_length)  # type: ignore[attr-defined]
-        self.framer = Framer(self.backbone.family, self.backbone.tokenizer, limit)
+        self.framer = make_framer(self.backbone, self.task)
+        self.framing = self.task.framing(self.framer)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names, in the order of the logits; empty for tasks without classes."""
+        return self.learned.labels
 
     @property
     def paired(self) -> bool:
         """Whether it reads two texts at a time."""
-        return self.columns.text_pair is not None
+        return self.task.paired(self.columns)
 
-    def encode(
-        self, split: Split, *, targets: np.ndarray | None = None, progress: Callable[[int], None] | None = None
-    ) -> Encoded:
+    @cached_property
+    def scorer(self) -> Any:
+        """The `keras.Model` whose outputs are evaluated; mostly `keras_model` itself."""
+        return self.task.scorer(self.keras_model)
+
+    def encode(self, split: Split, *, progress: Callable[[int], None] | None = None) -> Encoded:
         """The rows of a split as framed token ids."""
-        rows = ((texts, pairs) for texts, pairs, _ in split.batches())
-        return encode(self.framer, rows, paired=self.paired, targets=targets, progress=progress)
+        rows, paired = self.task.reading(split)
+        return encode(self.framer, rows, paired=paired, framing=self.framing, progress=progress)
 
-    def logits(self, encoded: Encoded, *, batch_size: int = 64) -> np.ndarray:
-        """(rows, classes) float32 logits, in the order of the rows."""
-        return predict_rows(self.keras_model, encoded, batch_size)
+    def found(self, encoded: Encoded, *, batch_size: int = 64) -> Any:
+        """What the outputs say, one item a row, in the order of the rows."""
+        return self.task.collect(predict_rows(self.scorer, encoded, batch_size), encoded)
+
+    def answer(self, texts: Sequence[str], pairs: Sequence[str | None], *, batch_size: int = 64) -> list[Any]:
+        """One answer a row, from columns of texts and second texts."""
+        if self.task.generates:
+            return list(self.generate(list(texts)))
+        encoded = encode(self.framer, [(texts, pairs)], paired=self.paired, framing=self.framing)
+        return self.task.decode(self.found(encoded, batch_size=batch_size), self.learned, texts, pairs)
 
     def predict(self, texts: Any, *, batch_size: int = 64) -> Any:
         """Answer texts.
@@ -87,7 +104,7 @@ class FineTunedModel:
             batch_size: Rows a call of the model.
 
         Returns:
-            One `Prediction` for one text, else a list in the order of the texts.
+            One answer (`Prediction` of the task) for one text, else a list in the order of the texts.
 
         Raises:
             DataError: The input is no text, or not a pair where the model needs one.
@@ -99,59 +116,147 @@ class FineTunedModel:
             what = "pairs" if self.paired else "texts"
             hint = "Give one or a list of them; predict_file answers the rows of a file."
             raise DataError(f"This model reads {what}. Received: {type(texts).__name__}.", hint=hint)
-        rows = [texts] if single else list(texts)
-        if not rows:
+        items = [texts] if single else list(texts)
+        if not items:
             return []
-        firsts, seconds = self._unpack(rows)
-        encoded = encode(self.framer, [(firsts, seconds)], paired=self.paired)
-        answers = self.task.decode(self.logits(encoded, batch_size=batch_size), self.labels)
+        rows = [self.task.row(item, self.paired, i) for i, item in enumerate(items)]
+        answers = self.answer([text for text, _ in rows], [pair for _, pair in rows], batch_size=batch_size)
         return answers[0] if single else answers
 
-    def _unpack(self, rows: Sequence[Any]) -> tuple[list[str | None], list[str | None]]:
-        for i, row in enumerate(rows):
-            if self.paired and not (isinstance(row, tuple | list) and len(row) == 2 and all(isinstance(t, str) for t in row)):
-                hint = "For example model.predict([('A dog barks.', 'An animal makes a sound.')])."
-                raise DataError(f"This model reads pairs. Item {i} is {str(row)[:60]!r}.", hint=hint)
-            if not self.paired and not isinstance(row, str):
-                hint = "Give a text or a list of texts."
-                raise DataError(
-                    f"This model reads texts. Item {i} is of type {type(row).__name__}: {str(row)[:60]!r}.", hint=hint
-                )
-        if self.paired:
-            return [row[0] for row in rows], [row[1] for row in rows]
-        return list(rows), [None] * len(rows)
+    @cached_property
+    def generator(self) -> Generator:
+        """What writes text; only for causal language models.
 
-    def evaluate(self, rows: Any, *, batch_size: int = 64) -> Report:
+        Raises:
+            ConfigError: The task does not generate.
+        """
+        if not self.task.generates:
+            hint = "Train one with the task causal_lm on a GPT-2 preset."
+            raise ConfigError(f"A model of task '{self.task.name}' does not generate text.", hint=hint)
+        task: Any = self.task
+        return Generator(self.framer, self.backbone, self.encoder.parts, task.prompt_end(self.learned))
+
+    def generate(self, prompts: Any, sampling: Sampling | None = None, *, batch_size: int = 16, **options: Any) -> Any:
+        """Write text after prompts; a prompt that leaves no room loses its beginning.
+
+        Args:
+            prompts: One prompt, or a list of them.
+            sampling: How; `options` override it.
+            batch_size: Prompts at a time. A prompt gets the same text in any batch.
+            **options: The options of `Sampling`: `max_new_tokens`, `temperature`, `top_p`, `beams`, `stop`, `seed`, ...
+
+        Returns:
+            One `Generated` for one prompt, else a list.
+
+        Raises:
+            ConfigError: The task does not generate, or an option is impossible.
+            DataError: A prompt is no text.
+        """
+        sampling = self._sampling(sampling, options)
+        single = isinstance(prompts, str)
+        texts = [self.task.row(prompt, False, i)[0] for i, prompt in enumerate([prompts] if single else list(prompts))]
+        made: list[Generated] = []
+        for start in range(0, len(texts), batch_size):
+            part = texts[start : start + batch_size]
+            told = self.generator.generate(part, sampling)
+            made += [Generated(text, prompt, reason) for prompt, (text, reason) in zip(part, told, strict=True)]
+        return made[0] if single else made
+
+    def stream(self, prompt: str, sampling: Sampling | None = None, **options: Any) -> Iterator[Generated]:
+        """As `generate` for one prompt, giving the text so far after every token."""
+        for [(text, reason)] in self.generator.stream([prompt], self._sampling(sampling, options)):
+            yield Generated(text, prompt, reason)
+
+    def _sampling(self, sampling: Sampling | None, options: dict[str, Any]) -> Sampling:
+        most = self.generator.most_new_tokens
+        # The task's own default gives way to a small model; what a person asks for is never changed.
+        own = Sampling(max_new_tokens=min(self.task.max_new_tokens, (most + 1) // 2))  # type: ignore[attr-defined]
+        chosen = Sampling.from_dict({**(sampling or own).to_dict(), **options})
+        if chosen.max_new_tokens > most:
+            raise ConfigError(f"'max_new_tokens' can be at most {most} for this model. Received: {chosen.max_new_tokens}.")
+        return chosen
+
+    def evaluate(self, rows: Any, *, by: str | None = None, batch_size: int = 64) -> Report:
         """Score labelled rows: figures with intervals, per label, confusion matrix, worst mistakes.
 
         Args:
             rows: A split (`data["test"]`), or a file, DataFrame or list with the columns of the training data.
+            by: Name of a column, such as a language or a source; each of its values also gets figures of its own.
             batch_size: Rows a call of the model.
 
         Raises:
             DataError: The rows lack a label column, or hold labels the model has never seen.
         """
-        split = as_split(rows, self.columns, need_label=True)
-        usable, notes = split.usable()
-        sentences = [note.message for note in notes]
+        labelled = self.columns.label is not None
+        split = as_split(rows, self.columns, need_label=labelled, labels=self.labels)
+        usable, dropped = split.usable(need_label=labelled)
+        notes = [note.message for note in dropped]
         if not len(usable):
-            raise DataError("No row has both a text and a label.", where=split.table.source)
-        targets = self.task.targets(usable, self.labels)
-        if (targets < 0).any():
-            sentences.append(f"{int((targets < 0).sum()):,} rows with a label the model has never seen are left out.")
-            usable, targets = usable.take(np.flatnonzero(targets >= 0)), targets[targets >= 0]
+            what = "both a text and a label" if labelled else "a text"
+            raise DataError(f"No row has {what}.", where=split.table.source)
+        gold = self.task.gold(usable, self.learned)
+        unknown = self.task.unknown(gold)
+        if unknown.any():
+            notes.append(f"{int(unknown.sum()):,} rows with a label the model has never seen are left out.")
+            usable, gold = usable.take(np.flatnonzero(~unknown)), pick(gold, np.flatnonzero(~unknown))
         if not len(usable):
             raise DataError("No row has a label the model knows.", where=split.table.source)
-        encoded = self.encode(usable)
+        notes += self.task.remarks(usable, self.learned)
+        encoded = self.task.targets(self.encode(usable), gold, self.learned)
         if encoded.cut:
-            sentences.append(f"{encoded.cut:,} of {len(encoded):,} texts were cut at {self.framer.max_length} tokens.")
-        logits = self.logits(encoded, batch_size=batch_size)
-        return self.task.report(logits, targets, self.labels, usable, majority=self.majority, notes=sentences)
+            notes.append(f"{encoded.cut:,} of {len(encoded):,} texts were cut at {self.framer.max_length} tokens.")
+        found = self.found(encoded, batch_size=batch_size)
+        report = self.task.report(found, gold, self.learned, usable, notes)
+        report = self.task.enrich(report, usable, self.learned, lambda texts: self.answer(texts, [None] * len(texts)))
+        return report if by is None else replace(report, groups=self._groups(usable, by, found, gold))
+
+    def _groups(self, split: Split, by: str, found: Any, gold: Any) -> dict[str, dict[str, float]]:
+        """Figures of the rows of each value of a column, most rows first."""
+        if by not in split.table.names:
+            hint = f"There are: {', '.join(split.table.names[:20])}."
+            raise DataError(f"There is no column {by!r} to group by.", where=split.table.source, hint=hint)
+        values = np.asarray([value or "(empty)" for value in split.table.columns[by].to_pylist()], dtype=object)
+        names, counts = np.unique(values.astype(str), return_counts=True)
+        if len(names) > _GROUPS:
+            raise DataError(
+                f"Column {by!r} has {len(names):,} different values; a grouping has up to {_GROUPS}.",
+                where=split.table.source,
+                hint="Name a column such as a language or a source.",
+            )
+        groups = {}
+        for name in names[np.argsort(-counts, kind="stable")]:
+            rows = np.flatnonzero(values == name)
+            report = self.task.report(pick(found, rows), pick(gold, rows), self.learned, split.take(rows), [])
+            groups[str(name)] = {"rows": float(len(rows)), **report.metrics}
+        return groups
+
+    @cached_property
+    def _cut(self) -> Cut:
+        return cut(self.keras_model, self.encoder)
+
+    def explain(self, text: Any, *, target: Any = None) -> Explanation:
+        """Which words the answer to one text rests on, by integrated gradients.
+
+        Args:
+            text: One text; for a model of pairs `(text, second text)`.
+            target: Name of the label to explain, or number of the word of a tagger; the answer's own when not given.
+
+        Raises:
+            ConfigError: The task has no single score, or there is no such target.
+        """
+        first, second = self.task.row(text, self.paired, 0)
+        encoded = encode(self.framer, [([first], [second])], paired=self.paired, framing=self.framing)
+        outputs = predict_rows(self.scorer, encoded)
+        chosen = self.task.scalar(outputs, encoded, self.learned, target)
+        if chosen is None:
+            raise not_explained(self.task)
+        window, scalar, name = chosen
+        return integrated_gradients(self._cut, self.framer, encoded, window, scalar, name)
 
     def predict_file(
         self, source: Any, out: Path, *, text: str | None = None, progress: Callable[[int], None] | None = None
     ) -> int:
-        """Answer every row of a file; writes its columns plus `predicted_label`, `score` and one probability a label.
+        """Answer every row of a file; writes its columns plus those of the answers.
 
         Rows without a text get empty answers, so that the output has the rows of the input. Written to a temporary
         name while in work, then renamed.
@@ -168,40 +273,16 @@ class FineTunedModel:
         Raises:
             DataError: The file cannot be read, or lacks the column.
         """
-        columns = Columns(text or self.columns.text, self.columns.text_pair)
+        columns = Columns(text or self.columns.text, self.columns.text_pair if self.paired else None)
         split = as_split(source, columns, need_label=False)
-        temporary = out.with_name(out.name + ".part")
-        try:
-            with temporary.open("w", encoding="utf-8", newline="") as file:
-                self._write_answers(split, file, progress)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, out)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        answer_file(split, out, lambda part: self.answer(*self._texts(part)), self._cells, progress)
         return len(split)
 
-    def _write_answers(self, split: Split, file: TextIO, progress: Callable[[int], None] | None) -> None:
-        writer = csv.writer(file)
-        added = ["predicted_label", "score", *(f"probability_{label}" for label in self.labels)]
-        writer.writerow(unique_names([*split.table.names, *added]))
-        for start in range(0, len(split), _STREAM):
-            part = split.take(np.arange(start, min(start + _STREAM, len(split))))
-            rows = zip(*(part.table.columns[name].to_pylist() for name in part.table.names), strict=True)
-            for row, answer in zip(rows, self._answers(part), strict=True):
-                writer.writerow([*("" if cell is None else cell for cell in row), *answer])
-            if progress:
-                progress(start + len(part))
+    def _cells(self, answer: Any) -> dict[str, str]:
+        return self.task.cells(answer, self.learned)
 
-    def _answers(self, part: Split) -> Iterator[list[Any]]:
-        blank = ["", "", *([""] * len(self.labels))]
-        filled = [bool((text or "").strip()) for text in part.cells("text")]
-        answers = iter(self.task.decode(self.logits(self.encode(part)), self.labels))
-        for has_text in filled:
-            answer = next(answers)
-            shares = (f"{share:.6f}" for share in answer.probabilities.values())
-            yield [answer.label, f"{answer.score:.6f}", *shares] if has_text else blank
+    def _texts(self, split: Split) -> tuple[list[str], list[str | None]]:
+        return [text or "" for text in split.cells("text")], split.cells("text_pair")
 
     def save(self, folder: str | Path) -> Path:
         """Write `run.json`, `model.safetensors` and `tokenizer/`; what `load` needs and nothing else."""
@@ -214,30 +295,30 @@ class FineTunedModel:
             "task": self.task.to_dict(),
             "tuning": self.tuning.to_dict(),
             "labels": list(self.labels),
+            "facts": self.learned.facts,
             "columns": {role: getattr(self.columns, role) for role in ("text", "text_pair", "label")},
             "family": self.backbone.family.name,
             "backbone": self.backbone.config,
-            "majority": self.majority,
         }
         write_text(folder / "run.json", json.dumps({**self.recipe, "model": model}, indent=1, ensure_ascii=False))
         self.folder = folder
         return folder
 
     def export(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write a SavedModel for TensorFlow Serving: strings in, label names and probabilities out.
+        """Write a SavedModel for TensorFlow Serving: strings in, answers out.
 
         Args:
             path: The version folder, such as `saved_models/reviews/serving/1`.
             overwrite: Replace an export that is there.
         """
-        exporting.export_saved_model(
-            Path(path),
-            framer=self.framer,
-            model=self.keras_model,
-            serve=lambda logits: self.task.serve(logits, self.labels),
-            paired=self.paired,
-            overwrite=overwrite,
-        )
+        if self.task.generates:
+            function = exporting.generating(self.generator, self._sampling(None, {}))
+        else:
+            function = exporting.answering(
+                self.framer, self.framing, self.scorer, partial(self.task.serve, learned=self.learned), paired=self.paired
+            )
+        owners = {"layers": list(self.scorer.layers), "tokenizer": self.framer.tokenizer}
+        exporting.export_saved_model(Path(path), function, owners, overwrite=overwrite)
         return Path(path)
 
     def replay(self, path: str | Path, rows: Any, *, most: int = 500) -> exporting.Replay:
@@ -250,18 +331,23 @@ class FineTunedModel:
         """
         split = as_split(rows, self.columns, need_label=False)
         split = split.take(np.arange(min(most, len(split))))
-        texts = [text or "" for text in split.cells("text")]
-        pairs = [text or "" for text in split.cells("text_pair")] if self.paired else None
-        answers = self.task.decode(self.logits(self.encode(split)), self.labels)
-        probabilities = np.asarray([list(answer.probabilities.values()) for answer in answers])
-        return exporting.replay(Path(path), texts, pairs, [answer.label for answer in answers], probabilities)
+        texts, pairs = self._texts(split)
+        texts = [self.task.plain(text) for text in texts]
+        expected = [self.task.expect(answer) for answer in self.answer(texts, pairs)]
+        inputs = {"text": texts, **({"text_pair": [pair or "" for pair in pairs]} if self.paired else {})}
+        return exporting.replay(Path(path), inputs, expected)
 
 
-def assemble(backbone: Backbone, task: Task, tuning: Tuning, labels: tuple[str, ...], *, seed: int = 1) -> Any:
-    """The plain `keras.Model`: parts, tuned, wired, with the task's head."""
+def make_framer(backbone: Backbone, task: Task) -> Framer:
+    """The framer of a backbone, its rows as long as the task wants and the backbone allows."""
+    return Framer(backbone.family, backbone.tokenizer, min(task.max_length, backbone.max_length))  # type: ignore[attr-defined]
+
+
+def assemble(backbone: Backbone, task: Task, tuning: Tuning, learned: Learned, *, seed: int = 1) -> tuple[Any, Encoder]:
+    """The plain `keras.Model` and the encoder under its head: parts, tuned, wired, with the task's head."""
     family = backbone.family
     encoder = family.wire(tuning.apply(family.parts(backbone)), backbone)
-    return task.build(encoder, family, labels, seed=seed)
+    return task.build(encoder, make_framer(backbone, task), learned, seed=seed), encoder
 
 
 def load(folder: str | Path) -> FineTunedModel:
@@ -293,7 +379,7 @@ def load(folder: str | Path) -> FineTunedModel:
     try:
         task = get_task(saved["task"]["name"], **{k: v for k, v in saved["task"].items() if k != "name"})
         tuning = get_tuning(saved["tuning"]["name"], **{k: v for k, v in saved["tuning"].items() if k != "name"})
-        labels = tuple(saved["labels"])
+        learned = Learned(tuple(saved["labels"]), dict(saved["facts"]))
         columns = Columns(**saved["columns"])
         backbone = get_family(saved["family"]).rebuild(saved["backbone"], folder / "tokenizer", dtype="float32")
     except KerasFTError:
@@ -303,15 +389,6 @@ def load(folder: str | Path) -> FineTunedModel:
     except (OSError, ValueError) as error:  # of KerasHub, at a tokenizer's file or a size no layer can have
         reason = str(error).strip().splitlines()[0][:300]
         raise ArtifactError(f"The saved model cannot be built again: {reason}", where=str(folder)) from error
-    model = assemble(backbone, task, tuning, labels)
+    model, encoder = assemble(backbone, task, tuning, learned)
     load_weights(model, folder / "model.safetensors")
-    return FineTunedModel(task, tuning, labels, columns, backbone, model, saved.get("majority", 0), recipe, folder)
-
-
-def zip_export(path: Path) -> Path:
-    """Pack a version folder as `NAME.zip` beside it, with the version number as its top folder, for downloading."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        made = shutil.make_archive(str(Path(folder) / "model"), "zip", root_dir=path.parent, base_dir=path.name)
-        target = path.parent / f"{path.parent.parent.name}-serving-{path.name}.zip"
-        os.replace(made, target)
-    return target
+    return FineTunedModel(task, tuning, learned, columns, backbone, model, encoder, recipe, folder)

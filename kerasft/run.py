@@ -16,26 +16,27 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from kerasft.backbones.base import family_of
 from kerasft.backbones.loading import load_backbone
 from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, Split, load_data
-from kerasft.errors import ArtifactError, DataError, KerasFTError, RunError, RunExistsError
+from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError, RunError, RunExistsError
 from kerasft.evaluation.report import save_reports
 from kerasft.events import Emit, Failed, Finished, JsonLog, Phase, Started, Stopped, Warned, fan_out, read_events
+from kerasft.job import make_job
 from kerasft.model import FineTunedModel, assemble, load
 from kerasft.model_card import model_card
-from kerasft.preprocessing.batching import class_weights, make_batches, plan_epoch
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
 from kerasft.runs import STOP_FILE, clear, forget_old_stop, free_folder, holds_run
-from kerasft.tasks import Task
+from kerasft.tasks import Learned, Task
+from kerasft.tasks.base import pick
 from kerasft.tasks.classification import TextClassification
 from kerasft.training.checkpoint import Checkpoints, TrainingState
-from kerasft.training.optimizer import make_optimizer
 from kerasft.training.options import TrainConfig
 from kerasft.training.stopping import StopRequest
-from kerasft.training.strategy import prepare, wrap_optimizer
+from kerasft.training.strategy import prepare
 from kerasft.training.trainer import Job, train
 from kerasft.tuning import Tuning
 from kerasft.tuning.base import Recommended
@@ -178,24 +179,38 @@ class _Run:
 
     def execute(self, dataset: Dataset | None) -> FineTunedModel:
         data = self._load_data(dataset)
+        self._check_fit(data)
         train_rows = self._usable(data["train"])
-        labels = self.config.task.learn_labels(train_rows)
-        train_rows, train_targets = self._known(train_rows, labels)
-        validation = self._known(self._usable(data["validation"]), labels) if "validation" in data else None
+        learned = self.config.task.learn(train_rows)
+        train_part = self._known(train_rows, learned)
+        validation = self._known(self._usable(data["validation"]), learned) if "validation" in data else None
         if "test" in data:
-            self._known(self._usable(data["test"]), labels)  # a faulty test split is told now, not after hours
-        model = self._build(data, labels, int(np.bincount(train_targets).argmax()))
+            self._known(self._usable(data["test"]), learned)  # a faulty test split is told now, not after hours
+        model = self._build(data, learned)
         options = self._resolve(model)
-        encoded = self._encode(model, train_rows, train_targets)
-        encoded_validation = self._encode(model, *validation) if validation and len(validation[0]) else None
-        job = self._compile(model, options, encoded, encoded_validation, train_targets)
+        if not model.keras_model.trainable_variables:
+            options = replace(options, epochs=0)  # features as they are: nothing is left to learn
+        encoded = self._encode(model, *train_part)
+        held_out = (self._encode(model, *validation), validation[1]) if validation and len(validation[0]) else None
+        job = make_job(model, options, encoded, held_out, self.emit)
         checkpoints = Checkpoints(self.folder / "checkpoints", keep=options.keep_checkpoints)
         state = self._restore(job, checkpoints) if self.resuming else TrainingState()
-        self._tell_start(model, job, state, encoded, encoded_validation)
+        self._tell_start(model, job, state, len(train_part[0]), len(validation[0]) if validation else 0)
         outcome = train(job, options, checkpoints=checkpoints, state=state, stop=self.stop, emit=self._sinks(options))
+        if held_out:
+            model.learned = model.task.calibrate(model.found(held_out[0]), held_out[1], model.learned)
         model.recipe = self._recipe(data, model, options, state)
         self._finish(model, data, outcome.state, outcome.stopped)
         return model
+
+    def _check_fit(self, data: Dataset) -> None:
+        """Refuse what does not fit together before anything large is loaded."""
+        path = fetch(find_preset(self.config.preset), self.emit)
+        family = family_of(read_json(path / "config.json"), str(path)).name
+        faults = list(self.config.task.faults(data.columns, family, self.config))
+        if faults:
+            hint = "See `kerasft list tasks` and `kerasft list presets`."
+            raise ConfigError(" ".join(faults), where=data["train"].table.source, hint=hint)
 
     def _load_data(self, dataset: Dataset | None) -> Dataset:
         self.emit(Phase(phase="data", detail=self.config.data.path or "rows in memory"))
@@ -228,35 +243,40 @@ class _Run:
         return data
 
     def _usable(self, split: Split) -> Split:
-        usable, notes = split.usable()
+        needed = self.config.task.needs_label or split.columns.label is not None
+        usable, notes = split.usable(need_label=needed)
         for note in notes:
             self.emit(Warned(code=note.code, message=note.message))
         if not len(usable):
-            raise DataError(f"No row of {split.name} has both a text and a label.", where=split.table.source)
+            what = "both a text and a label" if needed else "a text"
+            raise DataError(f"No row of {split.name} has {what}.", where=split.table.source)
         return usable
 
-    def _known(self, split: Split, labels: tuple[str, ...]) -> tuple[Split, np.ndarray]:
-        targets = self.config.task.targets(split, labels)
-        unknown = int((targets < 0).sum())
-        if unknown:
-            self.emit(
-                Warned(code="unknown_label", message=f"{unknown:,} rows of {split.name} with an unknown label are left out.")
-            )
-            keep = np.flatnonzero(targets >= 0)
-            split, targets = split.take(keep), targets[keep]
-        return split, targets
+    def _known(self, split: Split, learned: Learned) -> tuple[Split, Any]:
+        gold = self.config.task.gold(split, learned)
+        for remark in self.config.task.remarks(split, learned):
+            self.emit(Warned(code="repaired", message=remark))
+        unknown = self.config.task.unknown(gold)
+        if unknown.any():
+            message = f"{int(unknown.sum()):,} rows of {split.name} with an unknown label are left out."
+            self.emit(Warned(code="unknown_label", message=message))
+            keep = np.flatnonzero(~unknown)
+            split, gold = split.take(keep), pick(gold, keep)
+        return split, gold
 
-    def _build(self, data: Dataset, labels: tuple[str, ...], majority: int) -> FineTunedModel:
+    def _build(self, data: Dataset, learned: Learned) -> FineTunedModel:
         preset = find_preset(self.config.preset)
         path = fetch(preset, self.emit)
         self.emit(Phase(phase="model", detail=preset.name))
         train = self.config.train
         dtype = prepare(seed=train.seed, precision=train.precision, xla=train.jit_compile)
         backbone = load_backbone(path, dtype=dtype, dropout=train.dropout)
-        keras_model = assemble(backbone, self.config.task, self.config.tuning, labels, seed=train.seed)
-        return FineTunedModel(
-            self.config.task, self.config.tuning, labels, data.columns, backbone, keras_model, majority, folder=self.folder
-        )
+        task, tuning = self.config.task, self.config.tuning
+        keras_model, encoder = assemble(backbone, task, tuning, learned, seed=train.seed)
+        model = FineTunedModel(task, tuning, learned, data.columns, backbone, keras_model, encoder, folder=self.folder)
+        for caution in task.cautions(encoder, model.framer):
+            self.emit(Warned(code="caution", message=caution))
+        return model
 
     def _resolve(self, model: FineTunedModel) -> TrainConfig:
         advice: Recommended = self.config.tuning.recommended(model.backbone.parameters)
@@ -264,12 +284,12 @@ class _Run:
         return replace(
             given,
             learning_rate=given.learning_rate or advice.learning_rate,
-            epochs=given.epochs or advice.epochs,
+            epochs=advice.epochs if given.epochs is None else given.epochs,
         )
 
-    def _encode(self, model: FineTunedModel, split: Split, targets: np.ndarray) -> Encoded:
+    def _encode(self, model: FineTunedModel, split: Split, gold: Any) -> Encoded:
         self.emit(Phase(phase="tokenise", detail=f"{len(split):,} rows of {split.name}"))
-        encoded = model.encode(split, targets=targets)
+        encoded: Encoded = model.task.targets(model.encode(split), gold, model.learned)
         if encoded.cut:
             share = encoded.cut / len(encoded)
             longest = model.framer.max_length
@@ -277,54 +297,6 @@ class _Run:
             hint = f"The model takes up to {model.backbone.max_length}: --task.max_length."
             self.emit(Warned(code="cut", message=message, hint=hint))
         return encoded
-
-    def _compile(
-        self, model: FineTunedModel, options: TrainConfig, encoded: Encoded, validation: Encoded | None, targets: np.ndarray
-    ) -> Job:
-        weights = class_weights(targets, len(model.labels)) if options.class_weights == "balanced" else None
-
-        def plan(epoch: int) -> list[np.ndarray]:
-            return plan_epoch(encoded.lengths, options.batch_size, seed=options.seed, epoch=epoch, group=options.group_by_length)
-
-        def validate() -> dict[str, float]:
-            assert validation is not None
-            assert validation.targets is not None
-            logits = model.logits(validation, batch_size=max(64, options.batch_size))
-            classes = len(np.unique(logits.argmax(axis=1))) if len(np.unique(validation.targets)) > 1 else 2
-            return {**model.task.score(logits, validation.targets), "predicted_classes": float(classes)}
-
-        assert options.epochs is not None
-        assert options.learning_rate is not None
-        steps = len(plan(0)) * options.epochs
-        optimizer = make_optimizer(
-            learning_rate=options.learning_rate,
-            total_updates=max(1, steps // options.accumulate),
-            warmup=options.warmup,
-            schedule=options.schedule,
-            weight_decay=options.weight_decay,
-            clip_norm=options.clip_norm,
-            accumulate=options.accumulate,
-            head_learning_rate=options.head_learning_rate,
-        )
-        keras_model = model.keras_model
-        keras_model.compile(
-            optimizer=wrap_optimizer(optimizer, options.precision),
-            loss=model.task.loss(label_smoothing=options.label_smoothing),
-            jit_compile=options.jit_compile,
-            auto_scale_loss=False,
-        )
-        if options.jit_compile and not keras_model.jit_compile:
-            hint = "An earlier run in this process asked for results to the bit, which rules XLA out; use a new process."
-            self.emit(Warned(code="no_xla", message="The step is not compiled with XLA.", hint=hint))
-        keras_model.optimizer.build(keras_model.trainable_variables)
-        return Job(
-            model=keras_model,
-            plan=plan,
-            batches=lambda rows: make_batches(encoded, rows, weights=weights),
-            validate=validate if validation is not None else None,
-            monitor=model.task.main_metric if options.monitor == "auto" else options.monitor,
-            epochs=options.epochs,
-        )
 
     def _restore(self, job: Job, checkpoints: Checkpoints) -> TrainingState:
         state, damaged = checkpoints.restore(job.model)
@@ -337,9 +309,7 @@ class _Run:
             return TrainingState()
         return state
 
-    def _tell_start(
-        self, model: FineTunedModel, job: Job, state: TrainingState, encoded: Encoded, validation: Encoded | None
-    ) -> None:
+    def _tell_start(self, model: FineTunedModel, job: Job, state: TrainingState, rows: int, validation_rows: int) -> None:
         keras_model = model.keras_model
         self.emit(
             Started(
@@ -347,13 +317,13 @@ class _Run:
                 total_steps=len(job.plan(0)) * job.epochs,
                 first_step=state.step,
                 epochs=job.epochs,
-                train_examples=len(encoded),
-                validation_examples=len(validation) if validation else 0,
+                train_examples=rows,
+                validation_examples=validation_rows,
                 trainable_parameters=int(sum(np.prod(v.shape) for v in keras_model.trainable_variables)),
                 parameters=int(sum(np.prod(v.shape) for v in keras_model.weights)),
             )
         )
-        if validation is None:
+        if not validation_rows:
             hint = "Give validation=0.1 to set rows aside."
             self.emit(
                 Warned(code="no_validation", message="There are no validation rows, so the last weights are kept.", hint=hint)

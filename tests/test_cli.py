@@ -65,7 +65,13 @@ def test_predict_texts_file_and_lines(
     monkeypatch.setattr(sys, "stdin", io.StringIO('{"text": "a good film"}\nnonsense\n{"texts": 1}\n{"text": 5}\n\n'))
     assert main(["predict", str(run_folder), "--jsonl"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == {"ready": True, "labels": ["bad", "good"], "paired": False}
+    assert lines[0] == {
+        "ready": True,
+        "task": "text_classification",
+        "shows": "label",
+        "labels": ["bad", "good"],
+        "paired": False,
+    }
     assert lines[1]["label"] == label
     assert ["error" in line for line in lines[2:]] == [True, True, True]
 
@@ -75,7 +81,7 @@ def test_evaluate_and_export(run_folder: Path, tmp_path: Path, capsys: Captured)
     assert json.loads(capsys.readouterr().out)["examples"] == 24
     assert main(["export", str(run_folder), "--zip"]) == 0
     told = capsys.readouterr().out
-    assert "labels equal" in told
+    assert "answers equal" in told
     assert (run_folder / "serving" / "run-serving-1.zip").exists()
     assert main(["export", str(run_folder)]) == 2
     assert "already holds an export" in capsys.readouterr().err
@@ -101,7 +107,7 @@ MISTAKES = {
     "unknown preset": (["train", "--data", "DATA", "--preset", "bert_base_en_uncasd"], "Did you mean 'bert_base_en_uncased'"),
     "unknown task": (["train", "--data", "DATA", "--task", "text_clasification"], "Did you mean 'text_classification'"),
     "option of another method": (["train", "--data", "DATA", "--tuning.layers", "2"], "no option of the chosen tuning"),
-    "out of range": (["train", "--data", "DATA", "--train.epochs", "0"], "'epochs' must be at least 1"),
+    "out of range": (["train", "--data", "DATA", "--train.epochs", "-1"], "'epochs' must be at least 0"),
     "not a number": (["train", "--data", "DATA", "--train.learning_rate", "fast"], "takes a number"),
     "absent column": (["train", "--data", "DATA", "--data.label", "stars"], "no column 'stars'"),
     "run file absent": (["train", "run.json"], "There is no file 'run.json'"),

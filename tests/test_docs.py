@@ -13,6 +13,7 @@ import kerasft as kft
 from kerasft.cli import _parser
 from kerasft.data.dataset import DataConfig
 from kerasft.events import EVENTS
+from kerasft.sampling import Sampling
 from kerasft.tasks import TASKS
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import TUNINGS
@@ -34,7 +35,7 @@ def test_the_readme_s_python_runs(presets: dict[str, str], tmp_path: Path) -> No
     code = code.replace("examples/tickets.csv", "examples.csv").replace("all_minilm_l6_v2", presets["bert"])
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "labels equal" in done.stdout
+    assert "answers equal" in done.stdout
     assert (tmp_path / "saved_models" / "by_hand.keras").exists()
 
 
@@ -50,7 +51,7 @@ def test_the_make_targets_of_the_readme_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "cls", [DataConfig, TrainConfig, *TASKS.all().values(), *TUNINGS.all().values()], ids=lambda c: c.__name__
+    "cls", [DataConfig, Sampling, TrainConfig, *TASKS.all().values(), *TUNINGS.all().values()], ids=lambda c: c.__name__
 )
 def test_every_option_is_documented_as_it_is(cls: type) -> None:
     section = OPTIONS.split(f"`{cls.__name__}`\n")[1].split("\n#")[0]

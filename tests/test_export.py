@@ -16,8 +16,8 @@ import pytest
 
 import kerasft as kft
 from kerasft import export as exporting
-from kerasft.export import TEXT_OPERATIONS, Replay, check_operations, operations
-from kerasft.model import FORMAT, FineTunedModel, load, zip_export
+from kerasft.export import TEXT_OPERATIONS, Replay, check_operations, operations, zip_export
+from kerasft.model import FORMAT, FineTunedModel, load
 from kerasft.recipe import RunConfig
 from kerasft.run import start
 from tests.conftest import BAD, GOOD, write_reviews
@@ -189,7 +189,7 @@ def test_a_fresh_process_answers_alike_and_needs_nothing_of_ours(
     rows = [{"text": text} for text in TEXTS * 5]
     outcome = model.replay(exported, rows, most=40)
     assert outcome.passed
-    assert outcome.rows == outcome.equal_labels == 40  # more than the process answers at once
+    assert outcome.rows == outcome.equal_rows == 40  # more than the process answers at once
     assert written[0]["foreign_modules"] == []
 
 
@@ -209,14 +209,14 @@ def test_a_replay_passes_only_when_labels_and_probabilities_agree() -> None:
     assert Replay(10, 10, 1e-6).passed
     assert not Replay(10, 9, 0.0).passed
     assert not Replay(10, 10, 1e-4).passed
-    assert str(Replay(1000, 999, 0.25)) == "999 of 1,000 labels equal, largest difference of a probability 2.5e-01"
+    assert str(Replay(1000, 999, 0.25)) == "999 of 1,000 answers equal, largest difference of a number 2.5e-01"
 
 
 def test_a_folder_that_does_not_load_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "not_loadable.py").write_text("import sys\nsys.exit('line one\\nno such model')\n")
     monkeypatch.setattr(exporting.replay_script, "__file__", str(tmp_path / "not_loadable.py"))
     with pytest.raises(kft.ExportError, match="does not load in a fresh process:\nline one\nno such model") as error:
-        exporting.replay(tmp_path / "1", ["a"], None, ["x"], np.ones((1, 1)))
+        exporting.replay(tmp_path / "1", {"text": ["a"]}, [{"label": "x"}])
     assert str(tmp_path / "1") in str(error.value)
 
 
@@ -252,7 +252,7 @@ def test_saved_and_loaded_it_answers_the_same(model: FineTunedModel, tmp_path: P
     assert sorted(path.name for path in folder.iterdir()) == ["model.safetensors", "run.json", "tokenizer"]
     loaded = load(str(folder))
     assert loaded.folder == folder
-    assert (loaded.labels, loaded.columns, loaded.majority) == (model.labels, model.columns, model.majority)
+    assert (loaded.learned, loaded.columns) == (model.learned, model.columns)
     one, other = loaded.predict(TEXTS), model.predict(TEXTS)
     assert [answer.label for answer in one] == [answer.label for answer in other]
     np.testing.assert_allclose([answer.score for answer in one], [answer.score for answer in other], rtol=1e-6)
@@ -414,7 +414,7 @@ def test_a_files_rows_are_answered_beside_their_own_columns(
 ) -> None:
     texts = ["a good film", "", "awful, dull\nbook", "   ", '"quoted" 漢字']
     source = write_csv(tmp_path / "in.csv", ["id", "text", "note"], *([str(i), t, f"n{i}, x"] for i, t in enumerate(texts)))
-    monkeypatch.setattr("kerasft.model._STREAM", 2)
+    monkeypatch.setattr("kerasft.bulk._STREAM", 2)
     told: list[int] = []
     out = tmp_path / "out.csv"
     assert model.predict_file(source, out, progress=told.append) == 5

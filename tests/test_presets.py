@@ -449,7 +449,7 @@ PLAIN = ["a good film", "the book was very dull, and it is not fine.", "Great!",
 def lengths(folder: Path, texts: list[str]) -> list[int]:
     """Tokens of each text as the model's own tokenizer counts them, special tokens not counted."""
     framer = load_framer(folder, 512)
-    full = framer.frame([text.encode() for text in texts], None)[3]
+    full = framer.frame([text.encode() for text in texts], None).full_lengths
     return (full - len(framer.start) - len(framer.end)).tolist()
 
 

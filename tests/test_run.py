@@ -205,8 +205,8 @@ def test_a_plain_keras_model_saves_and_loads_as_keras_files_do(presets: dict[str
     data = kft.load_data(str(reviews))
     task = kft.TextClassification()
     for family in ("bert", "gpt2"):
-        model = kft.build(presets[family], task, labels=data.labels)
-        train = kft.batches(data["train"], presets[family], task, labels=data.labels, batch_size=8)
+        model = kft.build(presets[family], task, learned=task.learn(data["train"]))
+        train = kft.batches(data["train"], presets[family], task, learned=task.learn(data["train"]), batch_size=8)
         model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
         history = model.fit(train, epochs=2, verbose=0, shuffle=False)
         assert len(history.history["loss"]) == 2

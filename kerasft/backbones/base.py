@@ -27,6 +27,7 @@ class Parts:
         embeddings_dropout: Dropout after the embeddings.
         final_norm: Normalisation after the last block (GPT-2), or None.
         pooler: Dense layer on the first token (BERT), or None.
+        lm_head: What BERT's pre-trained masked-LM head does before the tied embedding, or None; the task's to train.
         inference: True runs all parts as at inference (no dropout), also while training.
     """
 
@@ -38,6 +39,7 @@ class Parts:
     embeddings_dropout: Any = None
     final_norm: Any = None
     pooler: Any = None
+    lm_head: Any = None
     inference: bool = False
 
     def layers(self) -> Iterator[Any]:
@@ -56,12 +58,16 @@ class Encoder:
         sequence: (B, L, H) one vector a token.
         pooled: (B, H) one vector a text the family was pre-trained to give, or None.
         hidden_dim: H.
+        parts: The tuned parts it is wired of.
+        embedded: (B, L, H) token embeddings, before positions are added: where attributions are measured.
     """
 
     inputs: dict[str, Any]
     sequence: Any
     pooled: Any
     hidden_dim: int
+    parts: Parts
+    embedded: Any
 
 
 @dataclass
@@ -73,12 +79,14 @@ class Backbone:
         model: The KerasHub backbone that owns the layers.
         tokenizer: KerasHub tokenizer.
         config: All that is needed to build `model` again without its weights.
+        lm_head: Weights of the pre-trained masked-LM head by name, if the checkpoint has one; see `layers.language`.
     """
 
     family: Family
     model: Any
     tokenizer: Any
     config: dict[str, Any] = field(default_factory=dict)
+    lm_head: dict[str, Any] = field(default_factory=dict)
 
     @property
     def max_length(self) -> int:
@@ -129,6 +137,34 @@ class Family(ABC):
     @abstractmethod
     def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
         """Ids that begin a text, ids that end each segment, and the padding id."""
+
+    @abstractmethod
+    def unknown_id(self, tokenizer: Any) -> int:
+        """Id of a word that has no sub-word, such as an empty one."""
+
+    def mask_id(self, tokenizer: Any) -> int | None:
+        """Id of the gap of a masked language model, or None."""
+        return None
+
+    @abstractmethod
+    def piece_lengths(self, tokenizer: Any) -> list[int]:
+        """How long the text of each id is: in characters of the normalised text, or in bytes for a byte-level
+        vocabulary; 0 for special ids.
+        """
+
+    @abstractmethod
+    def show_piece(self, tokenizer: Any, number: int) -> tuple[str, bool]:
+        """The text of an id for people, and whether it begins a word."""
+
+    def step(self, parts: Parts, token_ids: Any, cache: Any, place: Any) -> tuple[Any, Any]:
+        """Logits (B, S, V) of ids (B, S) that stand at `place`, with a key-value cache (B, layers, 2, T, heads, head
+        size); only of families that read from left to right.
+        """
+        raise NotImplementedError(f"{self.title} does not generate text")
+
+    def piece_texts(self, tokenizer: Any) -> list[bytes]:
+        """The bytes each id stands for; only of families that generate."""
+        raise NotImplementedError(f"{self.title} does not generate text")
 
 
 def get_family(name: str) -> Family:

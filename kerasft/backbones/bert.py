@@ -28,7 +28,8 @@ class Bert(Family):
         from kerasft.backbones import loading
 
         model, config = loading.load_weights(keras_hub.models.BertBackbone, folder, dtype=dtype, dropout=dropout)
-        return Backbone(self, model, self.load_tokenizer(folder), config)
+        head = loading.masked_lm_head(folder)
+        return Backbone(self, model, self.load_tokenizer(folder), {**config, "lm_head": bool(head)}, head)
 
     def load_tokenizer(self, folder: Path) -> Any:
         import keras_hub
@@ -74,6 +75,7 @@ class Bert(Family):
             embeddings_dropout=model.embeddings_dropout,
             blocks=list(model.transformer_layers),
             pooler=model.pooled_dense,
+            lm_head=_lm_head(backbone),
         )
 
     def wire(self, parts: Parts, backbone: Backbone) -> Encoder:
@@ -82,14 +84,47 @@ class Bert(Family):
         names = ("token_ids", "segment_ids", "padding_mask")
         inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
         mode = {"training": False} if parts.inference else {}
-        tokens = parts.token_embedding(inputs["token_ids"])  # (B, L, H)
+        # A layer of its own, so that the graph can be cut here: the embedding itself may be used again by a tied head.
+        tokens = keras.layers.Identity(name="embedded")(parts.token_embedding(inputs["token_ids"]))  # (B, L, H)
         x = tokens + parts.position_embedding(tokens) + parts.segment_embedding(inputs["segment_ids"])
         x = parts.embeddings_dropout(parts.embeddings_norm(x), **mode)
         for block in parts.blocks:
             x = block(x, padding_mask=inputs["padding_mask"], **mode)
         pooled = parts.pooler(x[:, 0, :])  # (B, H)
-        return Encoder(inputs, x, pooled, backbone.model.hidden_dim)
+        return Encoder(inputs, x, pooled, backbone.model.hidden_dim, parts, tokens)
 
     def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
         pieces = tokenizer.wordpiece
         return [pieces.cls_token_id], [pieces.sep_token_id], pieces.pad_token_id
+
+    def mask_id(self, tokenizer: Any) -> int:
+        return int(tokenizer.wordpiece.mask_token_id)
+
+    def unknown_id(self, tokenizer: Any) -> int:
+        return int(tokenizer.wordpiece.token_to_id("[UNK]"))
+
+    def show_piece(self, tokenizer: Any, number: int) -> tuple[str, bool]:
+        piece = tokenizer.wordpiece.id_to_token(number)
+        return piece.removeprefix("##"), not piece.startswith("##")
+
+    def piece_lengths(self, tokenizer: Any) -> list[int]:
+        special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+        pieces = tokenizer.wordpiece.get_vocabulary()
+        return [0 if piece in special else len(piece.removeprefix("##")) for piece in pieces]
+
+
+def _lm_head(backbone: Backbone) -> Any:
+    """The pre-trained head's transform as a layer, with its weights if they are at hand; None where there is none."""
+    from kerasft.layers.language import MaskedLMTransform
+
+    if not backbone.config.get("lm_head"):
+        return None
+    numerics = backbone.config.get("numerics", {})
+    approximate = numerics.get("activation", "gelu") != "gelu"
+    head = MaskedLMTransform(epsilon=numerics.get("epsilon", 1e-12), approximate=approximate, name="lm_head")
+    head.build((None, backbone.model.hidden_dim))
+    if backbone.lm_head:
+        names = ("dense.weight", "dense.bias", "LayerNorm.weight", "LayerNorm.bias")
+        values = [backbone.lm_head[name] for name in names]
+        head.set_weights([values[0].T, *values[1:]])
+    return head

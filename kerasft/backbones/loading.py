@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 from keras_hub.src.utils.keras_utils import gelu_approximate
+from safetensors import safe_open
 
 from kerasft.backbones.base import Backbone, family_of
 from kerasft.backbones.tokenization import Framer
@@ -118,10 +119,19 @@ def set_numerics(model: Any, numerics: dict[str, Any], where: str) -> None:
 
 def rebuild_model(kerashub_class: Any, config: dict[str, Any], *, dtype: str) -> Any:
     """A backbone of the saved sizes and numerics, with random weights."""
-    sizes = {key: value for key, value in config.items() if key != "numerics"}
+    sizes = {key: value for key, value in config.items() if key not in ("numerics", "lm_head")}
     model = kerashub_class(**sizes, dtype=dtype)
     set_numerics(model, config.get("numerics", {}), "run.json")
     return model
+
+
+def masked_lm_head(folder: Path) -> dict[str, Any]:
+    """The transform of a Hugging Face checkpoint's masked-LM head by short names; empty where there is none."""
+    path, prefix = folder / "model.safetensors", "cls.predictions.transform."
+    if not path.exists():
+        return {}
+    with safe_open(path, framework="numpy") as file:
+        return {name.removeprefix(prefix): file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
 
 
 def load_framer(folder: Path, max_length: int) -> Framer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kerasft.data.cells import first_cells, holds_lists, holds_spans, holds_tokens
 from kerasft.errors import DataError, name_values
 
 TEXT_NAMES = frozenset(
@@ -41,6 +42,17 @@ TEXT_NAMES = frozenset(
     ]
 )
 PAIR_NAMES = frozenset(["sentence2", "question2", "hypothesis", "text_pair", "text_b", "text2", "sentence_b", "second_text"])
+TOKEN_NAMES = ("tokens", "words")
+TAG_NAMES = ("tags", "ner_tags", "labels", "label", "ner", "pos_tags", "upos", "pos", "chunk_tags", "tag")
+PROMPTS = (
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("instruction", "response"),
+    ("instruction", "output"),
+    ("input", "output"),
+    ("question", "answer"),
+)
+TEXT_PAIRS = (("anchor", "positive"), ("query", "passage"), ("query", "document"))
 LABEL_NAMES = frozenset(
     [
         "label",
@@ -65,8 +77,15 @@ LABEL_NAMES = frozenset(
         "klasse",
         "kategorie",
         "is_duplicate",
+        "similarity",
+        "similarity_score",
+        "relatedness",
+        "relatedness_score",
+        "gold_label",
     ]
 )
+SPAN_NAMES = frozenset(["entities", "spans", "annotations"])
+NO_LABEL_NAMES = frozenset(["id", "file", "source_file", "filename", "file_name", "path", "title", "url"])
 SPLIT_NAMES = frozenset(["split", "fold", "partition", "subset"])
 SPLIT_ALIASES = {
     "train": "train",
@@ -132,20 +151,70 @@ def find_columns(
         raise DataError(f"One column cannot have two roles. Received: {given}.", where=source)
     free = [name for name in names if name not in given.values()]
     split = split or _split_column(table, free)
-    free = [name for name in free if name != split]
-    label = label or _by_name(free, LABEL_NAMES)
-    free = [name for name in free if name != label]
-    text_pair = text_pair or (_by_name(free, PAIR_NAMES) if text is None else None)
-    free = [name for name in free if name != text_pair]
-    text = text or _by_name(free, TEXT_NAMES) or _longest(table, free)
-    free = [name for name in free if name != text]
-    label = label or _few_values(table, free)
+    usual = _by_pattern(table, [name for name in names if name != split], text, text_pair, label)
+    if usual:
+        text, text_pair, label = usual
+    else:
+        free = [name for name in free if name != split]
+        label = label or _by_name(free, LABEL_NAMES) or _spans(table, free)
+        free = [name for name in free if name != label]
+        text_pair = text_pair or (_by_name(free, PAIR_NAMES) if text is None else None)
+        free = [name for name in free if name != text_pair]
+        text = text or _by_name(free, TEXT_NAMES) or _longest(table, free)
+        free = [name for name in free if name != text]
+        label = label or _few_values(table, free)
     listing = f"The columns are: {name_values(names, most=20)}."
     if text is None:
         raise DataError("No column looks like a text. " + listing, where=source, hint="Name it: text='...'.")
     if label is None and need_label:
         raise DataError("No column looks like a label. " + listing, where=source, hint="Name it: label='...'.")
     return Columns(text, text_pair, label, split)
+
+
+def plain_name(name: str) -> str:
+    """A column's name as the lists of usual names have it: lower case, `_` for spaces and hyphens."""
+    return name.lower().replace(" ", "_").replace("-", "_")
+
+
+def _by_pattern(
+    table: pa.Table, names: Sequence[str], text: str | None, text_pair: str | None, label: str | None
+) -> tuple[str, str | None, str | None] | None:
+    """Text, second text and label where columns of usual names stand together; None when what was said does not fit."""
+    known = {plain_name(name): name for name in reversed(names) if f"{name} (2)" not in names}
+
+    def lists(name: str) -> bool:
+        return holds_tokens(first_cells(table[known[name]]))
+
+    classed = label or _by_name(list(known.values()), LABEL_NAMES)
+    token = next((known[name] for name in TOKEN_NAMES if name in known and known[name] != label and lists(name)), None)
+    if token and text in (None, token) and text_pair is None:
+        tag = label or next((known[name] for name in TAG_NAMES if name in known and known[name] != token and lists(name)), None)
+        if tag and holds_tokens(first_cells(table[tag])):
+            return token, None, tag
+        if not classed and (text == token or not TEXT_NAMES & set(known)):
+            return token, None, None
+    question, context, answers = (known.get(name) for name in ("question", "context", "answers"))
+    if question and context and text in (None, question) and text_pair in (None, context) and label not in (question, context):
+        found = classed or answers or known.get("answer")
+        if text is None or text_pair or found == answers:
+            return question, context, found
+    for one, other in (*PROMPTS, *TEXT_PAIRS):
+        first, second = known.get(one), known.get(other)
+        if not first or not second or text not in (None, first) or label == first:
+            continue
+        if (one, other) in PROMPTS and text_pair is None and not context and classed in (None, second):
+            return first, None, second
+        if (one, other) in TEXT_PAIRS and text is None and text_pair in (None, second) and label != second:
+            return first, second, classed
+    return None
+
+
+def _spans(table: pa.Table, names: Sequence[str]) -> str | None:
+    """A column of a usual name that holds marked parts of the text."""
+    name = _by_name(names, SPAN_NAMES)
+    # Texts without any marked part may come first: of such a name, empty lists are enough.
+    cells = [cell for cell in first_cells(table[name]) if cell.strip() != "[]"] if name else []
+    return name if name is not None and (holds_spans(cells) or (not cells and holds_lists(first_cells(table[name])))) else None
 
 
 def _check_present(name: str, names: Sequence[str], role: str, source: str) -> None:
@@ -160,7 +229,7 @@ def _check_present(name: str, names: Sequence[str], role: str, source: str) -> N
 def _by_name(names: Sequence[str], known: frozenset[str]) -> str | None:
     """The first column of a known name; one that is there twice is not clear and so not taken."""
     for name in names:
-        if name.lower().replace(" ", "_").replace("-", "_") in known and f"{name} (2)" not in names:
+        if plain_name(name) in known and f"{name} (2)" not in names:
             return name
     return None
 
@@ -189,6 +258,8 @@ def _few_values(table: pa.Table, names: Sequence[str]) -> str | None:
     """The one column with few different values for its rows; None when there is none or more than one."""
     found = []
     for name in names:
+        if plain_name(name) in NO_LABEL_NAMES:
+            continue  # few values, but they say where a row is from
         column = table[name].slice(0, _SAMPLE).drop_null()
         distinct = len(pc.unique(column))
         if distinct and distinct <= max(2, min(50, len(column) // 3)):

@@ -17,7 +17,7 @@ from kerasft.data.table import Note, Table, TableBuilder, unique_names
 from kerasft.data.text_files import detect_encoding, encoding_notes, open_text
 from kerasft.errors import ConfigError, DataError, name_rows
 
-_DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_RECORDS = 200
 _LARGEST_CELL = 64 << 20  # characters
 _NUMBER = re.compile(r"[-+]?[\d.,]+%?")
@@ -34,7 +34,8 @@ class Layout:
     names: tuple[str, ...]
 
 
-def _parse(lines: Iterable[str], delimiter: str, *, strict: bool = False) -> Iterator[list[str]]:
+def parse(lines: Iterable[str], delimiter: str, *, strict: bool = False) -> Iterator[list[str]]:
+    """The records of lines of CSV."""
     csv.field_size_limit(_LARGEST_CELL)  # a setting of the whole module: made wherever it matters, lest another undo it
     return csv.reader(lines, delimiter=delimiter, strict=strict)
 
@@ -61,7 +62,7 @@ class _Records:
     def __iter__(self) -> Iterator[tuple[int, list[str], int]]:
         number, last = 0, [""]
         try:
-            for record in _parse(self._lines(), self._delimiter):
+            for record in parse(self._lines(), self._delimiter):
                 number += 1
                 last, self._raw = self._raw, []
                 if self._whole and len(last) > 1:
@@ -82,7 +83,7 @@ class _Records:
         """
         spaces = re.compile(f'" +(?={re.escape(self._delimiter)}|[\\r\\n]|$)')  # after a closing quote they do no harm
         try:
-            list(_parse([spaces.sub('"', line) for line in raw], self._delimiter, strict=True))
+            list(parse([spaces.sub('"', line) for line in raw], self._delimiter, strict=True))
         except csv.Error as error:
             if len(raw) > 1 or "unexpected end of data" in str(error):
                 what = "1 line was" if len(raw) == 1 else f"{len(raw):,} lines were"
@@ -145,9 +146,9 @@ def find_layout(file: TextIO, path: Path, *, delimiter: str | None = None, heade
 def _find_delimiter(lines: list[str]) -> str:
     """The delimiter under which most records have the same number of cells, more than one."""
     best, best_score = ",", 0.0
-    for delimiter in _DELIMITERS:
+    for delimiter in DELIMITERS:
         try:
-            widths = [len(record) for record in _parse(lines, delimiter) if any(c.strip() for c in record)]
+            widths = [len(record) for record in parse(lines, delimiter) if any(c.strip() for c in record)]
         except csv.Error:
             continue
         usual, count = Counter(widths).most_common(1)[0] if widths else (1, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,9 +13,13 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kerasft.config import Options, option
-from kerasft.data.columns import SPLIT_ALIASES, Columns, find_columns
-from kerasft.data.readers import as_path, load_hub_dataset, read_table, split_files
-from kerasft.data.splitting import stratified_split, text_key
+from kerasft.data.cells import first_cells, holds_answers, holds_spans, holds_tokens, trimmed
+from kerasft.data.columns import LABEL_NAMES, SPLIT_ALIASES, Columns, find_columns, plain_name
+from kerasft.data.label_columns import NAME as LABELS
+from kerasft.data.label_columns import columns_of_0_and_1, join_labels, named_columns
+from kerasft.data.readers import read_table
+from kerasft.data.sources import read_splits
+from kerasft.data.splitting import merged_strata, stratified_split, text_key
 from kerasft.data.table import CHUNK, Note, Table
 from kerasft.errors import DataError, name_rows, name_values
 
@@ -25,19 +28,34 @@ from kerasft.errors import DataError, name_rows, name_values
 class DataConfig(Options):
     """Where the rows are, what their columns mean and how they are split."""
 
-    path: str | None = option(None, "File (CSV, TSV, JSONL, Parquet, plain or .gz), folder of split files, or hub name.")
+    path: str | None = option(
+        None,
+        "File (CSV, TSV, JSONL, JSON, SQuAD, Parquet, CoNLL, CoNLL-U or plain text; as it is or .gz), pattern of files "
+        "(notes/*.txt), folder of split files, or hub name.",
+    )
     text: str | None = option(None, "Column of the text; found by name and content when not given.")
     text_pair: str | None = option(None, "Column of the second text, for pairs; taken by itself only under a usual name.")
-    label: str | None = option(None, "Column of the label; found by name and content when not given.")
+    label: str | None = option(
+        None, "Column of the label; found by name and content when not given. Several columns of 0 and 1: joy,anger,fear."
+    )
     split: str | None = option(None, "Column that says train, validation or test in each row.", advanced=True)
     validation: float = option(0.1, "Share of the training rows set aside for validation when none is given.", low=0, high=0.9)
     test: float = option(0.0, "Share of the training rows set aside for a final test when none is given.", low=0, high=0.9)
     validation_path: str | None = option(None, "File of the validation rows.", advanced=True)
     test_path: str | None = option(None, "File of the test rows.", advanced=True)
     split_seed: int = option(0, "Seed of the random split; same seed, same split.", low=0, advanced=True)
+    per_label: int | None = option(
+        None, "Keep only so many training rows of each label (few-shot), drawn by split_seed.", low=1, none="off", advanced=True
+    )
     delimiter: str | None = option(None, "Delimiter of a CSV file; found by looking when not given.", advanced=True)
     encoding: str | None = option(None, "Encoding of text files; found by looking when not given.", advanced=True)
     header: bool | None = option(None, "Whether the first row of a CSV names the columns; found by looking.", advanced=True)
+    tag_column: int | None = option(
+        None, "Column of the tags in a CoNLL file, counted from 1; UPOS or the last when not given.", low=1, advanced=True
+    )
+    sentence: str | None = option(
+        None, "Column that names the sentence, in tables of one token a row; found by name when not given.", advanced=True
+    )
 
     def cross_faults(self) -> Iterator[str]:
         if self.validation + self.test >= 1:
@@ -74,17 +92,25 @@ class Split:
             part = replace(self, table=_slice(self.table, start, size))
             yield part.cells("text"), part.cells("text_pair"), part.cells("label")
 
+    @property
+    def has_tokens(self) -> bool:
+        """True when the texts are lists of tokens."""
+        return holds_tokens(first_cells(self.table.columns[self.columns.text]))
+
     def take(self, indices: np.ndarray) -> Split:
         """The rows at `indices`, in that order."""
         return replace(self, table=self.table.take(indices))
 
     def usable(self, *, need_label: bool = True) -> tuple[Split, list[Note]]:
-        """The rows that can be learned from, and what was left out: empty texts, missing labels."""
+        """The rows that can be learned from, and what was left out: empty texts (or lists of tokens), missing labels."""
         table = self.table.columns
-        filled = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(table[self.columns.text]), ""), False)
+        texts = trimmed(table[self.columns.text])
+        filled = pc.not_equal(texts, "")
+        if self.has_tokens:
+            filled = pc.and_(filled, pc.invert(pc.match_substring_regex(texts, r"^\[\s*\]$")))
         masks = [("empty_text", "empty text", filled.to_numpy(zero_copy_only=False))]
         if need_label and self.columns.label:
-            labelled = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(table[self.columns.label]), ""), False)
+            labelled = pc.not_equal(trimmed(table[self.columns.label]), "")
             masks.append(("missing_label", "no label", labelled.to_numpy(zero_copy_only=False)))
         keep = np.ones(len(self), dtype=bool)
         notes = []
@@ -172,13 +198,14 @@ def label_names(split: Split) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (values[name], name)))
 
 
-def load_data(source: Any = None, config: DataConfig | None = None, *, need_label: bool = True, **options: Any) -> Dataset:
-    """Load labelled texts.
+def load_data(source: Any = None, config: DataConfig | None = None, *, need_label: bool = False, **options: Any) -> Dataset:
+    """Load texts, with or without labels, for any task.
 
     Args:
-        source: A file (CSV, TSV, JSONL, Parquet; plain or gzip), a folder of `train`/`validation`/`test` files, the
-            name of a data set on the hub, a DataFrame, a `datasets.Dataset`, a list of dictionaries, or a
-            dictionary of split name to any of these.
+        source: A file (CSV, TSV, JSONL, JSON, SQuAD, Parquet, CoNLL, plain text; as it is or gzip), a pattern such as
+            `notes/*.txt` or a list of paths, a folder of `train`/`validation`/`test` files, the name of a data set on
+            the hub, a DataFrame, a `datasets.Dataset`, a list of dictionaries, or a dictionary of split name to any
+            of these.
         config: All options at once; `options` override it.
         need_label: Fail when there is no label column.
         **options: The options of `DataConfig`: `text`, `label`, `validation`, ...
@@ -198,10 +225,7 @@ def load_data(source: Any = None, config: DataConfig | None = None, *, need_labe
     config = DataConfig.from_dict(values)
     if source is None:
         raise DataError("No data were given.", hint="Give a file, a folder, or a DataFrame.")
-    tables = _read_splits(source, config)
-    first = next(iter(tables.values()))
-    wanted = {"text": config.text, "text_pair": config.text_pair, "label": config.label, "split": config.split}
-    columns = find_columns(first.columns, first.source, need_label=need_label, **wanted)
+    tables, columns = _read_and_map(source, config, need_label)
     if columns.split:
         tables = _by_column(tables, columns.split)
     for table in tables.values():
@@ -213,42 +237,55 @@ def load_data(source: Any = None, config: DataConfig | None = None, *, need_labe
     splits = {name: Split(name, table, columns) for name, table in tables.items()}
     if "train" in splits:
         splits = _set_aside(splits, config)
+        if config.per_label and columns.label:
+            splits["train"] = _few(splits["train"], config.per_label, config.split_seed)
+    if config.path is None:
+        config = _as_read(config, columns)
     return Dataset({name: splits[name] for name in ("train", "validation", "test") if name in splits}, columns, config)
 
 
-def _read_splits(source: Any, config: DataConfig) -> dict[str, Table]:
-    parts: Mapping[str, Any]
-    if isinstance(source, str | Path):
-        path = as_path(source)
-        if os.path.isdir(path):  # unlike Path.is_dir, False also for what cannot be a name
-            parts = split_files(path)
-        elif not os.path.exists(path) and _looks_like_hub_name(str(source)):
-            parts = load_hub_dataset(str(source))
-        else:
-            parts = {"train": path}
-    else:
-        parts = source if isinstance(source, Mapping) else {"train": source}
-    known: dict[str, Any] = {}
-    for given, part in parts.items():
-        name = SPLIT_ALIASES.get(str(given).lower())
-        if name in known:
-            raise DataError(f"Two of the splits are for {name}: {name_values(parts)}.", hint="Give one for each purpose.")
-        if name is not None:  # a hub data set may have splits such as `unsupervised`
-            known[name] = part
-    for name, extra in (("validation", config.validation_path), ("test", config.test_path)):
-        if extra:
-            known[name] = extra
-    if not known:
-        raise DataError(f"None of the splits is for training, validation or test: {name_values(parts)}.")
-    return {
-        name: read_table(part, delimiter=config.delimiter, encoding=config.encoding, header=config.header)
-        for name, part in known.items()
-    }
+def _read_and_map(source: Any, config: DataConfig, need_label: bool) -> tuple[dict[str, Table], Columns]:
+    """The tables of all splits, and the roles of their columns, which are those of the first."""
+
+    def read(part: Any) -> Table:
+        csv = {"delimiter": config.delimiter, "encoding": config.encoding, "header": config.header}
+        said = {"tag_column": config.tag_column, "sentence": config.sentence, "text": config.text, "label": config.label}
+        return read_table(part, **csv, **said)  # type: ignore[arg-type]
+
+    tables = read_splits(source, {"validation": config.validation_path, "test": config.test_path}, read)
+    first = next(iter(tables.values()))
+    wanted = {"text": config.text, "text_pair": config.text_pair, "label": config.label, "split": config.split}
+    wanted = {role: first.renamed.get(name, name) if name else None for role, name in wanted.items()}
+    several = named_columns(wanted["label"], first)
+    if several:
+        overlap = [name for name in several if name in (wanted["text"], wanted["text_pair"])]
+        if overlap:
+            raise DataError(f"One column cannot have two roles. Received: {name_values(overlap)}.", where=first.source)
+        tables, wanted["label"] = join_labels(tables, several)
+    elif wanted["label"] is None:
+        columns = find_columns(first.columns, first.source, need_label=False, **wanted)
+        if plain_name(columns.label or "") not in LABEL_NAMES:
+            several = columns_of_0_and_1(first, but=(columns.text, columns.text_pair, columns.split))
+            if several and (columns.label is None or columns.label in several):
+                tables, wanted["label"] = join_labels(tables, several)
+    first = next(iter(tables.values()))
+    return tables, find_columns(first.columns, first.source, need_label=need_label, **wanted)
 
 
-def _looks_like_hub_name(text: str) -> bool:
-    parts = text.partition(":")[0].split("/")
-    return len(parts) == 2 and all(parts) and "." not in parts[0] and not Path(text).suffix and not os.path.exists(parts[0])
+def _as_read(config: DataConfig, columns: Columns) -> DataConfig:
+    """The options that find the same columns in the rows as they now are, for rows that are kept rather than read again."""
+    said = {role: getattr(columns, role) for role in ("text", "text_pair", "label") if getattr(config, role)}
+    return replace(config, sentence=None, **said)
+
+
+def _few(split: Split, per_label: int, seed: int) -> Split:
+    """At most so many rows of each label, drawn at random, in their order."""
+    by_label: dict[str | None, list[int]] = {}
+    for i, cell in enumerate(split.cells("label")):
+        by_label.setdefault(clean_label(cell), []).append(i)
+    rng = np.random.default_rng(seed)
+    kept = [rng.permutation(rows)[:per_label] for label, rows in by_label.items() if label is not None]
+    return split.take(np.sort(np.concatenate(kept))) if kept else split
 
 
 def _by_column(tables: Mapping[str, Table], column: str) -> dict[str, Table]:
@@ -287,20 +324,37 @@ def _set_aside(splits: dict[str, Split], config: DataConfig) -> dict[str, Split]
 
 
 def _groups(split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Group number (equal texts share one) and stratum number (the label) of each row."""
+    """Group number (equal texts share one) and stratum number (the label) of each row.
+
+    Questions are grouped by their context, so that no paragraph is on both sides. Tags and answers are no classes
+    to take equal shares of: they make one stratum.
+    """
+    name = split.columns.label
+    cells = first_cells(split.table.columns[name]) if name else []
+    answers = split.columns.text_pair is not None and holds_answers(cells)
+    one_stratum = answers or holds_spans(cells) or split.has_tokens
     keys: dict[bytes, int] = {}
     labels: dict[str | None, int] = {}
     groups: list[int] = []
     strata: list[int] = []
     for texts, pairs, values in split.batches():
         for text, pair, value in zip(texts, pairs, values, strict=True):
-            groups.append(keys.setdefault(text_key(text or "", pair), len(keys)))
-            strata.append(labels.setdefault(clean_label(value), len(labels)))
-    return np.asarray(groups), np.asarray(strata)
+            key = text_key(pair or "", None) if answers else text_key(text or "", pair)
+            groups.append(keys.setdefault(key, len(keys)))
+            strata.append(0 if one_stratum else labels.setdefault(clean_label(value), len(labels)))
+    return np.asarray(groups), np.asarray(strata) if one_stratum else merged_strata(np.asarray(strata), list(labels))
 
 
-def as_split(rows: Split | Dataset | Sequence[str] | Any, columns: Columns | None, *, need_label: bool) -> Split:
+def as_split(
+    rows: Split | Dataset | Sequence[str] | Any, columns: Columns | None, *, need_label: bool, labels: Sequence[str] = ()
+) -> Split:
     """Any rows as one split with the given roles: a split, a file, a DataFrame; used by `evaluate` and `predict`.
+
+    Args:
+        rows: A split, or anything `read_table` reads.
+        columns: The roles; None guesses them.
+        need_label: Fail when the label column is absent.
+        labels: The labels there are: where columns of 0 and 1 stand for a list of labels, the columns meant.
 
     Raises:
         DataError: A column with a role is absent; nothing is guessed in its place.
@@ -310,6 +364,11 @@ def as_split(rows: Split | Dataset | Sequence[str] | Any, columns: Columns | Non
     if isinstance(rows, Dataset):
         raise DataError("A data set has several splits; choose one.", hint="For example data['test'].")
     table = read_table(rows)
+    if need_label and columns and columns.label not in (None, *table.names) and str(columns.label).startswith(LABELS):
+        there = tuple(labels) if labels and set(labels) <= set(table.names) else ()
+        several = there or columns_of_0_and_1(table, but=(columns.text, columns.text_pair))
+        if several:
+            table = join_labels({"data": table}, several)[0]["data"]
     if columns is None:
         return Split("data", table, find_columns(table.columns, table.source, need_label=need_label))
     if len(table.names) == 1 and not need_label and columns.text_pair is None:

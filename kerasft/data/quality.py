@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from kerasft.data.cells import first_cells, holds_answers, holds_lists, holds_spans, numbers, parse_json
 from kerasft.data.dataset import Dataset, Split, clean_label
-from kerasft.data.splitting import normalise, text_key
+from kerasft.data.splitting import measured, normalise, text_key
+from kerasft.data.table import as_text
 from kerasft.errors import name_rows, name_values
 
 _SAMPLE = 20_000  # texts whose tokens are counted
@@ -130,14 +132,15 @@ def check_data(
     findings = [Finding(note.code, "note", note.message, rows=note.rows) for note in data.notes]
     counts: dict[str, dict[str, int]] = {}
     seen: dict[str, _Seen] = {}
+    kind = _label_kind(data.splits.get("train") or next(iter(data.splits.values())))
     for name, split in data.splits.items():
         findings += _left_out(split)
         seen[name] = _Seen(split)
-        findings += seen[name].findings()
-        if data.columns.label:
-            counts[name] = _label_counts(split)
+        findings += seen[name].findings(kind)
+        if kind not in ("none", "texts"):
+            counts[name] = _label_counts(split, kind)
     for name, counted in counts.items():
-        findings += _labels(counted, counts.get("train", {}), name)
+        findings += _labels(counted, counts.get("train", {}), name, kind)
     findings += _leaks(seen)
     lengths, cut = _lengths(data, max_length, count_tokens)
     findings += cut
@@ -178,12 +181,12 @@ class _Seen:
             self.again.append(row)
         self.first.setdefault(key, row)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self, kind: str) -> Iterator[Finding]:
         name = self.split.name
         if self.again:
             message = f"{len(self.again):,} rows of {name} repeat an earlier text."
             yield Finding("duplicate_texts", "warning", message, name, tuple(self.again), "Equal texts count several times.")
-        if self.contradictions:
+        if self.contradictions and kind != "texts":
             rows = tuple(sorted(row for under in self.contradictions.values() for row in under))
             message = f"{len(self.contradictions):,} texts of {name} stand under two labels."
             yield Finding("contradictory_labels", "warning", message, name, rows, "At most one of the labels is right.")
@@ -201,31 +204,50 @@ def _leaks(seen: dict[str, _Seen]) -> Iterator[Finding]:
             yield Finding("leak", severity, message, name, rows, f"Remove them from {name}.")
 
 
-def _label_counts(split: Split) -> dict[str, int]:
+def _label_kind(split: Split) -> str:
+    """What the label cells are: `none`, `classes`, `lists` of classes, `tags` of tokens or spans, or `texts` (and numbers)."""
+    if split.columns.label is None:
+        return "none"
+    column = split.table.columns[split.columns.label]
+    cells = first_cells(column)
+    if holds_spans(cells) or split.has_tokens:
+        return "tags"
+    if holds_lists(cells):
+        return "lists"
+    different = pc.unique(column).drop_null().to_pylist()
+    if holds_answers(cells) or (len(different) > 20 and len(different) > len(split) / 2):
+        return "texts"
+    return "texts" if len(different) > 20 and measured(numbers(different)) else "classes"
+
+
+def _label_counts(split: Split, kind: str) -> dict[str, int]:
     counted = pc.value_counts(split.table.columns[split.columns.label])
     totals: Counter[str] = Counter()
     for item in counted.to_pylist():
-        label = clean_label(item["values"])
-        if label is not None:
-            totals[label] += item["counts"]
+        cell = item["values"]
+        parts = (parse_json(cell, list) or []) if kind in ("lists", "tags") else [cell]
+        for part in parts:
+            label = clean_label(as_text(part.get("label") if isinstance(part, dict) else part))
+            if label is not None:
+                totals[label] += item["counts"]
     return dict(totals.most_common())
 
 
-def _labels(counts: dict[str, int], train: dict[str, int], name: str) -> Iterator[Finding]:
+def _labels(counts: dict[str, int], train: dict[str, int], name: str, kind: str) -> Iterator[Finding]:
     if name != "train":
         absent = [label for label in counts if train and label not in train]
         if absent:
             message = f"{len(absent)} labels of {name} are not in train: {name_values(absent)}."
             yield Finding("unseen_label", "problem", message, name, (), "Fix the spelling, or set drop_unknown.")
         return
-    if len(counts) < 2:
+    if len(counts) < 2 and kind == "classes":
         yield Finding("one_label", "problem", f"The training rows have {len(counts)} different labels.", name)
         return
     once = [label for label, count in counts.items() if count == 1]
     if once:
         message = f"{len(once)} labels occur only once: {name_values(once)}."
         yield Finding("rare_label", "warning", message, name, (), "Add examples, or merge them with another label.")
-    for first, second in _look_alikes(list(counts)):
+    for first, second in _look_alikes(list(counts)) if kind != "tags" else ():
         message = f"Labels {first!r} ({counts[first]:,} rows) and {second!r} ({counts[second]:,}) look alike."
         yield Finding("similar_labels", "warning", message, name, (), "If they mean the same, spell them the same.")
     missing = [label for label in counts if label.lower() in _MISSING_WORDS]
@@ -234,8 +256,8 @@ def _labels(counts: dict[str, int], train: dict[str, int], name: str) -> Iterato
         yield Finding(
             "missing_word", "warning", message, name, (), "They are learned as labels; empty the cells if they are none."
         )
-    largest, smallest = max(counts.values()), min(counts.values())
-    if largest >= 10 * smallest:
+    largest, smallest = max(counts.values(), default=0), min(counts.values(), default=0)
+    if largest >= 10 * smallest and kind == "classes":
         message = f"The most frequent label has {largest / smallest:.0f} times the rows of the rarest."
         yield Finding("imbalance", "warning", message, name, (), "Set class_weights='balanced' and look at macro F1.")
 
@@ -263,7 +285,10 @@ def _lengths(
     sampled = len(split) > _SAMPLE
     if sampled:
         split = split.take(np.sort(np.random.default_rng(0).choice(len(split), _SAMPLE, replace=False)))
-    texts = [" ".join(filter(None, both)) for both in zip(split.cells("text"), split.cells("text_pair"), strict=True)]
+    firsts = split.cells("text")
+    if split.has_tokens:
+        firsts = [" ".join(map(str, parse_json(cell, list) or [])) for cell in firsts]
+    texts = [" ".join(filter(None, both)) for both in zip(firsts, split.cells("text_pair"), strict=True)]
     filled = [i for i, text in enumerate(texts) if text.strip()]
     if not filled:
         return {}, []

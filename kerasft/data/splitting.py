@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
+
+from kerasft.data.cells import numbers
+
+_BINS = 10
 
 
 def normalise(text: str) -> str:
@@ -16,6 +21,31 @@ def text_key(text: str, pair: str | None) -> bytes:
     """Short key of a text or a pair, equal for texts that differ in case or white space only."""
     joined = normalise(text) + "\x1f" + normalise(pair or "")
     return hashlib.blake2b(joined.encode("utf-8", errors="surrogatepass"), digest_size=12).digest()
+
+
+def measured(values: Sequence[float] | None) -> bool:
+    """Whether labels are numbers that measure something rather than name a class: some are not whole."""
+    return values is not None and bool(np.isfinite(values).all()) and not all(value.is_integer() for value in values)
+
+
+def merged_strata(strata: np.ndarray, labels: Sequence[str | None]) -> np.ndarray:
+    """Strata to split by, where labels may be no classes: numbers by size, labels that hardly come back as one stratum.
+
+    Args:
+        strata: (rows,) int, the index in `labels` of each row's label.
+        labels: The different labels.
+
+    Returns:
+        (rows,) int.
+    """
+    mostly_unique = len(labels) > len(strata) / 2
+    values = numbers([label for label in labels if label is not None])
+    if values is not None and len(values) > 2 * _BINS and (measured(values) or (mostly_unique and np.isfinite(values).all())):
+        amounts = iter(values)
+        of_label = np.asarray([-np.inf if label is None else next(amounts) for label in labels])
+        edges = np.quantile(of_label[strata], np.linspace(0, 1, _BINS + 1)[1:-1], method="nearest")
+        return np.asarray(np.searchsorted(edges, of_label, side="right")[strata])
+    return np.zeros_like(strata) if mostly_unique else strata
 
 
 def stratified_split(groups: np.ndarray, strata: np.ndarray, fraction: float, seed: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,12 +42,14 @@ class Table:
             and blank lines counted, so that it is the row a spreadsheet shows.
         source: File name, or what the rows came from, for messages.
         notes: What the reader did that is worth knowing.
+        renamed: The column that now holds what a column of the source held: `{"Word": "tokens"}`.
     """
 
     columns: pa.Table
     rows: np.ndarray
     source: str
     notes: tuple[Note, ...] = field(default=())
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)

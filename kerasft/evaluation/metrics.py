@@ -15,6 +15,12 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
 
 
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Logits -> float64 probabilities, each by itself; large logits of either sign do not overflow."""
+    positive = np.exp(-np.abs(logits.astype(np.float64)))
+    return np.where(logits >= 0, 1 / (1 + positive), positive / (1 + positive))
+
+
 def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     """Mean negative log-likelihood in nats; rows whose target is -1 (unknown) are not counted."""
     known = targets >= 0
@@ -63,4 +69,12 @@ def bootstrap_interval(
     figures = [metric(targets[rows], predicted[rows]) for rows in draws]
     tail = (1 - confidence) / 2
     low, high = np.quantile(figures, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def mean_interval(values: np.ndarray, *, resamples: int = 500, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of a mean."""
+    rng = np.random.default_rng(seed)
+    means = [values[rng.integers(0, len(values), len(values))].mean() for _ in range(resamples)]
+    low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)

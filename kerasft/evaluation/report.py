@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
-from kerasft.evaluation import metrics
-
-_WORST = 25
-_INTERVAL_ROWS = 200_000  # beyond that the interval is narrower than anybody reads, and the bootstrap slow
+WORST = 25  # mistakes a report holds
 
 
 @dataclass(frozen=True)
@@ -28,7 +23,7 @@ class Mistake:
     text_pair: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Evaluation of one split.
 
@@ -36,13 +31,17 @@ class Report:
         split: Name of the split.
         source: File the rows came from.
         examples: Rows scored.
-        metrics: Figures by name, 0 to 1 except `loss` (nats).
+        metrics: Figures by name; see `docs/metrics.md` for what each means and its unit.
         intervals: 95 % bootstrap interval of the main figures.
-        baseline: The same figures for always answering the most frequent label of the training rows.
+        baseline: The same figures for an answer that needs no model, described by `baseline_is`.
+        baseline_is: What that answer is, such as "always the most frequent label".
         labels: Class names, in the order of the confusion matrix.
-        per_label: `precision`, `recall`, `f1`, `support` of each label.
-        confusion: (C, C) counts, rows are true labels, columns predictions.
-        worst: The surest mistakes, surest first.
+        per_label: `precision`, `recall`, `f1`, `support` of each label, and `threshold` where there is one.
+        confusion: (C, C) counts, rows are true labels, columns predictions; empty where a row has several labels.
+        worst: The gravest mistakes, gravest first.
+        points: Pairs of true and predicted number, at most a thousand, for a scatter plot.
+        curves: Points (recall, precision) by label.
+        groups: Figures of each group of rows, and `rows`, when the rows were divided by a column.
         notes: Rows left out or cut, with counts.
     """
 
@@ -50,24 +49,36 @@ class Report:
     source: str
     examples: int
     metrics: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    baseline: dict[str, float]
-    labels: list[str]
-    per_label: dict[str, dict[str, float]]
-    confusion: list[list[int]]
-    worst: list[Mistake]
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    baseline: dict[str, float] = field(default_factory=dict)
+    baseline_is: str = "always the most frequent label"
+    labels: list[str] = field(default_factory=list)
+    per_label: dict[str, dict[str, float]] = field(default_factory=dict)
+    confusion: list[list[int]] = field(default_factory=list)
+    worst: list[Mistake] = field(default_factory=list)
+    points: list[tuple[float, float]] = field(default_factory=list)
+    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    groups: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values; a figure that has no value (nan) is left out."""
+        plain = asdict(self)
+        plain["metrics"] = {name: value for name, value in self.metrics.items() if not math.isnan(value)}
+        plain["groups"] = {
+            group: {name: value for name, value in figures.items() if not math.isnan(value)}
+            for group, figures in self.groups.items()
+        }
+        return plain
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Report:
         """The report `to_dict` described."""
         worst = [Mistake(**mistake) for mistake in values["worst"]]
         intervals = {name: (low, high) for name, (low, high) in values["intervals"].items()}
-        return cls(**{**values, "worst": worst, "intervals": intervals})
+        points = [(gold, found) for gold, found in values.get("points", [])]
+        curves = {label: [(r, p) for r, p in curve] for label, curve in values.get("curves", {}).items()}
+        return cls(**{**values, "worst": worst, "intervals": intervals, "points": points, "curves": curves})
 
     def __str__(self) -> str:
         return self.to_markdown()
@@ -75,109 +86,63 @@ class Report:
     def to_markdown(self) -> str:
         """The report as Markdown tables."""
         lines = [f"## {self.split}: {self.examples:,} rows of {self.source}", ""]
-        lines += ["| figure | model | 95 % interval | always the most frequent label |", "|---|---|---|---|"]
+        lines += [f"| figure | model | 95 % interval | {self.baseline_is} |", "|---|---|---|---|"]
         for name, value in self.metrics.items():
+            if math.isnan(value):
+                continue
             low_high = self.intervals.get(name)
             interval = f"{low_high[0]:.3f} to {low_high[1]:.3f}" if low_high else ""
             base = f"{self.baseline[name]:.3f}" if name in self.baseline else ""
             lines.append(f"| {name} | {value:.3f} | {interval} | {base} |")
-        lines += ["", "| label | precision | recall | F1 | rows |", "|---|---|---|---|---|"]
-        for label, figures in self.per_label.items():
-            cells = " | ".join(f"{figures[name]:.3f}" for name in ("precision", "recall", "f1"))
-            lines.append(f"| {_cell(label)} | {cells} | {int(figures['support']):,} |")
-        if len(self.labels) <= 30:
-            lines += ["", "Rows are true labels, columns predictions:", ""]
-            lines.append("| | " + " | ".join(_cell(label) for label in self.labels) + " |")
-            lines.append("|---" * (len(self.labels) + 1) + "|")
-            for label, counts in zip(self.labels, self.confusion, strict=True):
-                lines.append(f"| **{_cell(label)}** | " + " | ".join(f"{count:,}" for count in counts) + " |")
-        if self.worst:
-            lines += ["", "The surest mistakes (a wrong label in the data is often among them):", ""]
-            lines += ["| row | label | predicted | score | text |", "|---|---|---|---|---|"]
-            for m in self.worst[:10]:
-                text = _cell(m.text if m.text_pair is None else f"{m.text} / {m.text_pair}", most=160)
-                lines.append(f"| {m.row} | {_cell(m.label)} | {_cell(m.predicted)} | {m.score:.2f} | {text} |")
+        lines += self._group_lines() + self._label_lines() + self._confusion_lines() + self._worst_lines()
         if self.notes:
             lines += ["", *(f"- {note}" for note in self.notes)]
         return "\n".join(lines) + "\n"
+
+    def _group_lines(self) -> list[str]:
+        if not self.groups:
+            return []
+        names = [name for name in next(iter(self.groups.values())) if name != "rows"]
+        lines = ["", "| group | rows | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+        for group, figures in self.groups.items():
+            cells = " | ".join(f"{figures[name]:.3f}" if name in figures else "" for name in names)
+            lines.append(f"| {_cell(group)} | {int(figures['rows']):,} | {cells} |")
+        return lines
+
+    def _label_lines(self) -> list[str]:
+        if not self.per_label:
+            return []
+        names = [name for name in next(iter(self.per_label.values())) if name != "support"]
+        lines = ["", "| label | " + " | ".join(names) + " | rows |", "|---" * (len(names) + 2) + "|"]
+        for label, figures in self.per_label.items():
+            cells = " | ".join(f"{figures[name]:.3f}" for name in names)
+            lines.append(f"| {_cell(label)} | {cells} | {int(figures['support']):,} |")
+        return lines
+
+    def _confusion_lines(self) -> list[str]:
+        if not self.confusion or len(self.labels) > 30:
+            return []
+        lines = ["", "Rows are true labels, columns predictions:", ""]
+        lines.append("| | " + " | ".join(_cell(label) for label in self.labels) + " |")
+        lines.append("|---" * (len(self.labels) + 1) + "|")
+        for label, counts in zip(self.labels, self.confusion, strict=True):
+            lines.append(f"| **{_cell(label)}** | " + " | ".join(f"{count:,}" for count in counts) + " |")
+        return lines
+
+    def _worst_lines(self) -> list[str]:
+        if not self.worst:
+            return []
+        lines = ["", "The gravest mistakes (a wrong label in the data is often among them):", ""]
+        lines += ["| row | label | predicted | score | text |", "|---|---|---|---|---|"]
+        for m in self.worst[:10]:
+            text = _cell(m.text if m.text_pair is None else f"{m.text} / {m.text_pair}", most=160)
+            lines.append(f"| {m.row} | {_cell(m.label)} | {_cell(m.predicted)} | {m.score:.2f} | {text} |")
+        return lines
 
 
 def _cell(text: str, *, most: int = 60) -> str:
     flat = " ".join(text.split()).replace("|", "\\|")
     return flat if len(flat) <= most else flat[: most - 1] + "…"
-
-
-def classification_report(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    labels: tuple[str, ...],
-    *,
-    split: Any,
-    majority: int,
-    notes: list[str] | None = None,
-) -> Report:
-    """Score a split of single-label rows.
-
-    Args:
-        logits: (N, C).
-        targets: (N,) class numbers; -1 for a label the model has never seen, which counts as a mistake.
-        labels: (C,) names.
-        split: `data.dataset.Split` of the same N rows, for texts and row numbers.
-        majority: Number of the most frequent label of the training rows.
-        notes: Sentences on rows left out or cut.
-    """
-    probabilities = metrics.softmax(logits)
-    predicted = probabilities.argmax(axis=1)
-    main = {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "weighted_f1": metrics.weighted_f1}
-    figures = {name: metric(targets, predicted) for name, metric in main.items()}
-    always = np.full_like(targets, majority)
-    sampled = targets if len(targets) <= _INTERVAL_ROWS else targets[:0]
-    intervals = {name: metrics.bootstrap_interval(main[name], targets, predicted) for name in main if len(sampled)}
-    classes = np.arange(len(labels))
-    table = precision_recall_fscore_support(targets, predicted, labels=classes, zero_division=0.0)
-    names = ("precision", "recall", "f1", "support")
-    return Report(
-        split=split.name,
-        source=split.table.source,
-        examples=len(targets),
-        metrics={**figures, "loss": metrics.cross_entropy(logits, targets)},
-        intervals=intervals,
-        baseline={name: metric(targets, always) for name, metric in main.items()},
-        labels=list(labels),
-        per_label={label: {n: float(table[j][i]) for j, n in enumerate(names)} for i, label in enumerate(labels)},
-        confusion=_confusion(targets, predicted, len(labels)),
-        worst=_worst(probabilities, targets, predicted, labels, split),
-        notes=notes or [],
-    )
-
-
-def _confusion(targets: np.ndarray, predicted: np.ndarray, classes: int) -> list[list[int]]:
-    known = targets >= 0
-    if not known.any():  # scikit-learn refuses to count nothing
-        return [[0] * classes for _ in range(classes)]
-    counts: list[list[int]] = confusion_matrix(targets[known], predicted[known], labels=np.arange(classes)).tolist()
-    return counts
-
-
-def _worst(
-    probabilities: np.ndarray, targets: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...], split: Any
-) -> list[Mistake]:
-    wrong = np.flatnonzero(targets != predicted)
-    sure = probabilities[wrong, predicted[wrong]]
-    picked = wrong[np.argsort(-sure, kind="stable")][:_WORST]
-    part = split.take(picked)
-    texts, pairs, given = part.cells("text"), part.cells("text_pair"), part.cells("label")
-    return [
-        Mistake(
-            row=int(part.table.rows[i]),
-            text=texts[i] or "",
-            label=(given[i] or "").strip(),
-            predicted=labels[predicted[row]],
-            score=float(probabilities[row, predicted[row]]),
-            text_pair=pairs[i],
-        )
-        for i, row in enumerate(picked)
-    ]
 
 
 def save_reports(reports: dict[str, Report], folder: Path) -> None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from kerasft.layers.heads import ClassificationHead, Pooling
-from kerasft.layers.losses import SmoothedCrossentropy
+from kerasft.layers.losses import SmoothedCrossentropy, TokenCrossentropy
 
-__all__ = ["ClassificationHead", "Pooling", "SmoothedCrossentropy"]
+__all__ = ["ClassificationHead", "Pooling", "SmoothedCrossentropy", "TokenCrossentropy"]

@@ -59,7 +59,7 @@ class Pooling(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("kerasft")
 class ClassificationHead(keras.layers.Layer):
-    """Dropout and a dense layer: pooled vector -> one logit a class.
+    """Dropout and a dense layer: a vector of a text or of each token -> one logit a class.
 
     Weights are drawn from a truncated normal of standard deviation 0.02, as in BERT (Devlin et al. 2018).
 
@@ -70,7 +70,7 @@ class ClassificationHead(keras.layers.Layer):
         **kwargs: Of `keras.layers.Layer`.
 
     Call:
-        (B, H) -> (B, classes), float32 also under mixed precision.
+        (B, H) -> (B, classes) or (B, L, H) -> (B, L, classes), float32 also under mixed precision.
 
     Raises:
         ValueError: `classes` is below 1.
@@ -96,7 +96,7 @@ class ClassificationHead(keras.layers.Layer):
         return self.dense(ops.cast(self.drop(pooled, training=training), "float32"))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (input_shape[0], self.classes)
+        return (*input_shape[:-1], self.classes)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "classes": self.classes, "dropout": self.dropout, "seed": self.seed}

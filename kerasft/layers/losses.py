@@ -1,4 +1,4 @@
-"""Losses on logits and class numbers."""
+"""Losses on logits and class numbers, of whole texts or of single tokens."""
 
 from __future__ import annotations
 
@@ -36,3 +36,58 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable("kerasft")
+class TokenCrossentropy(SmoothedCrossentropy):
+    """Cross-entropy of each token's logits, averaged over the tokens of the batch that have a target.
+
+    Args:
+        label_smoothing: As for `SmoothedCrossentropy`.
+        **kwargs: Of `keras.losses.Loss`.
+
+    Call:
+        `y_true` (B, L) int, -1 where there is no target, `y_pred` (B, L, C) logits -> scalar.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, *, name: str = "token_crossentropy", **kwargs: Any) -> None:
+        super().__init__(label_smoothing, name=name, **kwargs)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        has_target = ops.cast(y_true >= 0, y_pred.dtype)
+        losses = super().call(ops.maximum(y_true, 0), y_pred) * has_target
+        # Keras divides by all positions; we want the mean over those with a target.
+        share = ops.mean(has_target)
+        return losses / ops.maximum(share, 1e-9)
+
+
+@keras.saving.register_keras_serializable("kerasft")
+class ContrastiveLoss(keras.losses.Loss):
+    """Normalised temperature-scaled cross-entropy (NT-Xent, Chen et al. 2020): each row must find its partner.
+
+    For row `i` with partner `p` and cosine similarities `s`:
+    `loss = -log( exp(s_ip / t) / sum_{j != i} exp(s_ij / t) )`, the others of the batch being the wrong answers.
+
+    Args:
+        temperature: `t`, above 0.
+        **kwargs: Of `keras.losses.Loss`.
+
+    Call:
+        `y_true` (B,) int, equal for the two rows that belong together; `y_pred` (B, H) -> scalar.
+    """
+
+    def __init__(self, temperature: float = 0.05, *, name: str = "contrastive", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.temperature = temperature
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        vectors = ops.normalize(ops.cast(y_pred, "float32"), axis=-1)
+        similar = ops.matmul(vectors, ops.transpose(vectors)) / self.temperature  # (B, B)
+        itself = ops.eye(ops.shape(vectors)[0])
+        similar = similar - 1e9 * itself
+        partner = ops.cast(ops.equal(y_true[:, None], y_true[None, :]), "float32") * (1 - itself)
+        wanted = ops.sum(similar * partner, axis=1)
+        return ops.logsumexp(similar, axis=1) - wanted
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "temperature": self.temperature}

@@ -14,7 +14,14 @@ _WINDOW = 50  # batches sorted by length together: enough to remove most padding
 
 
 def plan_epoch(
-    lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int, shuffle: bool = True, group: bool = True
+    lengths: np.ndarray,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    shuffle: bool = True,
+    group: bool = True,
+    together: int = 1,
 ) -> list[np.ndarray]:
     """Which rows form which batch in one epoch; depends on nothing but the arguments.
 
@@ -28,10 +35,15 @@ def plan_epoch(
         epoch: Number of the epoch, from 0.
         shuffle: False keeps the order of the rows (and still groups by length if `group`).
         group: False leaves lengths mixed.
+        together: So many consecutive rows always share a batch (of `together * batch_size` rows).
 
     Returns:
         One array of row numbers a batch. Every row is in exactly one batch.
     """
+    if together > 1:
+        longest = lengths.reshape(-1, together).max(axis=1)
+        units = plan_epoch(longest, batch_size, seed=seed, epoch=epoch, shuffle=shuffle, group=group)
+        return [(unit[:, None] * together + np.arange(together)).ravel() for unit in units]
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(lengths)) if shuffle else np.arange(len(lengths))
     if group:
@@ -89,45 +101,75 @@ def make_batches(
         with_targets: False gives `(inputs,)` for prediction.
         pad_to: Fixed length, for devices that want static shapes.
     """
-    matrix = tf.TensorSpec((None, pad_to), tf.int32)
     names = ("token_ids", "padding_mask") + (("segment_ids",) if encoded.has_segments else ())
-    signature: tuple[object, ...] = (dict.fromkeys(names, matrix),)
+    signature: tuple[object, ...] = (dict.fromkeys(names, tf.TensorSpec((None, pad_to), tf.int32)),)
     if with_targets:
-        signature += (tf.TensorSpec((None,), tf.int32),)
+        signature += (_target_spec(encoded, pad_to),)
         if weights is not None:
-            signature += (tf.TensorSpec((None,), tf.float32),)
-
+            signature += (tf.TensorSpec((None,) if encoded.token_targets is None else (None, pad_to), tf.float32),)
     next_plan = plan if callable(plan) else lambda: plan
 
     def generate() -> Iterator[tuple[object, ...]]:
         for rows in next_plan():
-            item: tuple[object, ...] = (pad_rows(encoded, rows, pad_to=pad_to),)
-            if with_targets:
-                targets = encoded.targets[rows]  # type: ignore[index]
-                item += (targets,) if weights is None else (targets, weights[targets].astype(np.float32))
-            yield item
+            inputs = pad_rows(encoded, rows, pad_to=pad_to)
+            if not with_targets:
+                yield (inputs,)
+                continue
+            targets = _targets(encoded, rows, inputs["token_ids"].shape[1])
+            # -1 marks what is not learned from: it takes the last class's weight here and no part in the loss.
+            yield (inputs, targets) if weights is None else (inputs, targets, weights[targets].astype(np.float32))
 
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
     return dataset.apply(tf.data.experimental.assert_cardinality(len(next_plan()))).prefetch(4)
 
 
+def _target_spec(encoded: Encoded, pad_to: int | None) -> tf.TensorSpec:
+    if encoded.token_targets is not None:
+        return tf.TensorSpec((None, pad_to), tf.int32)
+    assert encoded.targets is not None
+    return tf.TensorSpec((None, *encoded.targets.shape[1:]), tf.as_dtype(encoded.targets.dtype))
+
+
+def _targets(encoded: Encoded, rows: np.ndarray, width: int) -> np.ndarray:
+    """Targets of some windows; those of tokens as (B, width), -1 where there is none."""
+    if encoded.token_targets is None:
+        assert encoded.targets is not None
+        return np.asarray(encoded.targets[rows])
+    targets = np.full((len(rows), width), -1, dtype=np.int32)
+    for i, row in enumerate(rows):
+        found = encoded.token_targets[encoded.offsets[row] : encoded.offsets[row + 1]]
+        targets[i, : len(found)] = found
+    return targets
+
+
 def predict_rows(model: Any, encoded: Encoded, batch_size: int = 64) -> np.ndarray:
-    """The model's outputs for all rows, in their order; batches are formed by length, so padding is small.
+    """The model's outputs for all windows, in their order; batches are formed by length, so padding is small.
 
     Args:
         model: Keras model on the inputs of `pad_rows`.
         encoded: The examples.
-        batch_size: Rows a call.
+        batch_size: Windows a call.
 
     Returns:
-        (rows, ...) float32.
+        (W, ...) float32 for a model with one output a text; (T, ...) float32, aligned with `encoded.ids`, for one
+        with an output a token.
     """
+    per_token = len(model.output_shape) == 3
     plan = plan_epoch(encoded.lengths, batch_size, seed=0, epoch=0, shuffle=False)
-    outputs = [np.asarray(model.predict_on_batch(pad_rows(encoded, rows)), dtype=np.float32) for rows in plan]
-    if not outputs:
+    restored: np.ndarray | None = None
+    for rows in plan:
+        found = np.asarray(model.predict_on_batch(pad_rows(encoded, rows)), dtype=np.float32)
+        if restored is None:
+            count = len(encoded.ids) if per_token else len(encoded)
+            restored = np.empty((count, *found.shape[2 if per_token else 1 :]), dtype=np.float32)
+        if not per_token:
+            restored[rows] = found
+            continue
+        for i, row in enumerate(rows):
+            first, last = encoded.offsets[row : row + 2]
+            restored[first:last] = found[i, : last - first]
+    if restored is None:
         return np.zeros((0, model.output_shape[-1]), dtype=np.float32)
-    restored = np.empty((len(encoded), *outputs[0].shape[1:]), dtype=np.float32)
-    restored[np.concatenate(plan)] = np.concatenate(outputs)
     return restored
 
 
@@ -140,6 +182,9 @@ def padding_share(encoded: Encoded, plan: list[np.ndarray]) -> float:
 
 
 def class_weights(targets: np.ndarray, classes: int) -> np.ndarray:
-    """(classes,) `rows / (classes * rows of the class)`, as scikit-learn's `balanced`; a class without rows gets 0."""
+    """(classes,) `rows / (classes * rows of the class)`, as scikit-learn's `balanced`, from class numbers of any
+    shape, -1 where there is none; a class without rows gets 0.
+    """
+    targets = targets[targets >= 0]
     counts = np.bincount(targets, minlength=classes)
     return np.where(counts > 0, len(targets) / (classes * np.maximum(counts, 1)), 0.0).astype(np.float32)

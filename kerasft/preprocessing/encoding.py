@@ -7,11 +7,11 @@ import shutil
 import tempfile
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -20,48 +20,63 @@ BATCH = 1024  # texts a call of the tokenizer; large enough to hide the call, sm
 
 @dataclass(frozen=True)
 class Encoded:
-    """Framed examples.
+    """Framed examples: W windows of N rows, T tokens in all windows. A row may have several windows, or none.
 
     Attributes:
-        ids: (tokens,) int32, all rows one after another, memory-mapped.
-        offsets: (rows + 1,) int64; row `i` is `ids[offsets[i]:offsets[i + 1]]`.
-        first_lengths: (rows,) int32, tokens of the first segment.
-        targets: (rows,) int32 class numbers, -1 where unknown, or None.
-        full_lengths: (rows,) int32, tokens the row would have if nothing were cut; longer than kept means cut.
+        ids: (T,) int32, all windows one after another, memory-mapped.
+        offsets: (W + 1,) int64; window `i` is `ids[offsets[i]:offsets[i + 1]]`.
+        first_lengths: (W,) int32, tokens of the first segment.
+        full_lengths: (W,) int32, tokens the window would have if nothing were cut; longer than kept means cut.
+        owners: (W,) int64, the row each window is of, ascending.
+        rows: N.
+        flat: Further values of each token by name, each (T,), memory-mapped.
         pad_id: Id that fills a batch.
         has_segments: Whether the model takes segment ids.
-        max_length: The longest a row can be.
+        max_length: The longest a window can be.
+        targets: (W, ...) what each window's output is compared with, or None.
+        token_targets: (T,) int32 what each token's output is compared with, -1 where nothing, or None.
+        together: So many consecutive windows always share a batch.
     """
 
     ids: np.ndarray
     offsets: np.ndarray
     first_lengths: np.ndarray
     full_lengths: np.ndarray
+    owners: np.ndarray
+    rows: int
+    flat: dict[str, np.ndarray]
     pad_id: int
     has_segments: bool
     max_length: int
     targets: np.ndarray | None = None
+    token_targets: np.ndarray | None = None
+    together: int = 1
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     @property
     def lengths(self) -> np.ndarray:
-        """(rows,) tokens of each row."""
+        """(W,) tokens of each window."""
         return np.diff(self.offsets)
 
     @property
+    def token_windows(self) -> np.ndarray:
+        """(T,) the window each token is in."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    @property
     def cut(self) -> int:
-        """Number of rows that were too long and lost tokens."""
+        """Number of windows that were too long and lost tokens."""
         return int((self.full_lengths > self.lengths).sum())
 
 
 def encode(
     framer: Any,
-    rows: Iterable[tuple[list[str | None], list[str | None]]],
+    rows: Iterable[tuple[Sequence[str | None], Sequence[str | None]]],
     *,
     paired: bool,
-    targets: np.ndarray | None = None,
+    framing: Any = None,
     progress: Callable[[int], None] | None = None,
 ) -> Encoded:
     """Tokenise and frame all rows.
@@ -70,47 +85,54 @@ def encode(
         framer: `backbones.tokenization.Framer`.
         rows: Batches of texts and second texts; None counts as empty.
         paired: Whether second texts are used.
-        targets: (rows,) class numbers to carry along.
+        framing: `preprocessing.framing.Framing` of the task; the framer itself when not given.
         progress: Called with the number of rows done.
     """
-    folder = tempfile.mkdtemp(prefix="kerasft-ids-")
-    path = Path(folder) / "ids.i32"
-    lengths: list[np.ndarray] = []
-    firsts: list[np.ndarray] = []
-    fulls: list[np.ndarray] = []
+    folder = Path(tempfile.mkdtemp(prefix="kerasft-ids-"))
+    small: list[tuple[np.ndarray, ...]] = []
+    files: dict[str, BinaryIO] = {}
     done = 0
     try:
-        with path.open("wb") as file:
-            for values, row_lengths, first_lengths, full_lengths in _in_parallel(framer, _pieces(rows, paired)):
-                file.write(values.astype(np.int32).tobytes())
-                lengths.append(row_lengths)
-                firsts.append(first_lengths)
-                fulls.append(full_lengths)
-                done += len(row_lengths)
-                if progress:
-                    progress(done)
+        for count, framed in _in_parallel(framing or framer, _pieces(rows, paired)):
+            for name, values in {"ids": framed.ids, **framed.flat}.items():
+                if name not in files:
+                    files[name] = (folder / name).open("wb")
+                files[name].write(values.astype(np.int32).tobytes())
+            small.append((framed.lengths, framed.first_lengths, framed.full_lengths, framed.owners + done))
+            done += count
+            if progress:
+                progress(done)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]) if lengths else np.zeros(1)
-    empty = not path.stat().st_size
-    ids = np.zeros(0, np.int32) if empty else np.memmap(path, dtype=np.int32, mode="r")
+    finally:
+        for file in files.values():
+            file.close()
+    columns = [np.concatenate(column) for column in zip(*small, strict=True)] if small else [np.zeros(0, np.int64)] * 4
+    lengths, first_lengths, full_lengths, owners = columns
+    mapped = {name: _mapped(folder / name) for name in files}
     encoded = Encoded(
-        ids=ids,
-        offsets=offsets.astype(np.int64),
-        first_lengths=np.concatenate(firsts).astype(np.int32) if firsts else np.zeros(0, np.int32),
-        full_lengths=np.concatenate(fulls).astype(np.int32) if fulls else np.zeros(0, np.int32),
+        ids=mapped.pop("ids", np.zeros(0, np.int32)),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        first_lengths=first_lengths.astype(np.int32),
+        full_lengths=full_lengths.astype(np.int32),
+        owners=owners.astype(np.int64),
+        rows=done,
+        flat=mapped,
         pad_id=framer.pad_id,
         has_segments=framer.has_segments,
         max_length=framer.max_length,
-        targets=targets,
     )
-    weakref.finalize(encoded, shutil.rmtree, folder, ignore_errors=True)  # the ids live as long as the object
+    weakref.finalize(encoded.ids, shutil.rmtree, folder, ignore_errors=True)  # the files live as long as the ids
     return encoded
 
 
+def _mapped(path: Path) -> np.ndarray:
+    return np.memmap(path, dtype=np.int32, mode="r") if path.stat().st_size else np.zeros(0, np.int32)
+
+
 def _pieces(
-    rows: Iterable[tuple[list[str | None], list[str | None]]], paired: bool
+    rows: Iterable[tuple[Sequence[str | None], Sequence[str | None]]], paired: bool
 ) -> Iterator[tuple[list[bytes], list[bytes] | None]]:
     for texts, pairs in rows:
         for start in range(0, len(texts), BATCH):
@@ -118,19 +140,21 @@ def _pieces(
             yield _clean(texts[part]), _clean(pairs[part]) if paired else None
 
 
-def _in_parallel(framer: Any, pieces: Iterator[tuple[list[bytes], list[bytes] | None]]) -> Iterator[tuple[np.ndarray, ...]]:
+def _in_parallel(framing: Any, pieces: Iterator[tuple[list[bytes], list[bytes] | None]]) -> Iterator[tuple[int, Any]]:
     """Frame pieces on all cores, in order, only a few ahead, so that memory stays flat. TensorFlow frees the GIL."""
     workers = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[tuple[np.ndarray, ...]]] = deque()
+        waiting: deque[tuple[int, Future[Any]]] = deque()
         for texts, pairs in pieces:
-            waiting.append(pool.submit(framer.frame, texts, pairs))
+            waiting.append((len(texts), pool.submit(framing.frame, texts, pairs)))
             if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
+                count, future = waiting.popleft()
+                yield count, future.result()
         while waiting:
-            yield waiting.popleft().result()
+            count, future = waiting.popleft()
+            yield count, future.result()
 
 
-def _clean(texts: list[str | None]) -> list[bytes]:
+def _clean(texts: Sequence[str | None]) -> list[bytes]:
     # A lone surrogate (possible in JSON) is no valid UTF-8; a question mark in its place keeps the rest of the text.
     return [(text or "").encode("utf-8", errors="replace") for text in texts]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from kerasft.tasks.base import TASKS, Task, get_task
+from kerasft.tasks.base import TASKS, Learned, Task, get_task
 
-__all__ = ["TASKS", "Task", "get_task"]
+__all__ = ["TASKS", "Learned", "Task", "get_task"]

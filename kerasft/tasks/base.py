@@ -3,62 +3,204 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
 from kerasft.config import Options, Registry
+from kerasft.errors import DataError
 from kerasft.evaluation.report import Report
 
 TASKS: Registry[Task] = Registry("task", "kerasft.tasks")
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a task takes from its rows beside weights; saved with the model.
+
+    Attributes:
+        labels: Label names, in the order of the logits; empty for tasks without classes.
+        facts: Plain JSON values: the most frequent label, thresholds, mean and spread of a number.
+    """
+
+    labels: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task(Options):
     """Base of all tasks. Keras is imported inside the methods that build graphs, so that options can be listed
     (command line, app) without loading TensorFlow.
+
+    Three words are used alike in all tasks: the *gold* of a split is what its labels say, one item a row; the
+    *encoded* rows are framed token ids, of which one row may have several (windows); the *found* of a split is what
+    the model's outputs say, one item a row of the split.
     """
 
+    families: ClassVar[tuple[str, ...]] = ()  # backbone families it fits; empty for all
+    needs_label: ClassVar[bool] = True
+    shows: ClassVar[str] = "label"  # how an answer is shown: label, labels, number, entities, answer, text, vector
+    monitors: ClassVar[tuple[str, ...]] = ()  # figures besides the loss that may decide which weights are best
+    weighs_classes: ClassVar[bool] = False  # whether class weights and label smoothing have a meaning
+    must_tune_backbone: ClassVar[bool] = False  # has no weights of its own to learn
+    generates: ClassVar[bool] = False  # answers by writing text rather than from one pass of the model
+
+    def paired(self, columns: Any) -> bool:
+        """Whether it reads two texts at a time, given the data's columns."""
+        return columns.text_pair is not None
+
+    def reading(self, split: Any) -> tuple[Iterable[tuple[list[str | None], list[str | None]]], bool]:
+        """The rows of a split as batches of texts and second texts, and whether second texts are read."""
+        return ((texts, pairs) for texts, pairs, _ in split.batches()), self.paired(split.columns)
+
+    def faults(self, columns: Any, family: str, config: Any) -> Iterator[str]:
+        """Sentences on what does not fit together, found before anything is loaded."""
+        if self.families and family not in self.families:
+            yield f"Task '{self.name}' needs a model of family {' or '.join(self.families)}. Received: {family}."
+        if self.needs_label and columns.label is None:
+            yield f"Task '{self.name}' needs a label column, and the data have none. Name it: label='...'."
+        for option, off in (("class_weights", "none"), ("label_smoothing", 0)):
+            value = getattr(config.train, option)
+            if not self.weighs_classes and value != off:
+                yield f"'{option}' has no meaning for task '{self.name}'. Received: {value!r}."
+        if config.train.monitor not in ("auto", "loss", *self.monitors):
+            known = ", ".join(("auto", "loss", *self.monitors))
+            yield f"'monitor' must be one of {known} for task '{self.name}'. Received: {config.train.monitor!r}."
+        if self.must_tune_backbone and not config.tuning.tunes_backbone:
+            yield f"Task '{self.name}' has no head of its own, so with tuning '{config.tuning.name}' nothing would learn."
+
+    def cautions(self, encoder: Any, framer: Any) -> list[str]:
+        """Sentences on what a person should know before training on this backbone."""
+        return []
+
+    def row(self, item: Any, paired: bool, number: int) -> tuple[str, str | None]:
+        """One item given to `predict` as text and second text; `number` is for messages.
+
+        Raises:
+            DataError: It is neither a text nor, where that is read, a pair.
+        """
+        if paired:
+            if isinstance(item, tuple | list) and len(item) == 2 and all(isinstance(text, str) for text in item):
+                return item[0], item[1]
+            hint = "For example model.predict([('A dog barks.', 'An animal makes a sound.')])."
+            raise DataError(f"This model reads pairs. Item {number} is {str(item)[:60]!r}.", hint=hint)
+        if not isinstance(item, str):
+            what = f"of type {type(item).__name__}: {str(item)[:60]!r}"
+            raise DataError(f"This model reads texts. Item {number} is {what}.", hint="Give a text or a list of texts.")
+        return item, None
+
+    def plain(self, cell: str) -> str:
+        """The cell of a text column as the served graph reads it: a plain text."""
+        return cell
+
     @abstractmethod
-    def learn_labels(self, split: Any) -> tuple[str, ...]:
-        """The label names, in their order, from the training rows.
+    def learn(self, split: Any) -> Learned:
+        """Label names and facts of the training rows.
 
         Raises:
             DataError: The rows do not suit the task.
         """
 
     @abstractmethod
-    def targets(self, split: Any, labels: tuple[str, ...]) -> np.ndarray:
-        """(rows,) int32 number of each row's label; -1 for one the model has never seen, if that is allowed."""
+    def gold(self, split: Any, learned: Learned) -> Any:
+        """What the labels of a split say: an array or a list, one item a row; see `unknown`.
+
+        Raises:
+            DataError: A label is impossible; names the rows.
+        """
+
+    def remarks(self, split: Any, learned: Learned) -> list[str]:
+        """Sentences on what was repaired in the labels of a split, with counts and rows."""
+        return []
+
+    def unknown(self, gold: Any) -> np.ndarray:
+        """(rows,) True where the label is one the model has never seen and the row is to be left out."""
+        return np.zeros(len(gold), dtype=bool)
+
+    def framing(self, framer: Any) -> Any:
+        """How rows become token ids: an object called with texts in the graph, as `backbones.tokenization.Framer`."""
+        return framer
 
     @abstractmethod
-    def build(self, encoder: Any, family: Any, labels: tuple[str, ...], *, seed: int) -> Any:
+    def targets(self, encoded: Any, gold: Any, learned: Learned) -> Any:
+        """The encoded rows with what the loss compares the outputs with."""
+
+    @abstractmethod
+    def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         """A plain `keras.Model`: the encoder with this task's head; outputs logits."""
 
     @abstractmethod
     def loss(self, *, label_smoothing: float) -> Any:
         """The Keras loss on logits and targets."""
 
-    @abstractmethod
-    def score(self, logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        """Figures during training: `loss` and the task's metrics; the first metric after `loss` is the main one."""
+    def scorer(self, model: Any) -> Any:
+        """The `keras.Model` whose outputs are evaluated and decoded; another only where logits would be too large."""
+        return model
+
+    def collect(self, outputs: np.ndarray, encoded: Any) -> Any:
+        """What was found, one item a row of the split, from outputs of all encoded rows."""
+        return outputs
 
     @abstractmethod
-    def decode(self, logits: np.ndarray, labels: tuple[str, ...]) -> list[Any]:
-        """One answer a row."""
+    def score(self, found: Any, gold: Any, learned: Learned) -> dict[str, float]:
+        """Figures during training: `loss` and the task's metrics, `main_metric` among them."""
+
+    def calibrate(self, found: Any, gold: Any, learned: Learned) -> Learned:
+        """What is chosen on the validation rows once training is over, such as thresholds."""
+        return learned
 
     @abstractmethod
-    def report(self, logits: np.ndarray, targets: np.ndarray, labels: tuple[str, ...], split: Any, **about: Any) -> Report:
+    def decode(self, found: Any, learned: Learned, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Any]:
+        """One answer a row: a frozen dataclass of plain values."""
+
+    @abstractmethod
+    def report(self, found: Any, gold: Any, learned: Learned, split: Any, notes: list[str]) -> Report:
         """The full evaluation of a split."""
 
-    @abstractmethod
-    def serve(self, logits: Any, labels: tuple[str, ...]) -> dict[str, Any]:
-        """The served graph's answers: TensorFlow tensors by name."""
+    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any) -> tuple[int, Any, str] | None:
+        """What of the outputs for one row to explain; None for a task without a single score.
 
-    @property
+        Args:
+            outputs: Of all the row's windows, as `predict_rows` gives them.
+            encoded: The windows.
+            learned: What the task took from its rows.
+            target: What the person asked for; None for what the answer rests on.
+
+        Returns:
+            The window, a function from the model's outputs (B, ...) to (B,) scores, and what that is, for people.
+
+        Raises:
+            ConfigError: The target is none.
+        """
+        return None
+
+    def enrich(self, report: Report, split: Any, learned: Learned, answer: Any) -> Report:
+        """The report with figures that need answers; `answer` gives one for each of a list of texts."""
+        return report
+
     @abstractmethod
-    def main_metric(self) -> str:
+    def serve(self, outputs: Any, framed: Any, texts: tuple[Any, ...], learned: Learned) -> dict[str, Any]:
+        """The served graph's answers: TensorFlow tensors by name, one item a text.
+
+        Args:
+            outputs: The model's outputs, one item a window.
+            framed: The windows.
+            texts: (N,) strings, and second strings where the model reads pairs.
+            learned: What the task took from its rows.
+        """
+
+    @abstractmethod
+    def expect(self, answer: Any) -> dict[str, Any]:
+        """What the served graph must say where `predict` gave this answer: plain values by output name."""
+
+    @abstractmethod
+    def cells(self, answer: Any, learned: Learned) -> dict[str, str]:
+        """The answer as cells of a table, by column name."""
+
+    @abstractmethod
+    def main_metric(self, learned: Learned) -> str:
         """The figure in `score` by which the best weights are chosen; higher is better unless it is `loss`."""
 
 
@@ -69,3 +211,8 @@ def get_task(name: str, **options: Any) -> Task:
         ConfigError: No task has that name, or an option is impossible.
     """
     return TASKS.get(name).from_dict(options)
+
+
+def pick(items: Any, rows: np.ndarray) -> Any:
+    """The items at `rows`, of an array or of a list."""
+    return items[rows] if isinstance(items, np.ndarray) else [items[i] for i in rows]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kerasft.config import option
-from kerasft.errors import DataError, name_rows, name_values
+from kerasft.errors import ConfigError, DataError, name_rows, name_values
 from kerasft.evaluation import metrics
-from kerasft.evaluation.report import Report, classification_report
-from kerasft.tasks.base import TASKS, Task
+from kerasft.evaluation.classification import classification_report
+from kerasft.evaluation.report import Report
+from kerasft.tasks.base import TASKS, Learned, Task
+from kerasft.tasks.pooling import PooledTask
 
 
 @dataclass(frozen=True)
@@ -23,54 +26,28 @@ class Prediction:
     score: float
     probabilities: dict[str, float]
 
+    def __str__(self) -> str:
+        return f"{self.label}\t{self.score:.4f}"
 
-@TASKS.register
+
 @dataclass(frozen=True, kw_only=True)
-class TextClassification(Task):
-    """One label for each text, or for each pair of texts when the data have a second text column.
+class SingleLabel(Task):
+    """What all tasks with one label a row have in common: gold, figures, answers, served graph."""
 
-    BERT reads `[CLS] text [SEP] pair [SEP]`, GPT-2 `text <|endoftext|> pair <|endoftext|>`; the logits come from
-    the pooled vector.
-    """
-
-    name = "text_classification"
-    title = "Text classification"
-
-    max_length: int = option(
-        256, "Most tokens of a text (or pair) that are read; longer ones are cut and counted.", low=8, high=8192
-    )
-    pooling: str = option(
-        "auto",
-        "Which vector stands for the text: the pre-trained pooler, the first token, the last, or the mean of all.",
-        choices=("auto", "pooled", "first", "last", "mean"),
-        advanced=True,
-    )
-    head_dropout: float = option(0.1, "Dropout before the last layer, 0 to 1.", low=0, high=0.9, advanced=True)
     drop_unknown: bool = option(False, "Leave out rows whose label the training rows do not have.", advanced=True)
 
-    def learn_labels(self, split: Any) -> tuple[str, ...]:
-        from kerasft.data.dataset import label_names
+    weighs_classes = True
+    monitors = ("accuracy", "macro_f1")
 
-        labels = label_names(split)
-        if len(labels) < 2:
-            where = f"{split.table.source}, column {split.columns.label!r}"
-            hint = "Is this the right label column? Give another with label='...'."
-            found = f"only {labels[0]!r}" if labels else "none"
-            raise DataError(
-                f"A classifier needs at least two different labels; the training rows have {found}.", where=where, hint=hint
-            )
-        if len(labels) > max(1000, len(split) // 2):
-            where = f"{split.table.source}, column {split.columns.label!r}"
-            hint = "Is this the right label column? Numbers to predict are regression, free text is generation."
-            raise DataError(
-                f"The label column holds {len(labels):,} different values in {len(split):,} rows.", where=where, hint=hint
-            )
-        return labels
+    def learn(self, split: Any) -> Learned:
+        labels = single_labels(split)
+        learned = Learned(labels)
+        return Learned(labels, {"majority": int(np.bincount(self.gold(split, learned)).argmax())})
 
-    def targets(self, split: Any, labels: tuple[str, ...]) -> np.ndarray:
+    def gold(self, split: Any, learned: Learned) -> np.ndarray:
         from kerasft.data.dataset import clean_label
 
-        numbers = {label: i for i, label in enumerate(labels)}
+        numbers = {label: i for i, label in enumerate(learned.labels)}
         cells = [clean_label(value) for value in split.cells("label")]
         found = np.fromiter((numbers.get(cell, -1) for cell in cells), dtype=np.int32, count=len(cells))  # type: ignore[arg-type]
         unknown = np.flatnonzero(found < 0)
@@ -84,56 +61,52 @@ class TextClassification(Task):
             )
         return found
 
-    def build(self, encoder: Any, family: Any, labels: tuple[str, ...], *, seed: int) -> Any:
-        import keras
+    def unknown(self, gold: np.ndarray) -> np.ndarray:
+        return np.asarray(gold < 0)
 
-        from kerasft.layers.heads import ClassificationHead, Pooling
+    def targets(self, encoded: Any, gold: np.ndarray, learned: Learned) -> Any:
+        from dataclasses import replace
 
-        pooling = family.default_pooling if self.pooling == "auto" else self.pooling
-        if pooling == "pooled" and encoder.pooled is None:
-            pooling = "last"
-        # === Layers ===
-        head = ClassificationHead(len(labels), dropout=self.head_dropout, seed=seed, name="head")
-        # === Functional Model ===
-        if pooling == "pooled":
-            pooled = encoder.pooled
-        else:
-            pooled = Pooling(pooling, name="pooling")(encoder.sequence, encoder.inputs["padding_mask"])
-        return keras.Model(encoder.inputs, head(pooled), name="text_classifier")
+        return replace(encoded, targets=gold[encoded.owners])
 
     def loss(self, *, label_smoothing: float) -> Any:
         from kerasft.layers.losses import SmoothedCrossentropy
 
         return SmoothedCrossentropy(label_smoothing=label_smoothing)
 
-    @property
-    def main_metric(self) -> str:
+    def main_metric(self, learned: Learned) -> str:
         return "accuracy"
 
-    def score(self, logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        predicted = logits.argmax(axis=1)
+    def score(self, found: np.ndarray, gold: np.ndarray, learned: Learned) -> dict[str, float]:
+        predicted = found.argmax(axis=1)
         return {
-            "loss": metrics.cross_entropy(logits, targets),
-            "accuracy": metrics.accuracy(targets, predicted),
-            "macro_f1": metrics.macro_f1(targets, predicted),
+            "loss": metrics.cross_entropy(found, gold),
+            "accuracy": metrics.accuracy(gold, predicted),
+            "macro_f1": metrics.macro_f1(gold, predicted),
+            "predicted_classes": float(len(np.unique(predicted))) if len(np.unique(gold)) > 1 else 2.0,
         }
 
-    def decode(self, logits: np.ndarray, labels: tuple[str, ...]) -> list[Prediction]:
+    def decode(self, found: np.ndarray, learned: Learned, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Prediction]:
         answers = []
-        for row in metrics.softmax(logits):
+        for row in metrics.softmax(found):
             best = int(row.argmax())
-            answers.append(Prediction(labels[best], float(row[best]), dict(zip(labels, map(float, row), strict=True))))
+            shares = dict(zip(learned.labels, map(float, row), strict=True))
+            answers.append(Prediction(learned.labels[best], float(row[best]), shares))
         return answers
 
-    def report(self, logits: np.ndarray, targets: np.ndarray, labels: tuple[str, ...], split: Any, **about: Any) -> Report:
-        return classification_report(logits, targets, labels, split=split, **about)
+    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any) -> tuple[int, Any, str]:
+        return label_scalar(learned.labels, outputs, target)
 
-    def serve(self, logits: Any, labels: tuple[str, ...]) -> dict[str, Any]:
+    def report(self, found: np.ndarray, gold: np.ndarray, learned: Learned, split: Any, notes: list[str]) -> Report:
+        majority = learned.facts.get("majority", 0)
+        return classification_report(found, gold, learned.labels, split=split, majority=majority, notes=notes)
+
+    def serve(self, outputs: Any, framed: Any, texts: tuple[Any, ...], learned: Learned) -> dict[str, Any]:
         import tensorflow as tf
 
-        names = tf.constant(labels)
-        count = tf.shape(logits)[0]
-        probabilities = tf.nn.softmax(tf.cast(logits, tf.float32), axis=-1)  # (N, C)
+        names = tf.constant(learned.labels)
+        count = tf.shape(outputs)[0]
+        probabilities = tf.nn.softmax(tf.cast(outputs, tf.float32), axis=-1)  # (N, C)
         best = tf.argmax(probabilities, axis=-1)
         return {
             "label": tf.gather(names, best),
@@ -141,3 +114,63 @@ class TextClassification(Task):
             "labels": tf.tile(names[None, :], [count, 1]),
             "probabilities": probabilities,
         }
+
+    def expect(self, answer: Prediction) -> dict[str, Any]:
+        return {"label": answer.label, "probabilities": list(answer.probabilities.values())}
+
+    def cells(self, answer: Prediction, learned: Learned) -> dict[str, str]:
+        shares = {f"probability_{label}": f"{share:.6f}" for label, share in answer.probabilities.items()}
+        return {"predicted_label": answer.label, "score": f"{answer.score:.6f}", **shares}
+
+
+def label_scalar(labels: tuple[str, ...], outputs: np.ndarray, target: Any) -> tuple[int, Any, str]:
+    """The logit of the named label, of the likeliest when none is named; see `Task.scalar`.
+
+    Raises:
+        ConfigError: There is no such label.
+    """
+    if target is not None and target not in labels:
+        raise ConfigError(f"There is no label {target!r} to explain.", hint=f"There are: {', '.join(labels[:30])}.")
+    number = int(outputs[0].argmax()) if target is None else labels.index(target)
+    return 0, lambda found: found[:, number], f"logit of {labels[number]!r}"
+
+
+def single_labels(split: Any) -> tuple[str, ...]:
+    """The label names of a split, at least two and not as many as there are rows.
+
+    Raises:
+        DataError: The column is not one of labels.
+    """
+    from kerasft.data.dataset import label_names
+
+    labels = label_names(split)
+    where = f"{split.table.source}, column {split.columns.label!r}"
+    if len(labels) < 2:
+        hint = "Is this the right label column? Give another with label='...'."
+        found = f"only {labels[0]!r}" if labels else "none"
+        raise DataError(
+            f"A classifier needs at least two different labels; the training rows have {found}.", where=where, hint=hint
+        )
+    if len(labels) > max(1000, len(split) // 2):
+        hint = "Is this the right label column? For numbers take the task regression, for free text causal_lm."
+        raise DataError(
+            f"The label column holds {len(labels):,} different values in {len(split):,} rows.", where=where, hint=hint
+        )
+    return labels
+
+
+@TASKS.register
+@dataclass(frozen=True, kw_only=True)
+class TextClassification(PooledTask, SingleLabel):
+    """One label for each text, or for each pair of texts when the data have a second text column.
+
+    BERT reads `[CLS] text [SEP] pair [SEP]`, GPT-2 `text <|endoftext|> pair <|endoftext|>`; the logits come from
+    the pooled vector. GPT-2 reads from left to right, so only its last token has seen the whole text: at the same
+    size it usually classifies worse than BERT.
+    """
+
+    name = "text_classification"
+    title = "Text classification"
+
+    def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
+        return self.head(encoder, framer, len(learned.labels), seed=seed, name="text_classifier")

@@ -11,7 +11,7 @@ from kerasft.config import Options, option
 class TrainConfig(Options):
     """How to train. `None` means: decided by the tuning method and the size of the model."""
 
-    epochs: int | None = option(None, "How often every training row is seen.", low=1, high=1000)
+    epochs: int | None = option(None, "How often every training row is seen; 0 evaluates the model as it is.", low=0, high=1000)
     learning_rate: float | None = option(None, "Peak learning rate.", low=1e-8, high=1.0)
     batch_size: int = option(32, "Rows a step.", low=1, high=65536)
     head_learning_rate: float | None = option(
@@ -39,8 +39,8 @@ class TrainConfig(Options):
     patience: int | None = option(None, "Stop after so many validations without a better figure.", low=1, none="off")
     monitor: str = option(
         "auto",
-        "Figure that decides which weights are best; auto is the task's main metric.",
-        choices=("auto", "loss", "accuracy", "macro_f1"),
+        "Figure on the validation rows that decides which weights are best, such as loss, accuracy or f1; auto is the task's "
+        "main figure.",
         advanced=True,
     )
     restore_best: bool = option(True, "End with the weights of the best validation instead of the last.", advanced=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -148,7 +149,10 @@ class _Loop:
             return
         figures = self.job.validate()
         collapsed = figures.pop("predicted_classes", 2.0) == 1
-        value = -figures[self.job.monitor] if self.job.monitor == "loss" else figures[self.job.monitor]
+        # Some figures have no value on some rows (a correlation of equal numbers); then the loss decides.
+        figures = {name: figure for name, figure in figures.items() if name == "loss" or not math.isnan(figure)}
+        monitor = self.job.monitor if self.job.monitor in figures else "loss"
+        value = -figures["loss"] if monitor == "loss" else figures[monitor]
         # Small validation splits often tie; the lower loss then says which weights are better.
         ranked = (value, -figures["loss"])
         better = state.best is None or ranked > (state.best, -state.best_loss)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from kerasft.config import Options, Registry
 
@@ -22,6 +22,8 @@ class Recommended:
 @dataclass(frozen=True, kw_only=True)
 class Tuning(Options):
     """Base of all tuning methods."""
+
+    tunes_backbone: ClassVar[bool] = True  # False where only the task's head learns
 
     @abstractmethod
     def apply(self, parts: Any) -> Any:

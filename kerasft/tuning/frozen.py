@@ -15,6 +15,7 @@ class FrozenFeatures(Tuning):
 
     name = "frozen"
     title = "Frozen features"
+    tunes_backbone = False
 
     def apply(self, parts: Any) -> Any:
         for layer in parts.layers():

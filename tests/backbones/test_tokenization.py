@@ -111,12 +111,12 @@ def test_every_listed_deviation_is_of_a_text() -> None:
 def test_cut_texts_equal_hugging_face(name: str, i: int) -> None:
     case = expectations(name)["cuts"][i]
     assert ids_of(name, case["text"], case["max_length"]) == case["ids"]
-    full = framer(name, case["max_length"]).frame([case["text"].encode()], None)[3]
+    full = framer(name, case["max_length"]).frame([case["text"].encode()], None).full_lengths
     assert full.tolist() == [len(ids_of(name, case["text"]))]
 
 
 def frame_pair(name: str, case: dict[str, Any]) -> tuple[list[int], list[int]]:
-    ids, lengths, firsts, _ = framer(name, case["max_length"]).frame([case["first"].encode()], [case["second"].encode()])
+    ids, lengths, firsts, *_ = framer(name, case["max_length"]).frame([case["first"].encode()], [case["second"].encode()])
     return ids.tolist(), [0] * int(firsts[0]) + [1] * int(lengths[0] - firsts[0])
 
 
@@ -156,7 +156,7 @@ def test_pairs_equal_hugging_face_in_rust_but_for_ties_and_empty_second_texts(na
 def test_gpt2_pairs_are_framed_with_the_end_of_text_token() -> None:
     end = vocabulary(GPT2).index("<|endoftext|>")
     first, second = ids_of(GPT2, "hello world")[:-1], ids_of(GPT2, "the film")[:-1]
-    ids, lengths, firsts, full = framer(GPT2).frame([b"hello world"], [b"the film"])
+    ids, lengths, firsts, full, *_ = framer(GPT2).frame([b"hello world"], [b"the film"])
     assert ids.tolist() == [*first, end, *second, end]
     assert (lengths.tolist(), firsts.tolist(), full.tolist()) == ([len(ids)], [len(first) + 1], [len(ids)])
 
@@ -169,12 +169,12 @@ def test_the_graph_and_a_direct_call_agree(name: str, paired: bool) -> None:
 
     texts = [text["text"].encode() for text in expectations(name)["texts"]]
     given = [texts, texts[::-1]] if paired else [texts]
-    ids, lengths, firsts, full = framer(name, 16).frame(texts, given[1] if paired else None)
+    ids, lengths, firsts, full, *_ = framer(name, 16).frame(texts, given[1] if paired else None)
     direct = framer(name, 16)(*(tf.constant(part) for part in given))
-    np.testing.assert_array_equal(ids, direct[0].values)
-    np.testing.assert_array_equal(lengths, direct[0].row_lengths())
-    np.testing.assert_array_equal(firsts, direct[1])
-    np.testing.assert_array_equal(full, direct[2])
+    np.testing.assert_array_equal(ids, direct.ids.values)
+    np.testing.assert_array_equal(lengths, direct.ids.row_lengths())
+    np.testing.assert_array_equal(firsts, direct.first_lengths)
+    np.testing.assert_array_equal(full, direct.full_lengths)
     assert lengths.max() == 16
 
 
@@ -188,8 +188,9 @@ def test_dense_pads_to_the_longest_row_and_marks_the_second_text(name: str) -> N
     import tensorflow as tf
 
     made = framer(name)
-    ids, firsts, _ = made(tf.constant(["hello world", "the", ""]), tf.constant(["film", "hello hello world", ""]))
-    inputs = {key: value.numpy() for key, value in made.dense(ids, firsts).items()}
+    framed = made(tf.constant(["hello world", "the", ""]), tf.constant(["film", "hello hello world", ""]))
+    ids, firsts = framed.ids, framed.first_lengths
+    inputs = {key: value.numpy() for key, value in made.dense(framed).items()}
     lengths = ids.row_lengths().numpy()
     assert set(inputs) == {"token_ids", "padding_mask"} | ({"segment_ids"} if name == UNCASED else set())
     assert {value.shape for value in inputs.values()} == {(3, lengths.max())}
@@ -208,12 +209,12 @@ def test_dense_pads_to_the_longest_row_and_marks_the_second_text(name: str) -> N
 @pytest.mark.parametrize("name", [UNCASED, CASED, GPT2])
 def test_empty_texts_keep_their_special_tokens(name: str) -> None:
     made = framer(name)
-    ids, lengths, firsts, full = made.frame([b"", b"hello", b""], None)
+    ids, lengths, firsts, full, *_ = made.frame([b"", b"hello", b""], None)
     alone = [*made.start, *made.end]
     assert lengths.tolist() == [len(alone), len(ids) - 2 * len(alone), len(alone)]
     assert ids[: len(alone)].tolist() == ids[-len(alone) :].tolist() == alone
     assert firsts.tolist() == full.tolist() == lengths.tolist()
-    ids, lengths, firsts, _ = made.frame([b""], [b""])
+    ids, lengths, firsts, *_ = made.frame([b""], [b""])
     assert ids.tolist() == [*alone, *made.end]
     assert firsts.tolist() == [len(alone)]
 
@@ -221,7 +222,7 @@ def test_empty_texts_keep_their_special_tokens(name: str) -> None:
 @pytest.mark.parametrize("name", [UNCASED, GPT2])
 @pytest.mark.parametrize("pairs", [None, []])
 def test_no_texts_give_no_rows(name: str, pairs: list[bytes] | None) -> None:
-    assert [len(part) for part in framer(name).frame([], pairs)] == [0, 0, 0, 0]
+    assert [len(part) for part in framer(name).frame([], pairs)] == [0] * 6
 
 
 def test_max_length_is_held_to_what_the_model_takes() -> None:

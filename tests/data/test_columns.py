@@ -17,6 +17,7 @@ def table(**columns: list[str | None]) -> pa.Table:
 
 SHORT = ["pos", "neg", "pos", "neg"] * 3
 NUMBERED = [str(i) for i in range(12)]
+LISTS = [f'["a", "b{i}"]' for i in range(12)]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,26 @@ NUMBERED = [str(i) for i in range(12)]
         pytest.param({"first": LONG, "second": [t[:-3] for t in LONG], "kind": SHORT}, Columns("first", label="kind"),
                      id="two texts of unknown names: the longer"),
         pytest.param({"text": [None, *LONG[1:]], "label": [None] * 12}, Columns("text", label="label"), id="missing cells"),
+        pytest.param({"id": NUMBERED, "tokens": LISTS, "pos_tags": LISTS, "ner_tags": LISTS},
+                     Columns("tokens", label="ner_tags"), id="tokens"),
+        pytest.param({"text": LONG, "tokens": LISTS, "tags": LISTS}, Columns("tokens", label="tags"), id="tokens beside a text"),
+        pytest.param({"text": LONG, "tokens": NUMBERED, "label": SHORT}, Columns("text", label="label"), id="counts of tokens"),
+        pytest.param({"text": LONG, "tokens": LISTS, "label": SHORT}, Columns("text", label="label"), id="tokens and a class"),
+        pytest.param({"tokens": LISTS, "label": SHORT}, Columns("tokens", label="label"), id="tokens alone and a class"),
+        pytest.param({"title": SHORT, "question": LONG, "context": LONG, "answers": NUMBERED},
+                     Columns("question", "context", "answers"), id="questions"),
+        pytest.param({"question": LONG, "context": LONG, "label": SHORT}, Columns("question", "context", "label"),
+                     id="questions to be judged"),
+        pytest.param({"Completion": LONG, "prompt": LONG}, Columns("prompt", label="Completion"), id="prompts"),
+        pytest.param({"instruction": LONG, "response": LONG}, Columns("instruction", label="response"), id="instructions"),
+        pytest.param({"input": LONG, "output": LONG}, Columns("input", label="output"), id="input and output"),
+        pytest.param({"input": LONG, "label": SHORT}, Columns("input", label="label"), id="input alone"),
+        pytest.param({"input": LONG, "output": NUMBERED, "label": SHORT}, Columns("input", label="label"), id="a label, too"),
+        pytest.param({"sentence1": LONG, "sentence2": LONG, "score": NUMBERED}, Columns("sentence1", "sentence2", "score"),
+                     id="score"),
+        pytest.param({"text1": LONG, "text2": LONG, "similarity": NUMBERED}, Columns("text1", "text2", "similarity"),
+                     id="similarity"),
+        pytest.param({"text": LONG, "entities": ["[]"] * 12}, Columns("text", label="entities"), id="no entities"),
     ],
 )  # fmt: skip
 def test_what_is_not_said_is_found(columns: dict[str, list[str | None]], expected: Columns) -> None:
@@ -59,6 +80,44 @@ def test_what_is_said_holds(said: dict[str, str], expected: Columns) -> None:
 def test_a_second_text_is_not_taken_when_the_text_is_said() -> None:
     columns = table(sentence1=LONG, sentence2=LONG, label=SHORT)
     assert find_columns(columns, "a.csv", text="sentence1") == Columns("sentence1", label="label")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"text": "tokens"}, Columns("tokens", label="tags")),
+        ({"label": "tokens"}, Columns("text", label="tokens")),
+        ({"label": "tags"}, Columns("tokens", label="tags")),
+    ],
+)
+def test_what_is_said_of_tokens(said: dict[str, str], expected: Columns) -> None:
+    assert find_columns(table(text=LONG, tokens=LISTS, tags=LISTS), "a.csv", **said) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"text": "question"}, Columns("question", "context", "answers")),
+        ({"label": "answers"}, Columns("question", "context", "answers")),
+        ({"text": "context", "label": "answers"}, Columns("context", label="answers")),
+        ({"text": "question", "text_pair": "context", "label": "answers"}, Columns("question", "context", "answers")),
+    ],
+)
+def test_what_is_said_of_questions(said: dict[str, str], expected: Columns) -> None:
+    assert find_columns(table(question=LONG, context=LONG, answers=NUMBERED), "a.csv", **said) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"label": "completion"}, Columns("prompt", label="completion")),
+        ({"text": "prompt"}, Columns("prompt", label="completion")),
+        ({"text": "completion", "label": "prompt"}, Columns("completion", label="prompt")),
+        ({"text": "prompt", "label": "kind"}, Columns("prompt", label="kind")),
+    ],
+)
+def test_what_is_said_of_prompts(said: dict[str, str], expected: Columns) -> None:
+    assert find_columns(table(prompt=LONG, completion=LONG, kind=SHORT), "a.csv", **said) == expected
 
 
 def test_no_label_needed() -> None:
@@ -93,4 +152,4 @@ def test_the_whole_way_from_a_file(write, refused) -> None:
     refused(load_data, doubled, "no column 'stars' for label", "'text', 'label', 'text (2)'", label="stars")
     assert load_data(doubled, text="text (2)").columns == Columns("text (2)", label="label")
     wrong = write("wrong.csv", "text,label\nfine,pos\nbad,neg\n")
-    refused(load_data, wrong, "No column looks like a label. The columns are: 'text,label'", delimiter=";")
+    refused(load_data, wrong, "No column looks like a label. The columns are: 'text,label'", delimiter=";", need_label=True)

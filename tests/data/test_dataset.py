@@ -95,7 +95,8 @@ def test_a_split_column_of_another_name(write) -> None:
         pytest.param(HEAD + "fine,pos\n", {"text": "words"}, ("no column 'words' for text",), id="an absent column"),
         pytest.param(HEAD + "fine,pos\n", {"label": "text", "text": "text"}, ("two roles",), id="two roles"),
         pytest.param(HEAD + "fine,pos\n", {"encoding": "utf-99"}, ("no text encoding named 'utf-99'",), id="no such encoding"),
-        pytest.param("words\nfine and well and good\nquite the reverse\n", {}, ("like a label", "'words'"), id="no label"),
+        pytest.param("words\nfine and well and good\nquite the reverse\n", {"need_label": True},
+                     ("like a label", "'words'"), id="no label"),
     ],
 )  # fmt: skip
 def test_refused_with_file_rows_and_column(write, refused, content: str, options: dict[str, Any], parts: tuple[str]) -> None:
@@ -132,7 +133,7 @@ def test_a_split_that_lacks_a_column(write, refused) -> None:
 
 def test_a_name_of_the_hub_is_asked_of_the_hub(monkeypatch) -> None:
     asked = []
-    monkeypatch.setattr("kerasft.data.dataset.load_hub_dataset", lambda name: asked.append(name) or {"train": numbered(4)})
+    monkeypatch.setattr("kerasft.data.sources.load_hub_dataset", lambda name: asked.append(name) or {"train": numbered(4)})
     assert len(load_data("owner/name:config", validation=0)["train"]) == 4
     assert asked == ["owner/name:config"]
 
@@ -140,7 +141,7 @@ def test_a_name_of_the_hub_is_asked_of_the_hub(monkeypatch) -> None:
 @pytest.mark.parametrize("name", ["reviews/train.csv", "./owner/name", "a/b/c", "name"])
 def test_names_that_are_no_names_of_the_hub(monkeypatch, refused, tmp_path: Path, name: str) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kerasft.data.dataset.load_hub_dataset", lambda name: pytest.fail("asked the hub"))
+    monkeypatch.setattr("kerasft.data.sources.load_hub_dataset", lambda name: pytest.fail("asked the hub"))
     refused(load_data, name, "no such file", Path(name).name)
 
 

@@ -36,6 +36,7 @@ class Case(NamedTuple):
     findings: list[tuple[str, str, str, tuple[int, ...]]]
     said: str = ""
     options: dict[str, Any] = {}
+    file: str = "reviews.csv"
 
 
 def words(texts: list[str]) -> list[int]:
@@ -144,6 +145,7 @@ CASES = {
         [("unnamed_cells", "note", "", (214,))],
     ),
     "a cell of many lines": Case(CSV + '"' + "a\n" * 60 + '",pos\n', [("tall_cells", "note", "", (14,))]),
+    "a CoNLL file without blank lines": Case("so O\n" * 600, [("one_sentence", "note", "", (1,))], "600 tokens", file="a.conll"),
     "another encoding": Case(CSV + "café life,pos\n", [("encoding", "note", "", ())], "cp1252"),
 }
 CLEAN = made(clean(), validation=clean(4, start=50), test=clean(4, start=60))
@@ -152,7 +154,7 @@ CLEAN = made(clean(), validation=clean(4, start=50), test=clean(4, start=60))
 def case_data(case: Case, write) -> Dataset:
     if isinstance(case.data, Dataset):
         return case.data
-    return load_data(write("reviews.csv", case.data.encode("cp1252")), validation=0)
+    return load_data(write(case.file, case.data.encode("cp1252")), validation=0)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -195,6 +197,37 @@ def test_rows_are_those_of_the_file_after_a_split(write) -> None:
     data = load_data(write("reviews.csv", content), validation=0.25, test=0.25)
     rows = {row for code, _, _, rows in found(check_data(data)) if code == "empty_text" for row in rows}
     assert rows == {43, 44, 45, 46}
+
+
+# --- Labels of other tasks
+
+
+def test_tags_of_tokens_are_counted_each(write) -> None:
+    content = "".join(f"word{i} B-PER\nof I-PER\nmany O\n\n" for i in range(12)) + "once B-LOC\n"
+    report = check_data(load_data(write("a.conll", content), validation=0))
+    assert report.labels == {"train": {"B-PER": 12, "I-PER": 12, "O": 12, "B-LOC": 1}}
+    assert found(report) == [("rare_label", "warning", "train", ())]
+    assert (report.lengths["median"], report.lengths["longest"]) == (3, 3)
+
+
+def test_lists_of_labels_and_spans_are_counted_each() -> None:
+    marks = [["joy", "fear"], ["joy"], [], ["fear"]]
+    report = check_data(load_data([{"text": f"text {i}", "labels": marks[i % 4]} for i in range(8)], validation=0))
+    assert (report.labels, report.findings) == ({"train": {"joy": 4, "fear": 4}}, [])
+    spans = [{"text": f"text {i}", "entities": [{"start": 0, "end": 4, "label": "X"}] * (i % 2)} for i in range(8)]
+    report = check_data(load_data(spans, validation=0))
+    assert (report.labels, report.findings) == ({"train": {"X": 4}}, [])
+
+
+def test_answers_numbers_and_texts_are_not_counted() -> None:
+    questions = [{"question": f"{i}?", "context": f"It is {i}.", "answer": f"{i}"} for i in range(8)]
+    numbers = [{"text": f"text {i}", "score": i / 7} for i in range(40)]
+    prompts = [{"prompt": f"text {i // 2}", "completion": f"an answer, {i}"} for i in range(40)]
+    for rows in (questions, numbers, prompts):
+        report = check_data(load_data(rows, validation=0))
+        assert report.labels == {}
+        assert [finding.code for finding in report.findings] in ([], ["duplicate_texts"])
+        assert report.ok
 
 
 def test_data_without_labels() -> None:

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kerasft.data.readers import load_hub_dataset, read_table, split_files
+from kerasft.data.readers import read_table
+from kerasft.data.sources import load_hub_dataset, split_files
 from kerasft.errors import DataError, MissingPackageError
 
 # --- JSON
@@ -296,6 +297,13 @@ class FakeDataset:
 
 def test_class_labels_come_as_their_names(rows) -> None:
     assert rows(read_table(FakeDataset())) == [("fine", "pos"), ("bad", "neg"), ("new", None), ("odd", None)]
+
+
+def test_lists_of_class_labels_come_as_their_names(rows) -> None:
+    made = FakeDataset()
+    made.table = pa.table({"tokens": [["a", "b"], ["c"]], "ner_tags": [[1, 0], None]})
+    made.features = {"tokens": object(), "ner_tags": types.SimpleNamespace(feature=types.SimpleNamespace(names=["O", "B-X"]))}
+    assert rows(read_table(made)) == [('["a", "b"]', '["B-X", "O"]'), ('["c"]', None)]
 
 
 def test_a_dataset_that_can_only_be_walked_through(refused) -> None:

@@ -245,7 +245,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 JUNK = st.binary(max_size=400) | st.lists(
     st.sampled_from(
-        [b"text", b"label", b",", b'"', b"\n", b"\r", b";", b"{", b"}", b"[", b"]", b":", b"\xef\xbb\xbf", b"\xff\xfe"]
+        [
+            b"text",
+            b"label",
+            b"tokens",
+            b"question",
+            b"context",
+            b"answers",
+            b"data",
+            b"O\n\n",
+            b"\t",
+            b" ",
+            b",",
+            b'"',
+            b"\n",
+            b"\r",
+            b";",
+            b"{",
+            b"}",
+            b"[",
+            b"]",
+            b":",
+            b"\xef\xbb\xbf",
+            b"\xff\xfe",
+        ]
     )
     | st.binary(max_size=4),
     max_size=60,
@@ -253,7 +276,10 @@ JUNK = st.binary(max_size=400) | st.lists(
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)
-@given(content=JUNK, name=st.sampled_from(["a.csv", "a.tsv", "a.csv", "a.jsonl", "a.json", "a.parquet", "a.txt"]))
+@given(
+    content=JUNK,
+    name=st.sampled_from(["a.csv", "a.tsv", "a.csv", "a.jsonl", "a.json", "a.parquet", "a.txt", "a.conll", "a.conllu"]),
+)
 def test_random_bytes_load_or_raise_our_error(folder: Path, content: bytes, name: str) -> None:
     path = folder / name
     path.write_bytes(content)

@@ -12,8 +12,9 @@ import pytest
 
 from kerasft.data.dataset import Split, as_split
 from kerasft.evaluation import metrics
+from kerasft.evaluation.classification import classification_report
 from kerasft.evaluation.metrics import softmax
-from kerasft.evaluation.report import Report, classification_report, load_reports, save_reports
+from kerasft.evaluation.report import Report, load_reports, save_reports
 
 LABELS = ("bad", "good", "so so")
 

@@ -52,7 +52,7 @@ def one_by_one(framer: Framer, texts: list[str], pairs: list[str] | None) -> lis
     """Ids, length of the first segment and length before cutting of each row, framed alone."""
     found = []
     for i, text in enumerate(texts):
-        ids, _, first, full = framer.frame([text.encode()], [pairs[i].encode()] if pairs else None)
+        ids, _, first, full, *_ = framer.frame([text.encode()], [pairs[i].encode()] if pairs else None)
         found.append((ids.tolist(), int(first[0]), int(full[0])))
     return found
 
@@ -65,7 +65,7 @@ def test_ids_are_those_of_each_row_framed_alone_in_order_over_many_pieces(
     framer = load_framer(Path(presets[family]), ROOM)
     repeats = 9  # more pieces than may wait at once
     chunks = [(TEXTS, PAIRS)] * repeats
-    encoded = encode(framer, chunks, paired=paired, targets=np.arange(len(TEXTS) * repeats))
+    encoded = encode(framer, chunks, paired=paired)
     expected = one_by_one(framer, TEXTS, PAIRS if paired else None) * repeats
     assert len(encoded) == len(expected)
     for i, (ids, first, full) in enumerate(expected):
@@ -73,7 +73,8 @@ def test_ids_are_those_of_each_row_framed_alone_in_order_over_many_pieces(
         assert (encoded.first_lengths[i], encoded.full_lengths[i]) == (first, full)
     assert (encoded.pad_id, encoded.has_segments, encoded.max_length) == (framer.pad_id, framer.has_segments, ROOM)
     assert encoded.ids.dtype == np.int32
-    np.testing.assert_array_equal(encoded.targets, np.arange(len(expected)))
+    np.testing.assert_array_equal(encoded.owners, np.arange(len(expected)))
+    assert encoded.rows == len(expected)
 
 
 def test_rows_that_lost_tokens_are_counted(framer: Framer) -> None:

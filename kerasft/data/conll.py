@@ -1,0 +1,225 @@
+"""CoNLL files: one token a line, its columns parted by tabs or spaces, a blank line between sentences."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+
+from kerasft.data.cells import as_json
+from kerasft.data.table import Note, Table, TableBuilder
+from kerasft.data.text_files import detect_encoding, encoding_notes, open_text
+from kerasft.errors import DataError, name_rows
+
+SUFFIXES = frozenset({"conll", "iob", "iob2", "bio", "bio2", "bioes", "conllu", "conll03", "conll2003"})
+TOKEN_NAMES = ("token", "tokens", "word", "words", "form", "text")
+TAG_NAMES = ("tag", "tags", "ner_tag", "ner_tags", "ner", "label", "labels", "entity", "iob", "bio", "pos", "pos_tag", "upos")
+_SAMPLE = 4_000  # lines that are looked at
+_BIO = re.compile(r"[OBIESLUM]|[BIESLUM][-_].+")
+_UPPER = re.compile(r"[A-Z][A-Z0-9$:+*_-]*|[.,:()$#'`\"-]{1,5}")
+_SPACES = re.compile(r"[ \t]+")
+_WORD_ID = re.compile(r"\d+")
+_NO_WORD_ID = re.compile(r"\d+-\d+|\d+\.\d+")  # "zum" over its two words; a word that was left out
+_COMMENT = re.compile(r"# *(?:[\w.:-]+ *=|(?:id|newdoc|newpar|sent_id|begin|end) )")
+_NOTHING = frozenset({"-", "_", ""})
+
+
+@dataclass(frozen=True)
+class ConllLayout:
+    """What the columns of a file are.
+
+    Attributes:
+        tab: Whether columns are parted by a tab, not by spaces.
+        width: Number of columns.
+        ids: Whether the first column counts the words of a sentence, as in CoNLL-U.
+        token: Index of the column of the tokens.
+        tag: Index of the column of the tags, or None when there is none.
+        header: Whether the first line names the columns.
+    """
+
+    tab: bool
+    width: int
+    ids: bool
+    token: int
+    tag: int | None
+    header: bool
+
+
+def read_conll(path: Path, *, encoding: str | None = None, tag_column: int | None = None) -> Table:
+    """Read a CoNLL file: a row for each sentence, `tokens` and `tags` as JSON lists.
+
+    Lines of `-DOCSTART-`, comments, and CoNLL-U's ranges and empty nodes are passed over.
+
+    Args:
+        path: Plain or gzip file.
+        encoding: None detects it.
+        tag_column: Column of the tags, from 1; None takes UPOS of CoNLL-U, else the last that is not empty.
+
+    Raises:
+        DataError: Lines differ in their number of columns, a token is empty, there is no such column or no token.
+    """
+    chosen = encoding or detect_encoding(path)
+    forgiving = encoding is None and not chosen.startswith("utf")
+    with open_text(path, chosen, forgiving=forgiving) as file:
+        layout = find_layout(list(islice(file, _SAMPLE)), path, tag_column=tag_column)
+    with open_text(path, chosen, forgiving=forgiving) as file:
+        return _read_sentences(file, path, layout, encoding_notes(chosen))
+
+
+def looks_like_conll(lines: Sequence[str]) -> bool:
+    """Whether the first lines of a file are tokens with tags, in sentences parted by blank lines."""
+    filled = [line.rstrip() for line in lines if line.strip() and not line.startswith(("-DOCSTART-", "# "))]
+    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    last = max((i for i, line in enumerate(lines) if line.strip()), default=0)
+    if len(filled) < 2 or all(line.strip() for line in lines[first:last]):
+        return False
+    tab = sum("\t" in line for line in filled) > 0.5 * len(filled)
+    rows = [_cells(line, tab) for line in filled]
+    usual, count = Counter(map(len, rows)).most_common(1)[0]
+    last_cells = [row[-1] for row in rows]
+    sure = all(map(_BIO.fullmatch, last_cells)) and any(len(cell) > 2 for cell in last_cells)
+    if usual < 2 or count < (0.5 if sure else 0.9) * len(filled):
+        return False  # what is surely CoNLL is read as such, so that lines with a slip are told
+    rows = [row for row in rows if len(row) == usual]
+    if usual == 10 and _counts_words(rows):
+        return True
+    if rows[0][-1].lower() in TAG_NAMES and rows[0][0].lower() not in TOKEN_NAMES:
+        return False  # a table with a header, and something else than tokens first
+    if sum(any(" " in cell for cell in row) for row in rows) > 0.1 * len(rows):
+        return False  # texts, not tokens
+    return any(_are_tags([row[column] for row in rows]) for column in (-1, 0, 2 if _counts_words(rows) else -1))
+
+
+def _are_tags(cells: Sequence[str]) -> bool:
+    """Tags come in few kinds and look alike: B-PER and O, or capitals such as NOUN and VBZ."""
+    kinds = set(cells)
+    if all(map(_BIO.fullmatch, kinds)):
+        return kinds == {"O"} or {"B", "O"} <= kinds or (len(kinds) > 1 and any(len(kind) > 2 for kind in kinds))
+    return len(cells) >= 6 and 1 < len(kinds) <= min(60, 0.6 * len(cells)) and all(map(_UPPER.fullmatch, kinds))
+
+
+def _counts_words(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first column is 1, 2, 3, ... in each sentence and there are words and tags beside it."""
+    ids = [row[0] for row in rows if not _NO_WORD_ID.fullmatch(row[0])]
+    if not ids or len(rows[0]) < 3 or not all(map(_WORD_ID.fullmatch, ids)) or int(ids[0]) > 1:
+        return False
+    return all(int(b) == int(a) + 1 or int(b) <= 1 for a, b in pairwise(ids))
+
+
+def _cells(line: str, tab: bool) -> list[str]:
+    text = line.rstrip(" \t\r\n")
+    return [cell.strip(" ") for cell in text.split("\t")] if tab else _SPACES.split(text.lstrip(" \t"))
+
+
+def _is_comment(line: str, layout_ids: bool) -> bool:
+    return line.startswith("#") and (layout_ids or bool(_COMMENT.match(line)))
+
+
+def find_layout(lines: Sequence[str], path: Path, *, tag_column: int | None = None) -> ConllLayout:
+    """Look at the first lines of a file and decide which columns hold tokens and tags.
+
+    Raises:
+        DataError: There is no token, or no column of that number.
+    """
+    filled = [line for line in lines if line.strip(" \t\r\n\ufeff") and not line.startswith("-DOCSTART-")]
+    likely = [line for line in filled if not _COMMENT.match(line)]
+    if not likely:
+        hint = "A CoNLL file has one token a line and a blank line between sentences."
+        raise DataError("The file holds no token.", where=str(path), hint=hint)
+    tab = sum("\t" in line.strip() for line in likely) > 0.5 * len(likely)
+    rows = [_cells(line, tab) for line in likely if not (line.startswith("# ") and tab and "\t" not in line)]
+    usual = Counter(map(len, rows)).most_common(1)[0][0]
+    rows = [row for row in rows if len(row) == usual]
+    header = usual > 1 and rows[0][0].lower() in TOKEN_NAMES and rows[0][-1].lower() in TAG_NAMES
+    rows = rows[1:] if header and len(rows) > 1 else rows
+    ids = usual >= 3 and _counts_words(rows)
+    if tag_column is not None and not 1 <= tag_column <= usual:
+        hint = "Columns are counted from 1."
+        raise DataError(f"There is no column {tag_column} for the tags: the lines have {usual}.", where=str(path), hint=hint)
+    tag = tag_column - 1 if tag_column is not None else _tag_column(rows, usual, ids)
+    token = next((column for column in range(int(ids), usual) if column != tag), 0)
+    if usual > 3 and len(rows) > 5 and len({row[token] for row in rows}) == 1:
+        hint = "The first column must hold the tokens, or count the words of a sentence; take others before it away."
+        raise DataError(f"Every line has {rows[0][token]!r} where the token is expected.", where=str(path), hint=hint)
+    return ConllLayout(tab, usual, ids, token, tag if tag != token else None, header)
+
+
+def _tag_column(rows: Sequence[Sequence[str]], width: int, ids: bool) -> int | None:
+    if width < 2:
+        return None
+    if ids and width == 10:
+        return 3  # UPOS of CoNLL-U
+    if not ids and width == 2 and _all_bio(rows, 0) and not _all_bio(rows, 1):
+        return 0  # tag before token, as some corpora have it
+    lowest = 2 if ids else 1
+    filled = (column for column in range(width - 1, lowest - 1, -1) if any(row[column] not in _NOTHING for row in rows))
+    return next(filled, width - 1)
+
+
+def _all_bio(rows: Sequence[Sequence[str]], column: int) -> bool:
+    kinds = {row[column] for row in rows}
+    return len(kinds) > 1 and all(map(_BIO.fullmatch, kinds))
+
+
+def _lines(file: Iterable[str], layout: ConllLayout) -> Iterator[tuple[int, list[str] | None]]:
+    """Each token's line number and cells; None for what ends a sentence."""
+    header = layout.header
+    for number, line in enumerate(file, start=1):
+        if not line.strip(" \t\r\n\x0b\x0c\ufeff") or line.startswith("-DOCSTART-"):
+            yield number, None
+        elif header:
+            header = False
+        elif not _is_comment(line, layout.ids):
+            cells = _cells(line, layout.tab)
+            remark = line.startswith("# ") and len(cells) != layout.width and not (layout.tab and "\t" in line)
+            if not remark and not (layout.ids and _NO_WORD_ID.fullmatch(cells[0])):
+                yield number, cells
+
+
+def _read_sentences(file: Iterable[str], path: Path, layout: ConllLayout, notes: list[Note]) -> Table:
+    builder = TableBuilder(["tokens"] if layout.tag is None else ["tokens", "tags"])
+    ragged: list[int] = []
+    empty: list[int] = []
+    tokens: list[str] = []
+    tags: list[str] = []
+    first = sentences = total = longest = 0
+
+    def end() -> None:
+        nonlocal sentences, longest
+        if tokens:
+            builder.add(first, [as_json(tokens)] if layout.tag is None else [as_json(tokens), as_json(tags)])
+            sentences, longest = sentences + 1, max(longest, len(tokens))
+            tokens.clear()
+            tags.clear()
+
+    for number, cells in _lines(file, layout):
+        if cells is None:
+            end()
+            continue
+        total += 1
+        if len(cells) != layout.width:
+            ragged.append(number)
+        elif not cells[layout.token]:
+            empty.append(number)
+        else:
+            first = first if tokens else number
+            tokens.append(cells[layout.token])
+            if layout.tag is not None:
+                tags.append(cells[layout.tag])
+    end()
+    if ragged:
+        parted = "a tab" if layout.tab else "spaces"
+        raise DataError(
+            f"{len(ragged):,} of {total:,} lines do not have {layout.width} columns, as the others do.",
+            where=f"{path}, {name_rows(ragged)}",
+            hint=f"Part the columns by {parted}, the same number in every line, and sentences by a blank line.",
+        )
+    if empty:
+        raise DataError("A line has no token.", where=f"{path}, {name_rows(empty)}", hint="Write the token, or remove the line.")
+    if sentences == 1 and longest > 500:
+        message = f"No blank line parts the sentences: all {longest:,} tokens are read as one."
+        notes.append(Note("one_sentence", message, (first,)))
+    return builder.build(path.name, notes)

@@ -1,0 +1,57 @@
+"""Cells that hold several labels: `joy;anger`, `joy|anger`, `joy, anger` or a JSON list."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+SEPARATORS = (";", "|", ",")
+_SPACE = "space"
+
+
+def split_labels(cells: Sequence[str | None], separator: str | None) -> tuple[list[list[str]], str]:
+    """The labels of each cell, without repetition, and the separator that was used.
+
+    Args:
+        cells: One cell a row; None and `[]` are rows without labels.
+        separator: `;`, `|`, `,` or `space`; None finds it.
+    """
+    listed = [_as_list(cell) for cell in cells]
+    plain = [cell or "" for cell, labels in zip(cells, listed, strict=True) if labels is None]
+    separator = separator or find_separator(plain)
+    rows = []
+    for cell, labels in zip(cells, listed, strict=True):
+        if labels is None:
+            parts = (cell or "").split(None if separator == _SPACE else separator)
+            labels = [part.strip() for part in parts]
+        rows.append(list(dict.fromkeys(label for label in labels if label)))
+    return rows, separator
+
+
+def find_separator(cells: Sequence[str]) -> str:
+    """The separator most cells have, `;` when none has any.
+
+    A comma only counts when what stands between commas recurs: `Smith, John` is one label, `red, blue` two.
+    """
+    counts = {separator: sum(separator in cell for cell in cells) for separator in SEPARATORS}
+    best = max(("|", ";"), key=lambda separator: counts[separator])
+    if counts[best]:
+        return best
+    if counts[","]:
+        parts = Counter(part.strip() for cell in cells for part in cell.split(","))
+        if sum(count > 1 for count in parts.values()) >= len(parts) / 2:
+            return ","
+    return ";"
+
+
+def _as_list(cell: str | None) -> list[str] | None:
+    """The items of a cell that is a JSON list, else None."""
+    text = (cell or "").strip()
+    if not text.startswith("["):
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return [str(item).strip() for item in found] if isinstance(found, list) else None

@@ -1,0 +1,109 @@
+"""`suggest_task`: what these data are for, judged by their columns and by a sample of their cells."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerasft.data.cells import holds_answers, holds_lists, holds_spans, numbers, parse_json
+from kerasft.data.columns import PROMPTS, plain_name
+from kerasft.data.dataset import Dataset, Split
+from kerasft.errors import DataError, name_values
+
+_SAMPLE = 2_000
+_PARTS = re.compile(r"[;|]")
+_OR_COMMA = re.compile(r"[;|,]")
+_PLURALS = frozenset({"labels", "categories", "topics", "tags", "genres", "emotions"})  # names that promise several labels
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A task that fits the data.
+
+    Attributes:
+        task: Name of the task: `text_classification`, `multi_label_classification`, `regression`,
+            `token_classification`, `question_answering`, `causal_lm` or `text_embedding`.
+        why: One sentence for a person.
+    """
+
+    task: str
+    why: str
+
+
+def suggest_task(data: Dataset) -> Suggestion:
+    """The task the data are most likely for.
+
+    Args:
+        data: Splits with roles; the training split is looked at, or the first if there is none.
+
+    Returns:
+        The name of a task, and what in the data speaks for it.
+
+    Raises:
+        DataError: There is no split.
+    """
+    if not data.splits:
+        raise DataError("The data have no split, so there is nothing to judge by.")
+    split = data.splits.get("train") or next(iter(data.splits.values()))
+    if len(split) > _SAMPLE:
+        split = split.take(np.sort(np.random.default_rng(0).choice(len(split), _SAMPLE, replace=False)))
+    columns = split.columns
+    labels = [cell.strip() for cell in split.cells("label") if cell and cell.strip()]
+    if split.has_tokens and (not labels or holds_lists(labels)):
+        tags = f", and column {columns.label!r} a tag for each" if labels else ""
+        return Suggestion("token_classification", f"Column {columns.text!r} holds lists of tokens{tags}.")
+    if columns.text_pair and holds_answers(labels):
+        why = f"Column {columns.text!r} holds questions, {columns.text_pair!r} texts and {columns.label!r} answers from them."
+        return Suggestion("question_answering", why)
+    if not labels:
+        return _without_label(split)
+    return _by_label(split, labels)
+
+
+def _without_label(split: Split) -> Suggestion:
+    text, pair = split.columns.text, split.columns.text_pair
+    if pair and {text.lower(), pair.lower()} == {"question", "context"}:
+        return Suggestion("question_answering", f"Columns {text!r} and {pair!r} hold questions and texts to find the answers in.")
+    if pair:
+        return Suggestion("text_embedding", f"Columns {text!r} and {pair!r} hold pairs of texts, and no column is a label.")
+    return Suggestion("causal_lm", f"Column {text!r} holds texts, and no column is a label.")
+
+
+def _by_label(split: Split, labels: Sequence[str]) -> Suggestion:
+    name = split.columns.label
+    kinds = set(labels)
+    if holds_spans(labels):
+        return Suggestion("token_classification", f"Column {name!r} holds parts of the text, each with its label.")
+    if holds_lists(labels):
+        return Suggestion("multi_label_classification", f"Column {name!r} holds a list of labels in each row.")
+    values = numbers(kinds)
+    if values is not None:
+        whole = all(value.is_integer() for value in values)
+        if not whole or len(kinds) > max(20, len(labels) / 3):
+            what = "numbers of many different sizes" if whole else "numbers that are not whole"
+            return Suggestion("regression", f"Column {name!r} holds {what}, such as {name_values(sorted(kinds)[:3])}.")
+        return Suggestion("text_classification", f"Column {name!r} holds {len(kinds)} different whole numbers, read as classes.")
+    signs = _OR_COMMA if plain_name(str(name)) in _PLURALS else _PARTS
+    if parted := _parted(labels, signs):
+        return Suggestion("multi_label_classification", f"Cells of column {name!r} hold several labels, such as {parted!r}.")
+    words = float(np.mean([len(label.split()) for label in labels]))
+    prompts = (split.columns.text.lower(), str(name).lower()) in PROMPTS
+    if len(kinds) > 0.5 * len(labels) and (len(labels) > 1 or prompts) and (words > 3 or prompts):
+        return Suggestion("causal_lm", f"Column {name!r} holds a text of its own for each text in {split.columns.text!r}.")
+    classes = "1 class" if len(kinds) == 1 else f"{len(kinds):,} classes"
+    return Suggestion("text_classification", f"Column {name!r} holds {classes}: {name_values(sorted(kinds), most=4)}.")
+
+
+def _parted(labels: Sequence[str], signs: re.Pattern[str]) -> str | None:
+    """A cell of several labels, when one in twenty cells is such and their parts come back elsewhere."""
+    several = [label for label in labels if signs.search(label) and parse_json(label, dict) is None]
+    if len(several) < max(1, 0.05 * len(labels)):
+        return None
+    parts = Counter(part.strip() for label in labels for part in signs.split(label) if part.strip())
+    within = [part.strip() for label in several for part in signs.split(label) if part.strip()]
+    again = sum(parts[part] > 1 for part in within)
+    return several[0] if again > 0.5 * len(within) else None

@@ -1,0 +1,119 @@
+"""Score and report of tagged words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasft.evaluation import metrics
+from kerasft.evaluation.classification import confusion, label_figures
+from kerasft.evaluation.report import WORST, Mistake, Report
+from kerasft.evaluation.tags import entities, entity_counts, entity_scores, f1_from_counts
+
+
+def tagging_score(
+    logits: Sequence[np.ndarray], tags: Sequence[np.ndarray], gold: Sequence[np.ndarray], labels: tuple[str, ...]
+) -> dict[str, float]:
+    """Loss (nats a word), accuracy of words and, where tags are BIO, strict precision, recall and F1 of entities."""
+    flat, found = np.concatenate(gold), np.concatenate(tags)
+    figures = {"loss": metrics.cross_entropy(np.concatenate(logits), flat), "accuracy": metrics.accuracy(flat, found)}
+    if "O" in labels and any(label.startswith("B-") for label in labels):
+        scores = entity_scores(_names(gold, labels), _names(tags, labels))
+        figures |= {"f1": scores.f1, "precision": scores.precision, "recall": scores.recall}
+    return figures
+
+
+def tagging_report(
+    logits: Sequence[np.ndarray],
+    tags: Sequence[np.ndarray],
+    gold: Sequence[np.ndarray],
+    labels: tuple[str, ...],
+    majority: str,
+    *,
+    split: Any,
+    notes: list[str],
+) -> Report:
+    """The full evaluation: entities by type where tags are BIO, else words by tag.
+
+    Args:
+        logits: (M, C) of each text.
+        tags: (M,) numbers of the tags found.
+        gold: (M,) numbers of the true tags.
+        labels: (C,) names.
+        majority: The tag of the baseline.
+        split: The rows, for texts and row numbers.
+        notes: Sentences on rows left out.
+    """
+    figures = tagging_score(logits, tags, gold, labels)
+    flat, found = np.concatenate(gold), np.concatenate(tags)
+    wanted, given = _names(gold, labels), _names(tags, labels)
+    right = np.asarray([[(a == b).sum(), len(a)] for a, b in zip(gold, tags, strict=True)])
+    intervals = {"accuracy": _interval(lambda rows: rows[:, 0].sum() / max(1, rows[:, 1].sum()), right)}
+    if "f1" in figures:
+        scores = entity_scores(wanted, given)
+        per_label = scores.per_type
+        figures = {"f1": figures["f1"], "macro_f1": scores.macro_f1, **figures}
+        intervals["f1"] = _interval(f1_from_counts, entity_counts(wanted, given))
+    else:
+        per_label = label_figures(flat, found, labels)
+        figures = {"accuracy": figures["accuracy"], "macro_f1": metrics.macro_f1(flat, found), **figures}
+    common = labels.index(majority)
+    return Report(
+        split=split.name,
+        source=split.table.source,
+        examples=len(gold),
+        metrics=figures,
+        intervals=intervals,
+        baseline={"accuracy": float((flat == common).mean()), **({"f1": 0.0} if "f1" in figures else {})},
+        baseline_is=f"the tag {majority} for every word",
+        labels=list(labels),
+        per_label=per_label,
+        confusion=confusion(flat, found, len(labels)),
+        worst=_worst(logits, wanted, given, split),
+        notes=[*notes, f"{len(flat):,} words."],
+    )
+
+
+def _names(tags: Sequence[np.ndarray], labels: tuple[str, ...]) -> list[list[str]]:
+    return [[labels[tag] for tag in row] for row in tags]
+
+
+def _interval(metric: Any, rows: np.ndarray, resamples: int = 500) -> tuple[float, float]:
+    """95 % bootstrap interval; whole texts are drawn, since the words of one text are not independent."""
+    rng = np.random.default_rng(0)
+    figures = [metric(rows[rng.integers(0, len(rows), len(rows))]) for _ in range(resamples)]
+    low, high = np.quantile(figures, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _worst(logits: Sequence[np.ndarray], wanted: list[list[str]], given: list[list[str]], split: Any) -> list[Mistake]:
+    """The texts with the surest wrong word."""
+    surest: list[tuple[float, int, int]] = []
+    for i, (row, gold, found) in enumerate(zip(logits, wanted, given, strict=True)):
+        wrong = [place for place, (a, b) in enumerate(zip(gold, found, strict=True)) if a != b]
+        if wrong:
+            sure = metrics.softmax(row[wrong]).max(axis=1)
+            surest.append((float(sure.max()), i, wrong[int(sure.argmax())]))
+    surest.sort(key=lambda item: -item[0])
+    part = split.take(np.asarray([i for _, i, _ in surest[:WORST]], dtype=np.int64))
+    texts = part.cells("text")
+    return [
+        Mistake(
+            row=int(part.table.rows[place]),
+            text=texts[place] or "",
+            label=_shown(wanted[i], word),
+            predicted=_shown(given[i], word),
+            score=score,
+        )
+        for place, (score, i, word) in enumerate(surest[:WORST])
+    ]
+
+
+def _shown(tags: list[str], word: int) -> str:
+    """The entity around a word, or its tag."""
+    for kind, first, last in entities(tags):
+        if first <= word < last:
+            return f"{kind}, words {first + 1} to {last}"
+    return f"{tags[word]}, word {word + 1}"

@@ -1,0 +1,72 @@
+"""From a model and its encoded rows to a compiled `Job`: plan, batches, validation, optimizer, loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kerasft.events import Emit, Warned
+from kerasft.preprocessing.batching import class_weights, make_batches, plan_epoch
+from kerasft.preprocessing.encoding import Encoded
+from kerasft.training.optimizer import make_optimizer
+from kerasft.training.options import TrainConfig
+from kerasft.training.strategy import wrap_optimizer
+from kerasft.training.trainer import Job
+
+
+def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple[Encoded, Any] | None, emit: Emit) -> Job:
+    """Compile a `FineTunedModel` for training on encoded rows.
+
+    Args:
+        model: The model; its `keras_model` is compiled.
+        options: How to train; nothing in it is left to be decided.
+        encoded: The training rows with their targets.
+        held_out: Encoded validation rows and their gold, or None.
+        emit: Where warnings go.
+    """
+    assert options.epochs is not None
+    assert options.learning_rate is not None
+    how: dict[str, Any] = {"group": options.group_by_length, "together": encoded.together}
+    targets = encoded.targets if encoded.token_targets is None else encoded.token_targets
+    balanced = options.class_weights == "balanced"
+    weights = class_weights(targets, len(model.labels)) if balanced and targets is not None else None
+
+    def plan(epoch: int) -> list[np.ndarray]:
+        return plan_epoch(encoded.lengths, options.batch_size, seed=options.seed, epoch=epoch, **how)
+
+    def validate() -> dict[str, float]:
+        assert held_out is not None
+        found = model.found(held_out[0], batch_size=max(64, options.batch_size))
+        figures: dict[str, float] = model.task.score(found, held_out[1], model.learned)
+        return figures
+
+    optimizer = make_optimizer(
+        learning_rate=options.learning_rate,
+        total_updates=max(1, len(plan(0)) * options.epochs // options.accumulate),
+        warmup=options.warmup,
+        schedule=options.schedule,
+        weight_decay=options.weight_decay,
+        clip_norm=options.clip_norm,
+        accumulate=options.accumulate,
+        head_learning_rate=options.head_learning_rate,
+    )
+    keras_model = model.keras_model
+    keras_model.compile(
+        optimizer=wrap_optimizer(optimizer, options.precision),
+        loss=model.task.loss(label_smoothing=options.label_smoothing),
+        jit_compile=options.jit_compile,
+        auto_scale_loss=False,
+    )
+    if options.jit_compile and not keras_model.jit_compile:
+        hint = "An earlier run in this process asked for results to the bit, which rules XLA out; use a new process."
+        emit(Warned(code="no_xla", message="The step is not compiled with XLA.", hint=hint))
+    keras_model.optimizer.build(keras_model.trainable_variables)
+    return Job(
+        model=keras_model,
+        plan=plan,
+        batches=lambda rows: make_batches(encoded, rows, weights=weights),
+        validate=validate if held_out is not None else None,
+        monitor=model.task.main_metric(model.learned) if options.monitor == "auto" else options.monitor,
+        epochs=options.epochs,
+    )

@@ -1,0 +1,47 @@
+"""What tasks share that read whole texts through one pooled vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kerasft.config import option
+from kerasft.tasks.base import Task
+
+POOLINGS = ("auto", "pooled", "first", "last", "mean")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledTask(Task):
+    """Options of the pooled vector and the dense head on it."""
+
+    max_length: int = option(
+        256, "Most tokens of a text (or pair) that are read; longer ones are cut and counted.", low=8, high=8192
+    )
+    pooling: str = option(
+        "auto",
+        "Which vector stands for the text: the pre-trained pooler, the first token, the last, or the mean of all.",
+        choices=POOLINGS,
+        advanced=True,
+    )
+    head_dropout: float = option(0.1, "Dropout before the last layer, 0 to 1.", low=0, high=0.9, advanced=True)
+
+    def head(self, encoder: Any, framer: Any, outputs: int, *, seed: int, name: str) -> Any:
+        """The encoder with a dense layer of so many outputs on its pooled vector."""
+        import keras
+
+        from kerasft.layers.heads import ClassificationHead
+
+        pooled = pool(encoder, framer.family.default_pooling if self.pooling == "auto" else self.pooling)
+        head = ClassificationHead(outputs, dropout=self.head_dropout, seed=seed, name="head")
+        return keras.Model(encoder.inputs, head(pooled), name=name)
+
+
+def pool(encoder: Any, pooling: str) -> Any:
+    """(B, H) vectors of the texts; the pre-trained pooler where there is none is the last token."""
+    from kerasft.layers.heads import Pooling
+
+    if pooling == "pooled" and encoder.pooled is not None:
+        return encoder.pooled
+    mode = "last" if pooling == "pooled" else pooling
+    return Pooling(mode, name="pooling")(encoder.sequence, encoder.inputs["padding_mask"])
