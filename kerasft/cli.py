@@ -176,15 +176,28 @@ def _run_config(parsed: argparse.Namespace) -> Any:
     merged = RunConfig.from_dict(values).to_dict()
     if parsed.preset:
         merged["preset"] = parsed.preset
-    for part, name, registry in (("task", parsed.task, TASKS), ("tuning", parsed.tuning, TUNINGS)):
+    merged["data"] = {**merged["data"], **_given(parsed, "data", DataConfig.specs())}
+    merged["data"] |= {"path": parsed.data} if parsed.data else {}
+    task = parsed.task or (None if parsed.run else _suggested(merged["data"]))
+    for part, name, registry in (("task", task, TASKS), ("tuning", parsed.tuning, TUNINGS)):
         if name and name != merged[part]["name"]:
             merged[part] = {"name": name}
         specs = registry.get(merged[part]["name"]).specs()  # type: ignore[attr-defined]
         merged[part] = {**merged[part], **_given(parsed, part, specs)}
-    data = _given(parsed, "data", DataConfig.specs())
-    merged["data"] = {**merged["data"], **data, **({"path": parsed.data} if parsed.data else {})}
     merged["train"] = {**merged["train"], **_given(parsed, "train", TrainConfig.specs())}
     return RunConfig.from_dict(merged)
+
+
+def _suggested(values: dict[str, Any]) -> str | None:
+    """The task the data look made for, told on the terminal; None when no data were named."""
+    from kerasft.data.dataset import DataConfig, load_data
+    from kerasft.data.recognise import suggest_task
+
+    if values.get("path") is None:
+        return None
+    suggestion = suggest_task(load_data(None, DataConfig.from_dict(values)))
+    print(f"Task: {suggestion.task}. {suggestion.why} Choose another with --task.", file=sys.stderr)
+    return suggestion.task
 
 
 def _train(parsed: argparse.Namespace) -> int:
@@ -271,13 +284,18 @@ def _fetch(parsed: argparse.Namespace) -> None:
 def _check(parsed: argparse.Namespace) -> int:
     from kerasft.data.dataset import DataConfig, load_data
     from kerasft.data.quality import check_data
+    from kerasft.data.recognise import suggest_task
     from kerasft.presets import fetch, find_preset, token_counter
 
     data = load_data(parsed.data, **_given(parsed, "data", DataConfig.specs()))
     preset = find_preset(parsed.preset) if parsed.preset else None
     counter = token_counter(fetch(preset)) if preset else None
     report = check_data(data, max_length=parsed.max_length, count_tokens=counter)
-    print(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) if parsed.json else report)
+    suggestion = suggest_task(data)
+    if parsed.json:
+        print(json.dumps({**report.to_dict(), "task": suggestion.task, "why": suggestion.why}, indent=1, ensure_ascii=False))
+    else:
+        print(f"{report}\nLooks made for the task {suggestion.task}. {suggestion.why}")
     return 0
 
 

@@ -6,6 +6,11 @@ from typing import Any
 
 from kerasft.evaluation.report import Report
 
+_USES = {
+    "question_answering": ('predict(("a question", "its context"))', 'predict THIS_FOLDER "a question ||| its context"'),
+    "causal_lm": ('generate("a prompt", max_new_tokens=60)', 'generate THIS_FOLDER "a prompt"'),
+}
+
 
 def model_card(recipe: dict[str, Any], labels: tuple[str, ...], reports: dict[str, Report]) -> str:
     """Markdown for `README.md`.
@@ -22,16 +27,17 @@ def model_card(recipe: dict[str, Any], labels: tuple[str, ...], reports: dict[st
     facts = [
         f"- base model: {recipe['preset']} ({recipe['parameters']:,} parameters, {share:.1%} trained)",
         f"- task: {recipe['task']['name']}; tuning: {recipe['tuning']['name']}",
-        f"- labels: {shown}",
+        *([f"- labels: {shown}"] if shown else []),
         f"- data: {recipe['data']['path'] or 'rows from memory'}; rows: {rows}; SHA-256 {recipe['data_sha256'][:16]}…",
         f"- training: {train['epochs']} epochs, learning rate {train['learning_rate']:g}, batch "
         f"{train['batch_size'] * train['accumulate']}, seed {train['seed']}, {recipe['seconds']:,.0f} s",
         f"- versions: {', '.join(f'{name} {version}' for name, version in recipe['versions'].items())}",
     ]
+    call, command = _USES.get(recipe["task"]["name"], ('predict("some text")', 'predict THIS_FOLDER "some text"'))
     use = (
         "```python\nimport kerasft as kft\n\n"
-        'model = kft.load("THIS FOLDER")\nmodel.predict("some text")\n```\n\n'
-        'Or, on the command line: `kerasft predict THIS_FOLDER "some text"`.'
+        f'model = kft.load("THIS FOLDER")\nmodel.{call}\n```\n\n'
+        f"Or, on the command line: `kerasft {command}`."
     )
     limits = (
         "The figures hold for rows like those of the data above; texts of another kind, language or time can do "

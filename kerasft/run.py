@@ -20,6 +20,7 @@ from kerasft.backbones.base import family_of
 from kerasft.backbones.loading import load_backbone
 from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, Split, load_data
+from kerasft.data.recognise import suggest_task
 from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError, RunError, RunExistsError
 from kerasft.evaluation.report import save_reports
 from kerasft.events import Emit, Failed, Finished, JsonLog, Phase, Started, Stopped, Warned, fan_out, read_events
@@ -30,9 +31,8 @@ from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
 from kerasft.runs import STOP_FILE, clear, forget_old_stop, free_folder, holds_run
-from kerasft.tasks import Learned, Task
+from kerasft.tasks import Learned, Task, get_task
 from kerasft.tasks.base import pick
-from kerasft.tasks.classification import TextClassification
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.options import TrainConfig
 from kerasft.training.stopping import StopRequest
@@ -60,7 +60,7 @@ def finetune(
     Args:
         preset: Name (`kerasft list presets`), folder, or `hf://owner/name`.
         data: A `Dataset`, or anything `load_data` reads.
-        task: What is learned; text classification by default.
+        task: What is learned; when not given, what the data look made for (`suggest_task`).
         tuning: Which weights learn; all by default.
         train: How; `None` values are chosen for the method and the size of the model.
         out: Folder of the run; `saved_models/<data>-<preset>` with a free number when not given.
@@ -81,7 +81,7 @@ def finetune(
     config = RunConfig(
         preset=str(preset),
         data=dataset.config,
-        task=task or TextClassification(),
+        task=task or get_task(suggest_task(dataset).task),
         tuning=tuning or Full(),
         train=train or TrainConfig(),
     )

@@ -19,8 +19,9 @@ WORDS = (
     rf"{_CJK}|['’]\p{{L}}{{1,2}}\b|{_LETTER}+(?:[.\-_@&/:+][\p{{L}}\p{{M}}\p{{N}}]+|['’]\p{{Lu}}\p{{L}}+|['’]\p{{L}}{{3,}})*"
     r"|[^\s\p{Z}]"
 )
-# Runs without white space or punctuation, and single signs: what BERT's own tokenizer cuts before WordPiece.
-RUNS = r"[^\s\p{Z}\p{P}$+<=>^`|~]+|[^\s\p{Z}]"
+# Runs without white space or punctuation, and single signs and Chinese characters: what BERT's own tokenizer cuts before
+# WordPiece.
+RUNS = r"[^\s\p{Z}\p{P}$+<=>^`|~\p{Han}]+|[^\s\p{Z}]"
 _SPACE = r"[\s\p{Z}]+"
 
 
