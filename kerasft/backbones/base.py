@@ -28,6 +28,7 @@ class Parts:
         final_norm: Normalisation after the last block (GPT-2), or None.
         pooler: Dense layer on the first token (BERT), or None.
         lm_head: What BERT's pre-trained masked-LM head does before the tied embedding, or None; the task's to train.
+        lm_bias: (vocabulary,) bias of that head, as loaded, or None.
         inference: True runs all parts as at inference (no dropout), also while training.
     """
 
@@ -40,6 +41,7 @@ class Parts:
     final_norm: Any = None
     pooler: Any = None
     lm_head: Any = None
+    lm_bias: Any = None
     inference: bool = False
 
     def layers(self) -> Iterator[Any]:

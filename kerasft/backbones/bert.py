@@ -76,6 +76,7 @@ class Bert(Family):
             blocks=list(model.transformer_layers),
             pooler=model.pooled_dense,
             lm_head=_lm_head(backbone),
+            lm_bias=backbone.lm_head.get("bias"),
         )
 
     def wire(self, parts: Parts, backbone: Backbone) -> Encoder:
@@ -125,6 +126,6 @@ def _lm_head(backbone: Backbone) -> Any:
     head.build((None, backbone.model.hidden_dim))
     if backbone.lm_head:
         names = ("dense.weight", "dense.bias", "LayerNorm.weight", "LayerNorm.bias")
-        values = [backbone.lm_head[name] for name in names]
+        values = [backbone.lm_head[f"transform.{name}"] for name in names]
         head.set_weights([values[0].T, *values[1:]])
     return head

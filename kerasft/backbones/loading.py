@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras_hub.src.utils.keras_utils import gelu_approximate
 from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from kerasft.backbones.base import Backbone, family_of
 from kerasft.backbones.tokenization import Framer
@@ -51,7 +57,8 @@ def load_weights(kerashub_class: Any, folder: Path, *, dtype: str, dropout: floa
     given = read_json(folder / "config.json")
     overrides = {} if dropout is None else {"dropout": dropout}
     try:
-        model = kerashub_class.from_preset(str(folder), dtype=dtype, **overrides)
+        with _completed(folder, given) as complete:
+            model = kerashub_class.from_preset(str(complete), dtype=dtype, **overrides)
     except Exception as error:  # safetensors, h5py and KerasHub raise their own unrelated classes
         reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         hint = "Is the download complete? Compare the file sizes with the source, or fetch the folder again."
@@ -64,6 +71,34 @@ def load_weights(kerashub_class: Any, folder: Path, *, dtype: str, dropout: floa
     config = {**_plain(model.get_config()), "numerics": {k: v for k, v in numerics.items() if v is not None}}
     set_numerics(model, config["numerics"], str(folder))
     return model, config
+
+
+@contextmanager
+def _completed(folder: Path, config: dict[str, Any]) -> Iterator[Path]:
+    """The folder, or for the time of loading a copy with a new pooler: BertForMaskedLM saves none, and KerasHub wants one.
+
+    The new pooler is drawn as BERT's weights are (a normal of deviation 0.02) and is the same each time, as transformers
+    draws one too.
+    """
+    path = folder / "model.safetensors"
+    if config.get("model_type") != "bert" or not path.exists():
+        yield folder
+        return
+    with safe_open(path, framework="numpy") as file:
+        names = list(file.keys())
+    prefix = "bert." if any(name.startswith("bert.") for name in names) else ""
+    if f"{prefix}pooler.dense.weight" in names:
+        yield folder
+        return
+    size = int(config["hidden_size"])
+    weight = np.random.default_rng(0).normal(0, 0.02, (size, size)).astype(np.float32)
+    arrays = {**load_file(path), f"{prefix}pooler.dense.weight": weight, f"{prefix}pooler.dense.bias": np.zeros(size, np.float32)}
+    with tempfile.TemporaryDirectory(prefix="kerasft-preset-") as name:
+        for other in folder.iterdir():
+            if other.name != path.name and other.is_file():
+                shutil.copy(other, name)
+        save_file(arrays, Path(name) / path.name, metadata={"format": "pt"})
+        yield Path(name)
 
 
 def _check_same_architecture(given: dict[str, Any], folder: Path) -> None:
@@ -126,12 +161,13 @@ def rebuild_model(kerashub_class: Any, config: dict[str, Any], *, dtype: str) ->
 
 
 def masked_lm_head(folder: Path) -> dict[str, Any]:
-    """The transform of a Hugging Face checkpoint's masked-LM head by short names; empty where there is none."""
-    path, prefix = folder / "model.safetensors", "cls.predictions.transform."
+    """A Hugging Face checkpoint's masked-LM head by short names (`transform.dense.weight`, ..., `bias`); empty without one."""
+    path, prefix = folder / "model.safetensors", "cls.predictions."
     if not path.exists():
         return {}
     with safe_open(path, framework="numpy") as file:
-        return {name.removeprefix(prefix): file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118  (it is no mapping)
+        return {name.removeprefix(prefix): file.get_tensor(name) for name in names if "decoder" not in name}
 
 
 def load_framer(folder: Path, max_length: int) -> Framer:

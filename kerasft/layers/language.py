@@ -77,16 +77,15 @@ class WordLogits(keras.layers.Layer):
 
     Args:
         word_ids: Ids of the words of each class.
-        vocabulary: V.
         **kwargs: Of `keras.layers.Layer`.
 
     Call:
         (B, V) -> (B, classes) float32.
     """
 
-    def __init__(self, word_ids: list[list[int]], vocabulary: int, **kwargs: Any) -> None:
+    def __init__(self, word_ids: list[list[int]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.word_ids, self.vocabulary = [list(ids) for ids in word_ids], vocabulary
+        self.word_ids = [list(ids) for ids in word_ids]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         count = sum(len(ids) for ids in self.word_ids)
@@ -107,7 +106,7 @@ class WordLogits(keras.layers.Layer):
         return (input_shape[0], len(self.word_ids))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "word_ids": self.word_ids, "vocabulary": self.vocabulary}
+        return {**super().get_config(), "word_ids": self.word_ids}
 
 
 @keras.saving.register_keras_serializable("kerasft")

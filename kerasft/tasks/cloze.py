@@ -116,7 +116,11 @@ class ClozeClassification(SingleLabel):
         if encoder.parts.lm_head is not None:
             gap = encoder.parts.lm_head(gap)
         logits = encoder.parts.token_embedding(gap, reverse=True)  # (B, V)
-        return keras.Model(encoder.inputs, WordLogits(word_ids, len(framer.piece_lengths), name="head")(logits), name="cloze")
+        head = WordLogits(word_ids, name="head")
+        model = keras.Model(encoder.inputs, head(logits), name="cloze")
+        if encoder.parts.lm_bias is not None:
+            head.bias.assign([encoder.parts.lm_bias[number] for ids in word_ids for number in ids])
+        return model
 
     def cautions(self, encoder: Any, framer: Any) -> list[str]:
         if framer.family.causal or encoder.parts.lm_head is not None:
