@@ -279,7 +279,8 @@ class _Run:
         return model
 
     def _resolve(self, model: FineTunedModel) -> TrainConfig:
-        advice: Recommended = self.config.tuning.recommended(model.backbone.parameters)
+        parameters, tuning = model.backbone.parameters, self.config.tuning
+        advice: Recommended = self.config.task.recommended(tuning.recommended(parameters), parameters, tuning)
         given: TrainConfig = self.config.train
         return replace(
             given,

@@ -16,29 +16,30 @@ _CELLS = 1 << 24  # of a block of the table: 128 MiB of float64
 _EQUAL = 1e-9  # cosines nearer than this are a tie: matrix products differ in the last bits from block to block
 
 
-def retrieval_scores(queries: np.ndarray, documents: np.ndarray) -> dict[str, float]:
+def retrieval_scores(queries: np.ndarray, documents: np.ndarray, right: np.ndarray | None = None) -> dict[str, float]:
     """How often a query finds its document among all documents.
 
-    Ties count against the model: one that gives every text the same vector has found nothing. So does a document that is there
-    twice: remove duplicates first. A vector that holds nan comes last.
+    Ties count against the model: one that gives every text the same vector has found nothing. So would a document that is there
+    twice: give each once, and say with `right` whose it is. A vector that holds nan comes last.
 
     Args:
-        queries: (N, H).
-        documents: (N, H); the right one of query i is document i.
+        queries: (Q, H).
+        documents: (N, H).
+        right: (Q,) number of each query's document; when not given, that of query i is document i.
 
     Returns:
         `recall_at_1`, `recall_at_10` (share of queries whose document is among the first 1 or 10) and `mrr` (mean of 1 / rank);
         nan if there are none.
 
     Raises:
-        DataError: If there are not as many queries as documents.
+        DataError: If there are not as many queries as documents, and `right` is not given.
     """
-    if len(queries) != len(documents):
+    if right is None and len(queries) != len(documents):
         raise DataError(f"Document i belongs to query i; got {len(queries)} queries and {len(documents)} documents.")
     ranks = np.empty(len(queries))
     for start, cosines in _blocks(queries, documents):
         rows = np.arange(len(cosines))
-        own = cosines[rows, start + rows][:, None]
+        own = cosines[rows, start + rows if right is None else right[start + rows]][:, None]
         # "Not clearly worse" instead of "better": counts ties, itself, and with nan everything.
         ranks[start + rows] = (~(cosines < own - _EQUAL)).sum(axis=1)
     if not len(ranks):

@@ -71,6 +71,16 @@ class Task(Options):
         if self.must_tune_backbone and not config.tuning.tunes_backbone:
             yield f"Task '{self.name}' has no head of its own, so with tuning '{config.tuning.name}' nothing would learn."
 
+    def recommended(self, advice: Any, parameters: int, tuning: Any) -> Any:
+        """Learning rate and epochs that work at the first click, from those the tuning method recommends.
+
+        Args:
+            advice: `tuning.base.Recommended`.
+            parameters: Weights of the backbone.
+            tuning: The method.
+        """
+        return advice
+
     def cautions(self, encoder: Any, framer: Any) -> list[str]:
         """Sentences on what a person should know before training on this backbone."""
         return []

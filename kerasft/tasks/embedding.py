@@ -70,8 +70,10 @@ class TextEmbedding(Task):
     def learn(self, split: Any) -> Learned:
         return Learned((), {"pairs": split.columns.text_pair is not None})
 
-    def gold(self, split: Any, learned: Learned) -> np.ndarray:
-        return np.asarray([cell or "" for cell in split.cells("label")], dtype=object)
+    def gold(self, split: Any, learned: Learned) -> list[tuple[str, str]]:
+        """The label of each row, or "", and its partner's text: the same partner may belong to several texts."""
+        cells = zip(split.cells("label"), split.cells("text_pair"), strict=True)
+        return [(label or "", partner or "") for label, partner in cells]
 
     def framing(self, framer: Any) -> Any:
         from kerasft.preprocessing.twin_framing import TwinFraming
@@ -102,12 +104,14 @@ class TextEmbedding(Task):
         """(N, 2, H) of twins, (N, H) of single texts."""
         return outputs.reshape(-1, 2, outputs.shape[-1]) if encoded.together == 2 else outputs
 
-    def score(self, found: np.ndarray, gold: np.ndarray, learned: Learned) -> dict[str, float]:
+    def score(self, found: np.ndarray, gold: list[tuple[str, str]], learned: Learned) -> dict[str, float]:
         figures: dict[str, float] = {}
         if learned.facts["pairs"]:
-            figures |= retrieval_scores(found[:, 0], found[:, 1])
-        if any(gold) and len(gold) > 1:
-            figures["neighbour_accuracy"] = neighbour_accuracy(found[:, 0], gold)
+            _, first, right = np.unique([partner for _, partner in gold], return_index=True, return_inverse=True)
+            figures |= retrieval_scores(found[:, 0], found[first, 1], right)
+        labels = [label for label, _ in gold]
+        if any(labels) and len(labels) > 1:
+            figures["neighbour_accuracy"] = neighbour_accuracy(found[:, 0], labels)
         return {**figures, "loss": _contrast(found, self.temperature)}
 
     def decode(
@@ -115,7 +119,7 @@ class TextEmbedding(Task):
     ) -> list[EmbeddingPrediction]:
         return [EmbeddingPrediction(tuple(map(float, row))) for row in found]
 
-    def report(self, found: np.ndarray, gold: np.ndarray, learned: Learned, split: Any, notes: list[str]) -> Report:
+    def report(self, found: np.ndarray, gold: list[tuple[str, str]], learned: Learned, split: Any, notes: list[str]) -> Report:
         figures = self.score(found, gold, learned)
         cosines = (_unit(found[:, 0]) * _unit(found[:, 1])).sum(axis=1)
         intervals = {}
