@@ -224,13 +224,17 @@ def _resume(parsed: argparse.Namespace) -> int:
 
 
 def _after_training(folder: Path, progress: Any) -> int:
+    from kerasft.config import read_json
+    from kerasft.tasks import TASKS
+
     if progress.stopped:
         print(f"\nStopped. The model so far is usable; go on with: kerasft resume {folder}")
         return STOPPED
     report = folder / "report.md"
     if report.exists():
         print(report.read_text(encoding="utf-8"))
-    print(f'Saved in {folder}. Next: kerasft predict {folder} "some text"; kerasft export {folder}')
+    asks = TASKS.get(read_json(folder / "run.json")["task"]["name"]).asks
+    print(f'Saved in {folder}. Next: kerasft predict {folder} "{asks}"; kerasft export {folder}')
     return 0
 
 

@@ -207,7 +207,10 @@ class _Run:
         """Refuse what does not fit together before anything large is loaded."""
         path = fetch(find_preset(self.config.preset), self.emit)
         family = family_of(read_json(path / "config.json"), str(path)).name
-        faults = list(self.config.task.faults(data.columns, family, self.config))
+        task = self.config.task
+        faults = list(task.faults(data.columns, family, self.config))
+        if data["train"].has_tokens and not task.reads_tokens:
+            faults.append(f"Column {data.columns.text!r} holds lists of words, and task '{task.name}' reads plain texts.")
         if faults:
             hint = "See `kerasft list tasks` and `kerasft list presets`."
             raise ConfigError(" ".join(faults), where=data["train"].table.source, hint=hint)

@@ -41,6 +41,8 @@ class Task(Options):
 
     families: ClassVar[tuple[str, ...]] = ()  # backbone families it fits; empty for all
     needs_label: ClassVar[bool] = True
+    reads_tokens: ClassVar[bool] = False  # takes lists of words for a text
+    asks: ClassVar[str] = "some text"  # what to predict, as the command line takes it, for examples
     shows: ClassVar[str] = "label"  # how an answer is shown: label, labels, number, entities, answer, text, vector
     monitors: ClassVar[tuple[str, ...]] = ()  # figures besides the loss that may decide which weights are best
     weighs_classes: ClassVar[bool] = False  # whether class weights and label smoothing have a meaning

@@ -67,6 +67,7 @@ class CausalLM(Task):
 
     families = ("gpt2",)
     needs_label = False
+    asks = "a prompt"
     shows = "text"
     monitors = ("accuracy",)
     generates = True

@@ -72,6 +72,7 @@ class QuestionAnswering(Task):
     )
     head_dropout: float = option(0.1, "Dropout before the last layer, 0 to 1.", low=0, high=0.9, advanced=True)
 
+    asks = "a question ||| its context"
     shows = "answer"
     monitors = ("f1", "exact_match")
 

@@ -92,6 +92,7 @@ class TokenClassification(Task):
     head_dropout: float = option(0.1, "Dropout before the last layer, 0 to 1.", low=0, high=0.9, advanced=True)
     drop_unknown: bool = option(False, "Leave out texts with a tag the training rows do not have.", advanced=True)
 
+    reads_tokens = True
     shows = "entities"
     monitors = ("f1", "precision", "recall", "accuracy")
     weighs_classes = True
