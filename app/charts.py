@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerasft.progress import clock
+from kerasft_app.figures import is_better_low, is_share, spoken
 from kerasft_app.runs import Progress
 
 Points = Sequence[tuple[float, float]]
@@ -19,17 +21,23 @@ def escape(text: Any) -> str:
     return html.escape(str(text))
 
 
+def empty_chart(title: str) -> str:
+    """A chart without points."""
+    return f'<div class="kft-chart"><h4>{escape(title)}</h4><div class="kft-empty">nothing yet</div></div>'
+
+
 def line_chart(title: str, series: Mapping[str, Points], *, x_label: str = "epoch") -> str:
     """An SVG line chart.
 
     Args:
         title: Above the chart, also its label for screen readers.
-        series: Points by name, up to four series.
+        series: Points by name, up to six series; points that are no finite number are left out.
         x_label: Under the chart.
     """
+    series = {name: [point for point in line if math.isfinite(point[1])] for name, line in series.items()}
     points = [point for line in series.values() for point in line]
     if not points:
-        return f'<div class="kft-chart"><h4>{escape(title)}</h4><div class="kft-empty">nothing yet</div></div>'
+        return empty_chart(title)
     xs, ys = [x for x, _ in points], [y for _, y in points]
     low, high = min(ys), max(ys)
     pad = (high - low) * 0.08 or abs(high) * 0.1 or 0.5
@@ -58,9 +66,9 @@ def line_chart(title: str, series: Mapping[str, Points], *, x_label: str = "epoc
         if len(line) <= 40:
             for x, y in line:
                 across, down = place(x, y).split(",")
-                tip = f"{escape(name)} {y:.4f} at {escape(x_label)} {x:.2f}"
+                tip = f"{escape(name)} {y:.4g} at {escape(x_label)} {x:.2f}"
                 parts.append(f'<circle class="dot c{index}" cx="{across}" cy="{down}" r="3"><title>{tip}</title></circle>')
-        last = f" {line[-1][1]:.4f}" if line else ""
+        last = f" {line[-1][1]:.4g}" if line else ""
         legend.append(f'<span class="key c{index}">{escape(name)}{last}</span>')
     label = f'role="img" aria-label="{escape(title)}"'
     svg = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" {label}>{"".join(parts)}</svg>'
@@ -123,14 +131,21 @@ def status_card(name: str, told: Progress) -> str:
 
 
 def training_charts(told: Progress) -> str:
-    """Loss and validation figures of a run so far."""
+    """Loss and validation figures of a run so far; shares of 0 to 1 in one chart, figures of other sizes in their own."""
     loss = {"training loss": [(step.epoch, step.loss) for step in told.steps]}
     if told.validations:
         loss["validation loss"] = [(v.epoch, v.metrics["loss"]) for v in told.validations if "loss" in v.metrics]
-    names = [name for name in (told.validations[0].metrics if told.validations else {}) if name != "loss"]
+    names = dict.fromkeys(name for v in told.validations for name in v.metrics if name != "loss")
     figures = {name: [(v.epoch, v.metrics[name]) for v in told.validations if name in v.metrics] for name in names}
-    charts = line_chart("Loss", loss) + line_chart("Validation", figures)
-    return f'<div class="kft-charts">{charts}</div>'
+    shares = {spoken(name): line for name, line in figures.items() if is_share(name)}
+    charts = [line_chart("Loss (lower is better)", loss)]
+    if shares or not figures:
+        charts.append(line_chart("Validation", shares))
+    for name, line in figures.items():
+        if not is_share(name):
+            way = "lower is better" if is_better_low(name) else "higher is better"
+            charts.append(line_chart(f"Validation: {spoken(name)} ({way})", {spoken(name): line}))
+    return f'<div class="kft-charts">{"".join(charts)}</div>'
 
 
 def error_box(error: Any) -> str:

@@ -9,9 +9,17 @@ from typing import Any
 
 import gradio as gr
 
+from kerasft.data.conll import SUFFIXES
+from kerasft.errors import ArtifactError, KerasFTError
+from kerasft_app.facts import ModelFacts, model_facts
 from kerasft_app.runs import RunBoard
 from kerasft_app.worker import Predictor
 
+# What `load_data` reads; `.gz` stands for all of them packed.
+FILE_TYPES = [
+    *(".csv", ".tsv", ".psv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".gz"),
+    *sorted(f".{suffix}" for suffix in SUFFIXES),
+]
 EXAMPLE = Path(str(resources.files("kerasft_app.examples"))) / "tickets.csv"
 
 
@@ -23,6 +31,7 @@ class Page:
         board: The runs.
         predictor: Answers texts.
         data: State: options of the chosen data (`DataConfig` values), or None.
+        task: State: name of the task the data were understood to be for, and their columns by role.
         run: Dropdown of the chosen run.
         tabs: The tabs, to switch from one to another.
         loaded: Event: a browser has opened or reloaded the page.
@@ -31,9 +40,30 @@ class Page:
     board: RunBoard
     predictor: Predictor
     data: Any = None
+    task: Any = None
     run: Any = None
     tabs: Any = None
     loaded: Any = None
+
+    def model_folder(self, run: str | None) -> Path:
+        """The folder of a run that has a model.
+
+        Raises:
+            ArtifactError: No run is chosen, or it has no model yet.
+        """
+        if not run:
+            raise ArtifactError("No run is chosen.", hint="Train one first (tab Train).")
+        folder: Path = self.board.folder(run)
+        if not (folder / "model.safetensors").exists():
+            raise ArtifactError(f"The run {run!r} has no model yet.", hint="Wait until it has finished, or choose another run.")
+        return folder
+
+    def facts(self, run: str | None) -> ModelFacts | None:
+        """What is known of a run's model; None when no run is chosen."""
+        try:
+            return model_facts(self.board.folder(run)) if run else None
+        except KerasFTError:
+            return None
 
     def run_choices(self) -> list[tuple[str, str]]:
         """Labels and names of all runs for the dropdown, newest first."""

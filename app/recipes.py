@@ -1,16 +1,52 @@
-"""A run's recipe as the command line and the Python lines that do the same."""
+"""A run's recipe as the command line and the Python lines that do the same, and the lines that serve its export."""
 
 from __future__ import annotations
 
+import json
 import shlex
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from kerasft.data.columns import Columns
 from kerasft.data.dataset import DataConfig
+from kerasft.errors import ConfigError
+from kerasft.presets import list_presets
 from kerasft.runs import read_recipe
-from kerasft.tasks import TASKS
+from kerasft.tasks import TASKS, get_task
 from kerasft.training.options import TrainConfig
-from kerasft.tuning import TUNINGS
+from kerasft.tuning import TUNINGS, get_tuning
+from kerasft_app.facts import ModelFacts
+
+
+def checked(recipe: dict[str, Any], columns: Columns, family: str) -> dict[str, Any]:
+    """A recipe with every option checked now, so that a fault shows on the page and not in a failed run.
+
+    `RunConfig` would check the options too, but it loads TensorFlow, which the app's process never does.
+
+    Args:
+        recipe: `preset`, `task`, `tuning` and `train`.
+        columns: The data's columns.
+        family: The preset's family.
+
+    Raises:
+        ConfigError: An option is impossible, or the parts do not go together.
+    """
+    task, tuning = dict(recipe["task"]), dict(recipe["tuning"])
+    parts: dict[str, Any] = {
+        "task": get_task(task.pop("name"), **task),
+        "tuning": get_tuning(tuning.pop("name"), **tuning),
+        "train": TrainConfig.from_dict(recipe["train"]),
+    }
+    found = list(parts["task"].faults(columns, family, SimpleNamespace(**parts)))
+    if found:
+        families = parts["task"].families
+        fitting = [preset.name for preset in list_presets() if preset.family in families]
+        hint = f"Choose a model such as {fitting[0]}, or another task." if fitting and family not in families else None
+        raise ConfigError(" ".join(found), hint=hint)
+    made = time.strftime("%Y-%m-%d %H:%M:%S")
+    return {"preset": recipe["preset"], **{name: part.to_dict() for name, part in parts.items()}, "made": made}
 
 
 def _changed(values: dict[str, Any], cls: Any) -> dict[str, Any]:
@@ -74,4 +110,44 @@ def python_snippet(path: Path) -> str:
         ")",
         "print(model.evaluate(data['validation']))",
     ]
+    return "\n".join(lines)
+
+
+_SERVED = {
+    "label": "`label`, its `score`, and all `labels` with their `probabilities`",
+    "labels": "`chosen` (the labels above their thresholds), and all `labels` with their `probabilities`",
+    "number": "`value`, a number in the label's own unit",
+    "entities": "`word_texts`, `word_types` and `entity_texts`, `entity_types`, each with scores, starts and ends in characters; "
+    'filled up with "" and -1 to the longest of the request',
+    "answer": '`answer`, its `score`, and `start` and `end` in the context; "" and -1 when there is none',
+    "text": "`text` and `finish_reason`; the signature `sample` also takes the sampling options of each prompt",
+    "vector": "`vector`, the numbers of the text",
+}
+
+
+def served(facts: ModelFacts) -> str:
+    """What the exported graph of a model takes and answers, in Markdown."""
+    takes = "`text` and `text_pair`" if facts.paired else "`text`"
+    if facts.inputs != ("Text", "Second text"):
+        takes += f" ({' and '.join(name.lower() for name in facts.inputs if name)})"
+    return f"**{facts.title}**: {takes} in, {_SERVED.get(facts.shows, 'answers')} out."
+
+
+def serving_commands(run: str, facts: ModelFacts) -> str:
+    """Shell lines that unpack, serve and ask an exported model."""
+    row = {"text": "some text", "text_pair": "another"} if facts.paired else {"text": "some text"}
+    if facts.task == "question_answering":
+        row = {"text": "Who came?", "text_pair": "On Monday Ada came."}
+    name = run.lower().replace(".", "-")
+    lines = [
+        f"unzip {run}-serving-1.zip -d {name}",
+        f'docker run --rm -p 8501:8501 -v "$PWD/{name}:/models/{name}" -e MODEL_NAME={name} tensorflow/serving',
+    ]
+    requests: list[dict[str, Any]] = [{"instances": [row]}]
+    if facts.shows == "text":
+        requests = [{"instances": [{"text": "Once upon"}]}]
+        drawn = {"max_new_tokens": 40, "temperature": 0.8, "top_k": 0, "top_p": 0.9, "repetition_penalty": 1.0, "seed": 1}
+        sampled = {"text": "Once upon", **drawn, "stop": ""}
+        requests.append({"signature_name": "sample", "instances": [sampled]})
+    lines += [f"curl -s localhost:8501/v1/models/{name}:predict -d {shlex.quote(json.dumps(body))}" for body in requests]
     return "\n".join(lines)

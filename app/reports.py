@@ -2,40 +2,72 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from kerasft.errors import name_rows
 from kerasft_app.charts import escape
+from kerasft_app.figures import spoken, unit, written
+from kerasft_app.plots import CURVES, recall_curves, scatter_plot
+
+_COUNTED = {"token_classification": "tag", "regression": "number"}
 
 
-def quality_html(report: Any) -> str:
-    """The data report: rows, labels with bars, lengths, findings."""
+def understood_html(title: str, why: str) -> str:
+    """What the data were understood to be for, and why."""
+    return (
+        f'<div class="kft-understood"><span>Understood as</span> <b>{escape(title)}</b>'
+        f"<p>Because: {escape(why)} Another task can be chosen in the tab Train.</p></div>"
+    )
+
+
+def quality_html(report: Any, task: str = "", *, windows: bool = False) -> str:
+    """The data report: rows, labels with bars (where there are labels to count), lengths, findings.
+
+    Args:
+        report: `kerasft.data.quality.QualityReport`.
+        task: Name of the task the data were checked for.
+        windows: Whether the task reads long texts in several windows, so that nothing is cut.
+    """
     cards = [_card(f"{count:,}", f"{name} rows") for name, count in report.rows.items()]
     train: dict[str, int] = report.labels.get("train") or next(iter(report.labels.values()), {})
-    cards.append(_card(f"{len(train):,}", "labels"))
+    what = _COUNTED.get(task, "label")
+    if train:
+        cards.append(_card(f"{len(train):,}", f"{what}s"))
     if report.lengths:
-        unit = escape(report.lengths["unit"])
-        cards.append(_card(f"{report.lengths['median']:,.0f}", f"{unit}, median (95 % up to {report.lengths['p95']:,.0f})"))
+        of = escape(report.lengths["unit"])
+        cards.append(_card(f"{report.lengths['median']:,.0f}", f"{of}, median (95 % up to {report.lengths['p95']:,.0f})"))
     if "cut_share" in report.lengths:
-        cards.append(_card(f"{report.lengths['cut_share']:.1%}", f"cut at {report.lengths['max_length']} tokens"))
-    largest = max(train.values(), default=1)
-    bars = "".join(
-        f'<tr><td>{escape(label)}</td><td class="num">{count:,}</td>'
-        f'<td class="wide"><div class="meter"><div style="width:{100 * count / largest:.1f}%"></div></div></td></tr>'
-        for label, count in list(train.items())[:30]
-    )
-    more = f"<p>and {len(train) - 30:,} more labels</p>" if len(train) > 30 else ""
+        then = "read in several windows of" if windows else "cut at"
+        cards.append(_card(f"{report.lengths['cut_share']:.1%}", f"{then} {report.lengths['max_length']} tokens"))
     findings = "".join(
         f'<div class="{"error" if f.severity == "problem" else "warn" if f.severity == "warning" else "note"}">'
         f"{escape(f.message)}{' (' + escape(name_rows(f.rows)) + ')' if f.rows else ''} <i>{escape(f.hint)}</i></div>"
         for f in report.findings
+        if not (windows and f.code == "cut")
     )
     findings = findings or '<div class="good">Nothing odd was found.</div>'
     return (
         f'<div class="kft-report"><div class="cards">{"".join(cards)}</div>'
-        f'<div class="kft-status">{findings}</div>'
-        f'<table class="kft-table"><thead><tr><th>label</th><th class="num">rows</th><th></th></tr></thead>'
-        f"<tbody>{bars}</tbody></table>{more}</div>"
+        f'<div class="kft-status">{findings}</div>{_counts(train, what)}</div>'
+    )
+
+
+def _counts(counts: dict[str, int], what: str) -> str:
+    if not counts:
+        return ""
+    largest = max(counts.values(), default=1)
+    bars = "".join(
+        f'<tr><td>{escape(label)}</td><td class="num">{count:,}</td>'
+        f'<td class="wide"><div class="meter"><div style="width:{100 * count / largest:.1f}%"></div></div></td></tr>'
+        for label, count in list(counts.items())[:30]
+    )
+    more = f"<p>and {len(counts) - 30:,} more {what}s</p>" if len(counts) > 30 else ""
+    return (
+        f'<table class="kft-table"><thead><tr><th>{what}</th><th class="num">times</th><th></th></tr></thead>'
+        f"<tbody>{bars}</tbody></table>{more}"
     )
 
 
@@ -43,27 +75,65 @@ def _card(value: str, caption: str) -> str:
     return f'<div class="card"><div class="value">{value}</div><div class="caption">{caption}</div></div>'
 
 
-def report_html(report: Any) -> str:
-    """An evaluation report: figures beside the baseline, per label, confusion matrix, worst mistakes."""
-    cards = []
-    for name, value in report.metrics.items():
-        interval = report.intervals.get(name)
-        spread = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "nats"
-        base = f"; always the most frequent label: {report.baseline[name]:.3f}" if name in report.baseline else ""
-        cards.append(_card(f"{value:.3f}", f"<b>{escape(name.replace('_', ' '))}</b><br>{spread}{base}"))
-    rows = "".join(
-        f'<tr><td>{escape(label)}</td><td class="num">{f["precision"]:.3f}</td><td class="num">{f["recall"]:.3f}</td>'
-        f'<td class="num">{f["f1"]:.3f}</td><td class="num">{int(f["support"]):,}</td></tr>'
-        for label, f in report.per_label.items()
+def report_html(report: Any, task: str = "text_classification", curves: Sequence[str] = ()) -> str:
+    """An evaluation report: figures beside the baseline, and all else the task has to show.
+
+    Args:
+        report: `kerasft.evaluation.report.Report`.
+        task: Name of the task, which says what its worst rows are.
+        curves: Labels whose precision-recall curves are drawn; the most frequent when none is named.
+    """
+    parts = [f'<div class="cards">{"".join(_figure(report, name) for name in report.metrics)}</div>']
+    if report.baseline:
+        parts.append(f"<p>Baseline: {escape(report.baseline_is)}.</p>")
+    parts.append(
+        f'<div class="kft-status">{"".join(f"""<div class="note">{escape(note)}</div>""" for note in report.notes)}</div>'
     )
-    head = "".join(f'<th class="num">{name}</th>' for name in ("precision", "recall", "F1", "rows"))
-    notes = "".join(f'<div class="note">{escape(note)}</div>' for note in report.notes)
+    if report.groups:
+        parts.append(f"<h4>Each group</h4>{_table('group', report.groups, 'rows')}")
+    if report.points:
+        parts.append(f"<h4>Every row</h4>{scatter_plot(report.points)}")
+    if report.per_label:
+        tagging = task == "token_classification"
+        parts.append(f"<h4>Each {'type or tag' if tagging else 'label'}</h4>")
+        parts.append(_table("type or tag" if tagging else "label", report.per_label, "support", "times" if tagging else "rows"))
+    if report.curves:
+        wanted = {name: report.curves[name] for name in curves if name in report.curves}
+        parts.append(recall_curves(wanted or {name: report.curves[name] for name in frequent_curves(report)}))
+    if report.confusion:
+        parts.append(f"<h4>Confusion matrix</h4>{confusion_html(report)}")
+    intervals = ", intervals are 95 %" if report.intervals else ""
+    first = f"<p>{report.examples:,} rows of {escape(report.source)}. Figures are 0 to 1 where no unit stands{intervals}.</p>"
+    return f'<div class="kft-report">{first}{"".join(parts)}{_worst(report, task)}</div>'
+
+
+def frequent_curves(report: Any) -> list[str]:
+    """The labels with curves that have most rows, as many as are drawn at a time."""
+    rows = {name: report.per_label.get(name, {}).get("support", 0) for name in report.curves}
+    return sorted(rows, key=lambda name: -rows[name])[:CURVES]
+
+
+def _figure(report: Any, name: str) -> str:
+    interval = report.intervals.get(name)
+    told = [f"{written(interval[0])} to {written(interval[1])}"] if interval else []
+    told += [f"baseline {written(report.baseline[name])}"] if name in report.baseline else []
+    told += [unit(name)] if unit(name) else []
+    return _card(written(report.metrics[name]), "<br>".join([f"<b>{escape(spoken(name))}</b>", *map(escape, told)]))
+
+
+def _table(what: str, rows: dict[str, dict[str, float]], count: str, counted: str = "rows") -> str:
+    """Figures by name, with whatever columns they have; `count` is the one that is a number of something, and comes last."""
+    columns = [name for name in dict.fromkeys(name for figures in rows.values() for name in figures) if name != count]
+    head = "".join(f'<th class="num">{escape(spoken(name))}</th>' for name in columns)
+    body = "".join(
+        f"<tr><td>{escape(name)}</td>"
+        + "".join(f'<td class="num">{written(f[column]) if column in f else ""}</td>' for column in columns)
+        + f'<td class="num">{int(f.get(count, 0)):,}</td></tr>'
+        for name, f in rows.items()
+    )
     return (
-        f'<div class="kft-report"><p>{report.examples:,} rows of {escape(report.source)}; intervals are 95 %.</p>'
-        f'<div class="cards">{"".join(cards)}</div><div class="kft-status">{notes}</div>'
-        f"<h4>Each label</h4><div class='scroll'><table class='kft-table'><thead><tr><th>label</th>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-        f"<h4>Confusion matrix</h4>{confusion_html(report)}<h4>The surest mistakes</h4>{_mistakes(report)}</div>"
+        f'<div class="scroll"><table class="kft-table"><thead><tr><th>{what}</th>{head}<th class="num">{counted}</th>'
+        f"</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
@@ -87,21 +157,80 @@ def confusion_html(report: Any) -> str:
     )
 
 
-def _mistakes(report: Any) -> str:
+# Heading, sentence, and the columns that differ: what label, prediction and score are called; None leaves one out.
+_MISTAKES: dict[str, tuple[str, str, str | None, str | None, str | None]] = {
+    "regression": ("The largest errors", "A wrong number in the data is often among them.", "true", "predicted", "off by"),
+    "text_embedding": ("Partners farthest apart", "Pairs whose vectors are least alike.", None, None, "cosine"),
+    "question_answering": (
+        "The surest wrong answers", "No word of theirs is right. A wrong answer in the data is often among them.",
+        "right answer", "given", "score",
+    ),
+    "multi_label_classification": (
+        "The surest mistakes", "A wrong label in the data is often among them.", "labels", "given", "off by",
+    ),
+}  # fmt: skip
+_TEXTS = {"causal_lm": "text or prompt", "question_answering": "question ⟂ context", "text_embedding": "text ⟂ partner"}
+_USUAL = ("The surest mistakes", "A wrong label in the data is often among them.", "label", "predicted", "score")
+_GENERATED = ("Generated examples", "The first rows, answered greedily, beside what was wanted.", "wanted", "written", None)
+_UNEXPECTED = (
+    "The least expected texts",
+    "Most surprising to the model, by each token's loss.",
+    "completion",
+    None,
+    "nats a token",
+)
+
+
+def _worst(report: Any, task: str) -> str:
+    label: str | None
+    predicted: str | None
+    score: str | None
+    if task == "causal_lm":
+        title, about, label, predicted, score = _GENERATED if "bleu" in report.metrics else _UNEXPECTED
+    else:
+        title, about, label, predicted, score = _MISTAKES.get(task, _USUAL)
     if not report.worst:
-        return '<div class="kft-status"><div class="good">There is none.</div></div>'
-    rows = "".join(
-        f'<tr><td class="num">{m.row}</td><td>{escape(m.label)}</td><td>{escape(m.predicted)}</td>'
-        f'<td class="num">{m.score:.2f}</td><td class="wide">{escape(_short(m))}</td></tr>'
-        for m in report.worst
-    )
-    head = '<th class="num">row</th><th>label</th><th>predicted</th><th class="num">score</th><th>text</th>'
+        return f'<h4>{title}</h4><div class="kft-status"><div class="good">There is none.</div></div>'
+    if not any(m.label for m in report.worst):
+        label = None
+    head = '<th class="num">row</th>' + "".join(f"<th>{name}</th>" for name in (label, predicted) if name)
+    head += f'<th class="num">{score}</th>' if score else ""
+    head += f"<th>{_TEXTS.get(task, 'text')}</th>"
+    rows = []
+    for m in report.worst:
+        cells = f'<td class="num">{m.row}</td>'
+        cells += f'<td class="text">{escape(m.label or "(none)")}</td>' if label else ""
+        cells += f'<td class="text">{escape(m.predicted or "(none)")}</td>' if predicted else ""
+        cells += f'<td class="num">{_score(m.score)}</td>' if score else ""
+        rows.append(f'<tr>{cells}<td class="wide">{escape(_short(m))}</td></tr>')
     return (
-        "<p>A wrong label in the data is often among them.</p><div class='scroll'>"
-        f"<table class='kft-table'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<h4>{title}</h4><p>{about}</p><div class='scroll'><table class='kft-table'><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _score(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) and abs(value) < 100 else written(value)
 
 
 def _short(mistake: Any, most: int = 400) -> str:
-    text = mistake.text if mistake.text_pair is None else f"{mistake.text}  ⟂  {mistake.text_pair}"
+    first = readable(mistake.text)
+    text = first if mistake.text_pair is None else f"{first}  ⟂  {mistake.text_pair}"
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def readable(cell: str | None) -> str:
+    """A cell for people: lists of tokens or tags with blanks between, answers as their texts, spans as `0-5 PER`."""
+    if cell is None or cell[:1] not in "[{":
+        return cell or ""
+    try:
+        value = json.loads(cell)
+    except (ValueError, RecursionError):
+        return cell
+    if isinstance(value, dict) and isinstance(value.get("text"), list):
+        return " / ".join(map(str, value["text"])) or "(no answer)"
+    if not isinstance(value, list):
+        return cell
+    if value and all(isinstance(item, dict) and "start" in item for item in value):
+        return "; ".join(f"{item['start']}–{item.get('end', '?')} {item.get('label', '')}".strip() for item in value)
+    return cell if any(isinstance(item, dict | list) for item in value) else " ".join(map(str, value))

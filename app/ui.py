@@ -33,7 +33,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
     """The Gradio page over the runs in a folder."""
     page = Page(RunBoard(root), Predictor())
     with gr.Blocks(title="KerasFT", analytics_enabled=False) as blocks:
-        page.data = gr.State(None)
+        page.data, page.task = gr.State(None), gr.State(None)
         page.loaded = blocks.load
         with gr.Row(elem_id="header", equal_height=True, elem_classes="stack"):
             gr.HTML(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from kerasft.errors import RunError
+
+_PATIENCE = 3.0  # seconds a stopped text may take to its end before the process is ended instead
 
 
 class Predictor:
@@ -18,11 +23,12 @@ class Predictor:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._stop = threading.Event()
         self._process: subprocess.Popen[str] | None = None
         self._key: tuple[Path, float] | None = None
 
-    def ask(self, folder: Path, row: dict[str, str]) -> dict[str, Any]:
-        """The answer to one row: `label`, `score`, `probabilities`, or `error`.
+    def ask(self, folder: Path, row: dict[str, Any]) -> dict[str, Any]:
+        """The answer to one row, or `error`; see `kerasft.lines` for what a row may hold.
 
         Args:
             folder: The run's folder.
@@ -32,14 +38,58 @@ class Predictor:
             RunError: The process ended; shows what it said.
         """
         with self._lock:
-            process = self._ready(folder)
-            assert process.stdin is not None
+            return self._read(self._send(folder, row))
+
+    def stream(self, folder: Path, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Lines `{"partial": ...}` as the text grows, then the answer or `error`; ends early after `stop`.
+
+        Raises:
+            RunError: The process ended; shows what it said.
+        """
+        lines: queue.Queue[dict[str, Any] | RunError | None] = queue.Queue()
+        stop = self._stop = threading.Event()
+        # A thread of its own reads, so that a page which is closed and never asks on cannot keep the model to itself.
+        threading.Thread(target=self._follow, args=(folder, row, stop, lines.put), daemon=True).start()
+        try:
+            while (line := lines.get()) is not None:
+                if isinstance(line, RunError):
+                    raise line
+                yield line
+        finally:
+            stop.set()
+
+    def _follow(self, folder: Path, row: dict[str, Any], stop: threading.Event, tell: Callable[[Any], None]) -> None:
+        with self._lock:
             try:
-                process.stdin.write(json.dumps(row) + "\n")
-                process.stdin.flush()
-            except BrokenPipeError:
-                raise self._failure(process) from None
-            return self._read(process)
+                process = self._send(folder, row)
+                line: dict[str, Any] = {"partial": ""}
+                while "partial" in line and not stop.is_set():
+                    line = self._read(process)
+                    tell(line)
+                tell(None)
+                deadline = time.monotonic() + _PATIENCE
+                while "partial" in line and time.monotonic() < deadline:
+                    line = self._read(process)
+                if "partial" in line:
+                    self.close()
+            except RunError as error:
+                tell(error)
+            finally:
+                tell(None)
+
+    def stop(self) -> None:
+        """End the text that is being written."""
+        self._stop.set()
+
+    def _send(self, folder: Path, row: dict[str, Any]) -> subprocess.Popen[str]:
+        process = self._ready(folder)
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(row) + "\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            raise self._failure(process) from None
+        return process
 
     def _ready(self, folder: Path) -> subprocess.Popen[str]:
         weights = folder / "model.safetensors"

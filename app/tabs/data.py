@@ -1,4 +1,4 @@
-"""Tab Data: upload or take the example, see rows, columns and the data report. A new page begins with the example."""
+"""Tab Data: upload or take the example, see what it is for, its columns and the data report. Begins with the example."""
 
 from __future__ import annotations
 
@@ -7,99 +7,160 @@ from typing import Any
 
 import gradio as gr
 
-from kerasft.data.dataset import DataConfig, load_data
+from kerasft.data.dataset import DataConfig, Dataset, load_data
+from kerasft.data.label_columns import NAME as JOINED
+from kerasft.data.label_columns import columns_of_0_and_1
 from kerasft.data.quality import check_data
-from kerasft.data.readers import read_table
+from kerasft.data.recognise import suggest_task
 from kerasft.errors import KerasFTError
 from kerasft.presets import DEFAULT_PRESET, fetch, find_preset, token_counter
-from kerasft.tasks.classification import TextClassification
-from kerasft_app.charts import error_box
+from kerasft.tasks import TASKS, get_task
+from kerasft_app.charts import error_box, escape
+from kerasft_app.facts import role_names
 from kerasft_app.forms import Form
-from kerasft_app.page import EXAMPLE, Page
-from kerasft_app.reports import quality_html
+from kerasft_app.page import EXAMPLE, FILE_TYPES, Page
+from kerasft_app.reports import quality_html, readable, understood_html
 
 _PREVIEW = 50
-_TYPES = [".csv", ".tsv", ".txt", ".psv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz"]
 _NONE = "(none)"
+_CLASSES = ("text_classification", "multi_label_classification", "cloze_classification")
+_LABEL_INFO = "Several columns of 0 and 1 are one label each: type their names, joy,anger,fear."
 
 
 def build(page: Page) -> None:
     """Lay out the tab and wire it."""
     with gr.Row(equal_height=False, elem_classes="stack"):
         with gr.Column(scale=2, min_width=300):
-            upload = gr.File(label="Labelled texts: CSV, TSV, JSONL or Parquet, also .gz", file_types=_TYPES, height=150)
+            upload = gr.File(
+                label="File of texts",
+                file_types=FILE_TYPES,
+                height=150,
+                elem_id="upload",
+            )
             example = gr.Button("Use the example: support tickets", elem_id="use-example")
-            gr.Markdown("Which column is what is found by looking; correct it here.", elem_classes="hint")
+            gr.Markdown(
+                "CSV, TSV, JSON, JSONL, Parquet, CoNLL, SQuAD or plain text, also .gz. "
+                "Which column is what is found by looking; correct it here.",
+                elem_classes="hint",
+            )
             with gr.Row():
                 text = gr.Dropdown([], label="Text", elem_id="text-column")
-                label = gr.Dropdown([], label="Label", elem_id="label-column")
-            pair = gr.Dropdown([_NONE], value=_NONE, label="Second text (for pairs)")
+                pair = gr.Dropdown([_NONE], value=_NONE, label="Second text (for pairs)", elem_id="pair-column")
+            label = gr.Dropdown([_NONE], label="Label", elem_id="label-column", allow_custom_value=True)
             with gr.Accordion("How the file is read and split", open=False):
                 form = Form(DataConfig, skip=("path", "text", "text_pair", "label", "validation_path", "test_path"))
                 form.render(advanced=False)
                 form.render(advanced=True)
                 again = gr.Button("Read again")
         with gr.Column(scale=3, min_width=300):
+            understood = gr.HTML(elem_id="understood")
             report = gr.HTML('<div class="kft-empty big">Reading the example …</div>', elem_id="data-report")
             preview = gr.Dataframe(label="First rows", wrap=True, visible=False, max_height=340, interactive=False, max_chars=300)
             ahead = gr.Button("Next: train", variant="primary", visible=False, elem_id="to-train")
 
     path = gr.State(None)
-    shown = [page.data, report, preview, ahead]
+    roles = [text, pair, label]
+    shown = [page.data, page.task, understood, report, preview, ahead, *roles]
 
     def understand(source: str | None, *values: Any) -> list[Any]:
         """A new file: read it, guess the columns, check it."""
         if source is None:
-            return [None, None, *[gr.skip()] * 6]
+            return [None, *_nothing(""), *_no_columns()]
         try:
             kept = str(page.board.keep_upload(Path(source))) if source != str(EXAMPLE) else source
-            options = form.read(values)
-            table = read_table(kept, **{k: v for k, v in options.items() if k in ("delimiter", "encoding", "header")})
-            data = load_data(kept, **options)
+            return [kept, *_describe(load_data(kept, **form.read(values)))]
         except KerasFTError as error:
-            return [None, None, error_box(error), gr.Dataframe(visible=False), gr.Button(visible=False), *_dropdowns([], None)]
-        return [kept, *_describe(data), *_dropdowns(table.names, data.columns)]
+            return [None, *_nothing(error_box(error)), *_no_columns()]
 
-    def correct(source: str | None, text: str, label: str, pair: str, *values: Any) -> list[Any]:
+    def correct(source: str | None, text: str, pair: str, label: str, *values: Any) -> list[Any]:
         """The same file with other columns or options."""
         if source is None:
-            return [gr.skip()] * 4
+            return [gr.skip()] * len(shown)
+        wanted = {"text": text, "text_pair": pair, "label": label}
+        named: dict[str, Any] = {role: None if name in (_NONE, "", None) else name.strip() for role, name in wanted.items()}
         try:
-            roles: dict[str, Any] = {"text": text, "label": label, "text_pair": None if pair == _NONE else pair}
-            return _describe(load_data(source, **form.read(values), **roles))
+            data = load_data(source, **form.read(values), **named)
+            return _describe(data, unwanted=[role for role in ("text_pair", "label") if named[role] is None])
         except KerasFTError as error:
-            return [None, error_box(error), gr.Dataframe(visible=False), gr.Button(visible=False)]
+            return [*_nothing(error_box(error)), *[gr.skip()] * 3]
 
-    arrived = [path, *shown, text, label, pair]
-    upload.upload(understand, [upload, *form.components], arrived)
-    upload.clear(lambda: [None, None, "", gr.Dataframe(visible=False), gr.Button(visible=False)], None, [path, *shown])
+    upload.upload(understand, [upload, *form.components], [path, *shown])
+    upload.clear(lambda: [None, *_nothing(""), *_no_columns()], None, [path, *shown])
     for trigger in (example.click, page.loaded):
-        trigger(lambda *values: understand(str(EXAMPLE), *values), form.components, arrived)
-    for dropdown in (text, label, pair):
-        dropdown.input(correct, [path, text, label, pair, *form.components], shown)
-    again.click(correct, [path, text, label, pair, *form.components], shown)
+        trigger(lambda *values: understand(str(EXAMPLE), *values), form.components, [path, *shown])
+    for dropdown in roles:
+        dropdown.input(correct, [path, *roles, *form.components], shown)
+    again.click(correct, [path, *roles, *form.components], shown)
     ahead.click(lambda: gr.Tabs(selected="train"), None, page.tabs)
 
 
-def _dropdowns(names: list[str], columns: Any) -> list[Any]:
+def _nothing(said: str) -> list[Any]:
+    return [None, None, "", said, gr.Dataframe(visible=False), gr.Button(visible=False)]
+
+
+def _no_columns() -> list[Any]:
+    return [gr.Dropdown(choices=[], value=None), *(gr.Dropdown(choices=[_NONE], value=_NONE) for _ in range(2))]
+
+
+def _describe(data: Dataset, unwanted: list[str] | None = None) -> list[Any]:
+    """What the data are, for all that shows it.
+
+    Args:
+        data: The data.
+        unwanted: Roles the person wants no column to have; a column of a usual name is taken nevertheless.
+    """
+    suggestion = suggest_task(data)
+    cls: Any = TASKS.get(suggestion.task)
+    preset = find_preset(DEFAULT_PRESET)
+    counter = token_counter(fetch(preset)) if preset.here else None
+    checked = check_data(data, get_task(suggestion.task), count_tokens=counter)
+    windows = any(spec.name == "overlap" for spec in cls.specs())
+    taken = [f"{getattr(data.columns, role)!r}" for role in unwanted or () if getattr(data.columns, role)]
+    note = (
+        f'<div class="kft-status"><div class="warn">Column {escape(" and ".join(taken))} is taken nevertheless, because of its '
+        "name. Rename or remove it in the file to leave it out.</div></div>"
+        if taken
+        else ""
+    )
+    # The options as they were given: what was found by looking will be found again, in whatever process reads the file.
+    config = data.config.to_dict()
+    columns = {role: getattr(data.columns, role) for role in ("text", "text_pair", "label")}
     return [
-        gr.Dropdown(choices=names, value=columns.text if columns else None),
-        gr.Dropdown(choices=names, value=columns.label if columns else None),
-        gr.Dropdown(choices=[_NONE, *names], value=(columns.text_pair if columns else None) or _NONE),
+        config,
+        {"name": suggestion.task, "columns": columns},
+        understood_html(cls.title, suggestion.why) + note,
+        quality_html(checked, suggestion.task, windows=windows),
+        gr.Dataframe(_preview(data), visible=True),
+        gr.Button(visible=True),
+        *_dropdowns(data, suggestion.task),
     ]
 
 
-def _describe(data: Any) -> list[Any]:
-    preset = find_preset(DEFAULT_PRESET)
-    counter = token_counter(fetch(preset)) if preset.here else None
-    report = check_data(data, TextClassification(), count_tokens=counter)
-    first = data["train"] if "train" in data else next(iter(data.splits.values()))
+def _first(data: Dataset) -> Any:
+    return data["train"] if "train" in data else next(iter(data.splits.values()))
+
+
+def _preview(data: Dataset) -> Any:
+    first = _first(data)
     frame = first.table.columns.slice(0, _PREVIEW).to_pandas()
-    frame.insert(0, "row", first.table.rows[:_PREVIEW])
-    config = {
-        **data.config.to_dict(),
-        "text": data.columns.text,
-        "label": data.columns.label,
-        "text_pair": data.columns.text_pair,
-    }
-    return [config, quality_html(report), gr.Dataframe(frame, visible=True), gr.Button(visible=True)]
+    for name in frame.columns:
+        frame[name] = [readable(cell) for cell in frame[name]]
+    frame.insert(0, "row", first.table.rows[:_PREVIEW], allow_duplicates=True)
+    return frame
+
+
+def _dropdowns(data: Dataset, task: str) -> list[Any]:
+    columns, table = data.columns, _first(data).table
+    names, label = list(table.names), columns.label
+    several = data.config.label if "," in (data.config.label or "") else None
+    if several is None and data.config.label is None and label == JOINED == names[-1]:
+        several = ",".join(columns_of_0_and_1(table, but=(columns.text, columns.text_pair, columns.split)))
+    if several and label not in (data.config.label, None):
+        names, label = [name for name in names if name != label], several
+    title, pair_title, label_title = role_names(task)
+    choices = [_NONE, *([label] if label and label not in names else []), *names]
+    return [
+        gr.Dropdown(choices=names, value=columns.text, label=title),
+        gr.Dropdown(choices=[_NONE, *names], value=columns.text_pair or _NONE, label=pair_title),
+        gr.Dropdown(choices=choices, value=label or _NONE, label=label_title, info=_LABEL_INFO if task in _CLASSES else ""),
+    ]

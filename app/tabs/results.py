@@ -1,39 +1,101 @@
-"""Tab Results: how good the chosen run's model is."""
+"""Tab Results: how good the chosen run's model is, and how good it is on another file."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from kerasft.evaluation.report import load_reports
-from kerasft_app.page import Page
-from kerasft_app.reports import report_html
+from kerasft.data.readers import read_table
+from kerasft.errors import ConfigError, KerasFTError
+from kerasft.evaluation.report import Report, load_reports
+from kerasft_app.charts import error_box
+from kerasft_app.children import run_command
+from kerasft_app.page import FILE_TYPES, Page
+from kerasft_app.plots import CURVES
+from kerasft_app.reports import frequent_curves, report_html
 
 _NOTHING = '<div class="kft-empty big">No report yet: it is written when training ends.</div>'
+_SCORING = '<div class="kft-status"><div class="note">The model is loaded and the rows are answered …</div></div>'
 
 
 def build(page: Page) -> None:
     """Lay out the tab and wire it."""
     split = gr.Radio([], label="Split", visible=False)
+    curves = gr.Dropdown(
+        [], label="Labels whose curves are drawn", multiselect=True, max_choices=CURVES, visible=False, elem_id="curves"
+    )
     report = gr.HTML(_NOTHING, elem_id="report")
     files = gr.DownloadButton("Download this report as Markdown", visible=False, size="sm", elem_id="report-download")
+    with gr.Accordion("Evaluate on another file", open=False, elem_id="other"):
+        gr.Markdown("A file with the column names of the training data, labels among them.", elem_classes="hint")
+        with gr.Row(equal_height=False, elem_classes="stack"):
+            other = gr.File(label="Labelled file", file_types=FILE_TYPES, height=120, elem_id="other-in")
+            with gr.Column(min_width=260):
+                by = gr.Dropdown(
+                    [],
+                    label="Group by (optional)",
+                    allow_custom_value=True,
+                    info="Each value of this column, such as a language, also gets figures of its own.",
+                    elem_id="other-by",
+                )
+                score = gr.Button("Evaluate the file", elem_id="other-evaluate")
+        other_report = gr.HTML(elem_id="other-report")
 
     seen = gr.State("")
 
-    def show(run: str | None, wanted: str | None, before: str) -> list[Any]:
+    def show(run: str | None, wanted: str | None, drawn: list[str], before: str) -> list[Any]:
         """The report of the chosen run and split; sends nothing while it is the one already shown."""
         folder = page.board.folder(run) if run else None
         written = folder / "report.json" if folder else None
-        key = f"{run} {wanted} {written.stat().st_mtime if written and written.exists() else 0}"
+        key = f"{run} {wanted} {drawn} {written.stat().st_mtime if written and written.exists() else 0}"
         if key == before:
-            return [gr.skip()] * 4
+            return [gr.skip()] * 5
         reports = load_reports(folder) if folder else {}
         if not reports or folder is None:
-            return [gr.Radio(visible=False), _NOTHING, gr.DownloadButton(visible=False), key]
+            return [gr.Radio(visible=False), gr.Dropdown(visible=False), _NOTHING, gr.DownloadButton(visible=False), key]
         chosen = wanted if wanted in reports else next(iter(reports))
-        picker = gr.Radio(choices=list(reports), value=chosen, visible=len(reports) > 1)
-        return [picker, report_html(reports[chosen]), gr.DownloadButton(value=str(folder / "report.md"), visible=True), key]
+        found = reports[chosen]
+        named = [label for label in drawn or () if label in found.curves] or frequent_curves(found)
+        return [
+            gr.Radio(choices=list(reports), value=chosen, visible=len(reports) > 1),
+            gr.Dropdown(choices=list(found.curves), value=named, visible=len(found.curves) > 1),
+            report_html(found, _task(run), named),
+            gr.DownloadButton(value=str(folder / "report.md"), visible=True),
+            # What is shown now is what these choices show; without that the next tick would send it all again.
+            f"{run} {chosen} {named} {(folder / 'report.json').stat().st_mtime}",
+        ]
 
-    for trigger in (gr.Timer(1.5).tick, page.run.change, split.input):
-        trigger(show, [page.run, split, seen], [split, report, files, seen], show_progress="hidden")
+    def _task(run: str | None) -> str:
+        facts = page.facts(run)
+        return facts.task if facts else ""
+
+    def columns(path: str | None) -> Any:
+        """The columns of the file, to group by."""
+        try:
+            return gr.Dropdown(choices=read_table(path).names if path else [])
+        except KerasFTError:
+            return gr.Dropdown(choices=[])  # what is wrong with it is told when it is evaluated
+
+    def evaluate(run: str | None, path: str | None, column: str | None) -> str:
+        try:
+            folder = page.model_folder(run)
+            if not path:
+                raise ConfigError("No file is chosen.", hint="Drop one on the left.")
+            group = ["--by", column.strip()] if column and column.strip() else []
+            printed = run_command(["evaluate", str(folder), path, *group, "--json"], f"{Path(path).name} could not be evaluated.")
+            found = Report.from_dict(json.loads(printed[printed.index("{") :]))
+        except KerasFTError as error:
+            return str(error_box(error))
+        return str(report_html(found, _task(run)))
+
+    shown = [split, curves, report, files, seen]
+    for trigger in (gr.Timer(1.5).tick, page.run.change, split.input, curves.input):
+        trigger(show, [page.run, split, curves, seen], shown, show_progress="hidden")
+    other.change(columns, other, by, show_progress="hidden")
+    score.click(lambda: _SCORING, None, other_report, show_progress="hidden").then(
+        evaluate, [page.run, other, by], other_report, show_progress="hidden"
+    )
+    page.run.change(lambda: "", None, other_report, show_progress="hidden")

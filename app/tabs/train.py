@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from kerasft.data.columns import Columns
+from kerasft.data.dataset import DataConfig
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft.presets import DEFAULT_PRESET, find_preset, list_presets
 from kerasft.tasks import TASKS
@@ -18,7 +20,7 @@ from kerasft.tuning.full import Full
 from kerasft_app.charts import error_box, status_card, training_charts
 from kerasft_app.forms import Form
 from kerasft_app.page import Page
-from kerasft_app.recipes import command_line, python_snippet
+from kerasft_app.recipes import checked, command_line, python_snippet
 
 
 def build(page: Page) -> None:
@@ -28,17 +30,24 @@ def build(page: Page) -> None:
             model = gr.Dropdown(_model_choices(), value=DEFAULT_PRESET, label="Model", allow_custom_value=True, elem_id="model",
                                 info="A name, a folder with config.json and weights, or hf://owner/name.")  # fmt: skip
             about = gr.Markdown(_about(DEFAULT_PRESET), elem_classes="hint")
-            with gr.Row():
-                task = gr.Dropdown(_titles(TASKS), value=TextClassification.name, label="Task")
-                tuning = gr.Dropdown(_titles(TUNINGS), value=Full.name, label="Tuning", elem_id="tuning")
+            task = gr.Dropdown(_titles(TASKS), value=TextClassification.name, label="Task", elem_id="task")
+            task_about = gr.Markdown(_summary(TASKS, TextClassification.name), elem_classes="hint")
+            task_forms = _forms(TASKS)
+            task_groups: dict[str, list[Any]] = {}
+            _render(task_forms, TextClassification.name, task_groups, advanced=False)
+            tuning = gr.Dropdown(_titles(TUNINGS), value=Full.name, label="Tuning", elem_id="tuning")
             tuning_about = gr.Markdown(_summary(TUNINGS, Full.name), elem_classes="hint")
-            tuning_forms, tuning_groups = _forms(TUNINGS, Full.name)
+            tuning_forms = _forms(TUNINGS)
+            tuning_groups: dict[str, list[Any]] = {}
+            for advanced in (False, True):
+                _render(tuning_forms, Full.name, tuning_groups, advanced=advanced)
             train_form = Form(TrainConfig)
             train_form.render(advanced=False)
             with gr.Accordion("Advanced", open=False):
-                task_forms, task_groups = _forms(TASKS, TextClassification.name)
+                _render(task_forms, TextClassification.name, task_groups, advanced=True)
                 train_form.render(advanced=True)
             name = gr.Textbox(label="Name of the run", placeholder="made from the file's name", max_lines=1, elem_id="run-name")
+            fits = gr.HTML(elem_id="train-fits")
             with gr.Row():
                 start = gr.Button("Train", variant="primary", elem_id="train")
                 stop = gr.Button("Stop", variant="stop", elem_id="stop")
@@ -57,24 +66,40 @@ def build(page: Page) -> None:
     chosen = [task, tuning, model, name, *train_form.components]
     extra = [widget for group in forms.values() for form in group.values() for widget in form.components]
 
-    def launch(data: dict[str, Any] | None, task: str, tuning: str, model: str, name: str, *values: Any) -> list[Any]:
+    def read(known: dict[str, Any], task: str, tuning: str, model: str, values: Sequence[Any]) -> dict[str, Any]:
+        """The recipe that the forms say, without its data; refused when its parts do not go together."""
+        preset = find_preset(model)
+        train_values, rest = values[: len(train_form.components)], list(values[len(train_form.components) :])
+        picked = {}
+        for part, part_name in (("task", task), ("tuning", tuning)):
+            for form_name, form in forms[part].items():
+                own, rest = rest[: len(form.components)], rest[len(form.components) :]
+                if form_name == part_name:
+                    picked[part] = {"name": part_name, **form.read(own)}
+        recipe = {"preset": model, **picked, "train": train_form.read(train_values)}
+        return dict(checked(recipe, Columns(**known["columns"]), preset.family))
+
+    def launch(
+        data: dict[str, Any] | None, known: dict[str, Any] | None, task: str, tuning: str, model: str, name: str, *values: Any
+    ) -> list[Any]:
         try:
-            if data is None:
+            if data is None or known is None:
                 raise ConfigError("No data are chosen.", hint="Upload a file or take the example in the tab Data.")
-            find_preset(model)
-            train_values, rest = values[: len(train_form.components)], list(values[len(train_form.components) :])
-            picked = {}
-            for part, part_name in (("task", task), ("tuning", tuning)):
-                for form_name, form in forms[part].items():
-                    own, rest = rest[: len(form.components)], rest[len(form.components) :]
-                    if form_name == part_name:
-                        picked[part] = {"name": part_name, **form.read(own)}
-            recipe = _checked({"preset": model, "data": data, **picked, "train": train_form.read(train_values)})
+            recipe = {**read(known, task, tuning, model, values), "data": DataConfig.from_dict(data).to_dict()}
             wish = name.strip() or page.board.free_name(f"{Path(str(data['path'])).name.split('.')[0]}-{Path(model).name}")
             page.board.enqueue(wish, recipe)
         except KerasFTError as error:
             return [error_box(error), gr.skip(), ""]
         return ["", page.runs_update(wish), ""]
+
+    def advise(known: dict[str, Any] | None, task: str, tuning: str, model: str, *values: Any) -> str:
+        """What of the choices does not go together, beside the button and before it is pressed."""
+        try:
+            if known is not None:
+                read(known, task, tuning, model or "", values)
+        except KerasFTError as error:
+            return str(error_box(error))
+        return ""
 
     def halt(run: str | None) -> str:
         if not run:
@@ -97,48 +122,37 @@ def build(page: Page) -> None:
         done = gr.Button(visible=told.state in ("finished", "stopped"))
         return [card, training_charts(told), command_line(recipe), python_snippet(recipe), done, key]
 
-    start.click(launch, [page.data, *chosen, *extra], [said, page.run, seen])
+    start.click(launch, [page.data, page.task, *chosen, *extra], [said, page.run, seen])
     stop.click(halt, page.run, said)
     ticking.tick(look, [page.run, seen], [status, charts, shell, python, ahead, seen], show_progress="hidden")
     ahead.click(lambda: gr.Tabs(selected="results"), None, page.tabs)
     model.change(_about, model, about, show_progress="hidden")
+    page.task.change(lambda known: known["name"] if known else gr.skip(), page.task, task, show_progress="hidden")
+    for choice in (page.task, task, tuning, model):
+        choice.change(advise, [page.task, task, tuning, model, *train_form.components, *extra], fits, show_progress="hidden")
+    task.change(lambda chosen: _summary(TASKS, chosen), task, task_about, show_progress="hidden")
     tuning.change(lambda chosen: _summary(TUNINGS, chosen), tuning, tuning_about, show_progress="hidden")
     for picker, groups in ((task, task_groups), (tuning, tuning_groups)):
-        names = list(groups)
+        names = [name for name, shown in groups.items() for _ in shown]
         picker.change(
-            lambda chosen, names=names: [gr.Group(visible=name == chosen) for name in names], picker, list(groups.values())
+            lambda chosen, names=names: [gr.Group(visible=name == chosen) for name in names],
+            picker,
+            [group for shown in groups.values() for group in shown],
         )
 
 
-def _checked(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The recipe with every option checked now, so that a fault shows here and not in a failed run.
-
-    `RunConfig` would do it, but it loads TensorFlow, which this process never does.
-    """
-    from kerasft.data.dataset import DataConfig
-    from kerasft.tasks import get_task
-    from kerasft.tuning import get_tuning
-
-    task, tuning = dict(recipe["task"]), dict(recipe["tuning"])
-    return {
-        "preset": recipe["preset"],
-        "data": DataConfig.from_dict(recipe["data"]).to_dict(),
-        "task": get_task(task.pop("name"), **task).to_dict(),
-        "tuning": get_tuning(tuning.pop("name"), **tuning).to_dict(),
-        "train": TrainConfig.from_dict(recipe["train"]).to_dict(),
-        "made": time.strftime("%Y-%m-%d %H:%M:%S"),
-    }
+def _forms(registry: Any) -> dict[str, Form]:
+    """A form for each class of a registry."""
+    return {name: Form(cls) for name, cls in registry.all().items()}
 
 
-def _forms(registry: Any, first: str) -> tuple[dict[str, Form], dict[str, Any]]:
-    """A form for each class of a registry, of which only the chosen one shows."""
-    forms, groups = {}, {}
-    for name, cls in registry.all().items():
-        forms[name] = Form(cls)
-        with gr.Group(visible=name == first) as groups[name]:
-            forms[name].render(advanced=False)
-            forms[name].render(advanced=True)
-    return forms, groups
+def _render(forms: dict[str, Form], first: str, groups: dict[str, list[Any]], *, advanced: bool) -> None:
+    """Lay out the plain or the advanced options of every form in a group of its own, of which only the chosen one shows."""
+    for name, form in forms.items():
+        if any(spec.advanced == advanced for spec in form.specs):
+            with gr.Group(visible=name == first) as group:
+                form.render(advanced=advanced)
+            groups.setdefault(name, []).append(group)
 
 
 def _titles(registry: Any) -> list[tuple[str, str]]:

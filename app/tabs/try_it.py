@@ -1,21 +1,35 @@
-"""Tab Try: one text with a bar for each label; a file of texts in bulk."""
+"""Tab Try: an answer to one text, shown as the task has it, and why; a file of texts in bulk."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from kerasft.errors import ArtifactError, KerasFTError, RunError
-from kerasft.runs import is_paired, read_recipe
+from kerasft.errors import ArtifactError, KerasFTError
+from kerasft.sampling import Sampling
+from kerasft_app.answers import (
+    answer_html,
+    entities_html,
+    explanation_html,
+    labels_html,
+    number_html,
+    text_html,
+    vector_html,
+)
 from kerasft_app.charts import error_box
-from kerasft_app.page import Page
+from kerasft_app.children import run_command
+from kerasft_app.facts import ModelFacts
+from kerasft_app.forms import Form
+from kerasft_app.page import FILE_TYPES, Page
 
 _WAIT = '<div class="kft-status"><div class="note">The first answer takes some seconds: the model is loaded.</div></div>'
+_NEIGHBOURS = 5
+_OWN = "the answer itself"
+_BUTTONS = {"text": "Generate", "answer": "Find the answer", "entities": "Tag", "vector": "Embed"}
 
 
 def build(page: Page) -> None:
@@ -24,60 +38,153 @@ def build(page: Page) -> None:
     with gr.Row(equal_height=False, elem_classes="stack"):
         with gr.Column(min_width=300):
             text = gr.Textbox(label="Text", lines=4, elem_id="try-text", placeholder="Write or paste a text")
-            pair = gr.Textbox(label="Second text", lines=4, visible=False)
-            answer = gr.Button("Predict", variant="primary", elem_id="predict")
+            pair = gr.Textbox(label="Second text", lines=4, visible=False, elem_id="try-pair")
+            with gr.Row():
+                answer = gr.Button("Predict", variant="primary", elem_id="predict", min_width=120)
+                halt = gr.Button("Stop", variant="stop", visible=False, elem_id="stop-text", min_width=120)
+                why = gr.Button("Why?", elem_id="why", min_width=120)
+            target = gr.Dropdown([_OWN], value=_OWN, label="Explain", visible=False, elem_id="target")
+            with gr.Accordion("How the text is generated", open=False, visible=False, elem_id="sampling") as how:
+                form = Form(Sampling)
+                form.render(advanced=False)
+                form.render(advanced=True)
         with gr.Column(min_width=300):
             label = gr.Label(label="Answer", num_top_classes=10, elem_id="answer")
-    gr.Markdown(
-        "### Many at once\nA file with the column names of the training data in; the same rows with label and probabilities out."
-    )
+            view = gr.HTML(visible=False, elem_id="answer-view")
+            reasons = gr.HTML(elem_id="explanation")
+    gr.Markdown("### Many at once\nA file with the column names of the training data in; the same rows with their answers out.")
     with gr.Row(equal_height=False, elem_classes="stack"):
-        bulk = gr.File(
-            label="File of texts", file_types=[".csv", ".tsv", ".jsonl", ".parquet", ".gz"], height=120, elem_id="bulk-in"
-        )
+        bulk = gr.File(label="File of texts", file_types=FILE_TYPES, height=120, elem_id="bulk-in")
         with gr.Column():
             run_bulk = gr.Button("Predict the file", elem_id="bulk-predict")
             result = gr.File(label="Answers (CSV)", interactive=False, visible=False, elem_id="bulk-out")
 
-    def folder_of(run: str | None) -> Path:
-        if not run:
-            raise ArtifactError("No run is chosen.", hint="Train one first (tab Train).")
-        folder: Path = page.board.folder(run)
-        if not (folder / "model.safetensors").exists():
-            raise ArtifactError(f"The run {run!r} has no model yet.", hint="Wait until it has finished, or choose another run.")
-        return folder
+    shown = [said, label, view, reasons, target]
 
-    def predict(run: str | None, text: str, pair: str) -> list[Any]:
+    def given(run: str | None, text: str | None, pair: str | None) -> tuple[Path, ModelFacts, dict[str, Any]]:
+        folder, facts = page.model_folder(run), page.facts(run)
+        assert facts is not None
+        absent = [name for name, value in zip(facts.inputs, (text, pair), strict=True) if not (value or "").strip()]
+        if absent and (absent[0] == facts.inputs[0] or facts.paired):
+            raise ArtifactError(f"There is no {absent[0].lower()}.", hint="Write one above.")
+        return folder, facts, {"text": text, **({"text_pair": pair} if facts.paired else {})}
+
+    def predict(run: str | None, text: str, pair: str | None, wanted: Any, explain: bool, *values: Any) -> Iterator[list[Any]]:
         try:
-            folder = folder_of(run)
-            if not text.strip():
-                raise ArtifactError("There is no text.", hint="Write one above.")
-            answered = page.predictor.ask(folder, {"text": text, "text_pair": pair})
+            folder, facts, row = given(run, text, pair)
+            yield [_WAIT, *[gr.skip()] * 4]
+            if facts.shows == "text":
+                sampling = form.read(values)
+                if sampling.get("max_new_tokens") == facts.options["max_new_tokens"]:
+                    del sampling["max_new_tokens"]  # the run's own, which a small model may bring down
+                Sampling.from_dict(sampling)
+                for html in written(folder, row, sampling):
+                    yield ["", gr.skip(), html, "", gr.skip()]
+                return
+            if explain:
+                row |= {"explain": True, **({} if wanted in (None, _OWN) else {"target": wanted})}
+            answered, note = asked(folder, row, facts)
         except KerasFTError as error:
-            return [error_box(error), None]
-        if "error" in answered:
-            return [error_box(answered["error"]), None]
-        return ["", answered["probabilities"]]
+            yield [error_box(error), None, "", "", gr.skip()]
+            return
+        reason = explanation_html(answered["explanation"]) if "explanation" in answered else ""
+        choices = _targets(facts, answered)
+        keep = wanted if wanted in [value for _, value in choices] else _OWN
+        explained = gr.Dropdown(choices=choices, value=keep, visible=len(choices) > 1)
+        share = answered["probabilities"] if facts.shows == "label" else None
+        yield ["", share, _view(facts, answered, pair or "", note), reason, explained]
+
+    def asked(folder: Path, row: dict[str, Any], facts: ModelFacts) -> tuple[dict[str, Any], str]:
+        if facts.shows != "vector":
+            return _sound(page.predictor.ask(folder, row)), ""
+        found = page.predictor.ask(folder, {**row, "neighbours": _NEIGHBOURS})
+        if "error" not in found:
+            return found, ""
+        note = f"The training data could not be searched: {found['error']}"
+        return _sound(page.predictor.ask(folder, row)), note
+
+    def written(folder: Path, row: dict[str, Any], sampling: dict[str, Any]) -> Iterator[str]:
+        """The text as it grows; when it was stopped, what there is."""
+        so_far, ended = "", False
+        for line in page.predictor.stream(folder, {**row, "sampling": sampling, "stream": True}):
+            _sound(line)
+            ended = "partial" not in line
+            so_far = line["text"] if ended else line["partial"]
+            yield text_html(row["text"], so_far, line["finish_reason"] if ended else "")
+        if not ended:
+            yield text_html(row["text"], so_far, "stopped")
 
     def predict_file(run: str | None, path: str | None) -> list[Any]:
         try:
-            folder = folder_of(run)
+            folder = page.model_folder(run)
             if not path:
                 raise ArtifactError("No file is chosen.", hint="Drop one on the left.")
             out = Path(tempfile.mkdtemp(prefix="kerasft-")) / f"{Path(path).name.split('.')[0]}-answers.csv"
-            command = [sys.executable, "-m", "kerasft", "predict", str(folder), "--file", path, "--out", str(out)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                told = [line for line in done.stderr.splitlines() if "Error" in line or line.startswith("  ")]
-                raise RunError("The file could not be answered.", where="\n".join(told)[-1500:] or None)
+            run_command(["predict", str(folder), "--file", path, "--out", str(out)], "The file could not be answered.")
         except KerasFTError as error:
             return [error_box(error), gr.File(visible=False)]
         return ["", gr.File(str(out), visible=True)]
 
-    def suit(run: str | None) -> Any:
-        return gr.Textbox(visible=bool(run) and is_paired(read_recipe(page.board.folder(run or ""))))
+    def suit(run: str | None) -> list[Any]:
+        """Another run: its inputs, its button, and nothing of the run before."""
+        facts = page.facts(run)
+        shows = facts.shows if facts else "label"
+        first, second = facts.inputs if facts else ("Text", "Second text")
+        own = facts.options.get("max_new_tokens", 64) if facts else 64
+        return [
+            gr.Textbox(label=first, placeholder=f"Write or paste a {first.lower()}"),
+            gr.Textbox(label=second, visible=bool(facts and facts.paired)),
+            gr.Button(_BUTTONS.get(shows, "Predict")),
+            gr.Button(visible=shows == "text"),
+            gr.Button(visible=shows not in ("text", "vector")),
+            gr.Accordion(visible=shows == "text"),
+            gr.Number(value=own),
+            "",
+            gr.Label(value=None, visible=shows == "label"),
+            gr.HTML("", visible=shows != "label"),
+            "",
+            gr.Dropdown(choices=_targets(facts, {}) if facts else [_OWN], value=_OWN, visible=False),
+        ]
 
-    for trigger in (answer.click, text.submit):
-        trigger(lambda: _WAIT, None, said, show_progress="hidden").then(predict, [page.run, text, pair], [said, label])
+    inputs = [page.run, text, pair, target]
+    for trigger, explain in ((answer.click, False), (text.submit, False), (why.click, True)):
+        trigger(predict, [*inputs, gr.State(explain), *form.components], shown, show_progress="hidden")
+    halt.click(page.predictor.stop, None, None, show_progress="hidden")
     run_bulk.click(predict_file, [page.run, bulk], [said, result])
-    page.run.change(suit, page.run, pair, show_progress="hidden")
+    changed = [text, pair, answer, halt, why, how, form.widgets["max_new_tokens"], *shown]
+    page.run.change(suit, page.run, changed, show_progress="hidden")
+
+
+def _sound(answered: dict[str, Any]) -> dict[str, Any]:
+    """The answer, if it is one.
+
+    Raises:
+        ArtifactError: The model said what is wrong with the text.
+    """
+    if "error" in answered:
+        raise ArtifactError(str(answered["error"]))
+    return answered
+
+
+def _targets(facts: ModelFacts, answered: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What can be explained: the answer itself, or any label, or any word's tag."""
+    own: list[tuple[str, Any]] = [(_OWN, _OWN)]
+    if facts.shows in ("label", "labels"):
+        return own + [(label, label) for label in facts.labels]
+    if facts.shows == "entities":
+        words = answered.get("words", ())[:200]
+        return own + [(f"{i + 1}. {word['text']} ({word['tag']})", i) for i, word in enumerate(words)]
+    return own
+
+
+def _view(facts: ModelFacts, answered: dict[str, Any], context: str, note: str) -> str:
+    """The answer as the task shows it; empty for a single label, which has a widget of its own."""
+    thresholds = dict(zip(facts.labels, facts.learned.get("thresholds", ()), strict=False))
+    makers: dict[str, Callable[[], Any]] = {
+        "labels": lambda: labels_html(answered, thresholds),
+        "number": lambda: number_html(answered, facts.learned),
+        "entities": lambda: entities_html(answered, facts.labels),
+        "answer": lambda: answer_html(answered, context),
+        "vector": lambda: vector_html(answered, note),
+    }
+    return str(makers[facts.shows]()) if facts.shows in makers else ""

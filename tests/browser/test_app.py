@@ -4,97 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.browser.steps import MARKS, start_run, tab
 from tests.conftest import write_reviews
 
 sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
-if os.environ.get("KERASFT_REQUIRE_BROWSER") and not CHROMIUM:
-    raise RuntimeError("KERASFT_REQUIRE_BROWSER is set and there is no Chromium: apt-get install chromium")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here; get one with: apt-get install chromium"),
-]
+pytestmark = MARKS
 SCREENS = ((1280, 900, "light"), (390, 844, "dark"))
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The app on a free port, and the folder of its runs."""
-    runs, port = tmp_path_factory.mktemp("app") / "runs", free_port()
-    command = [sys.executable, "-m", "kerasft_app", "--runs", str(runs), "--port", str(port), "--no-browser"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    url = f"http://127.0.0.1:{port}/"
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            break
-        except OSError:
-            time.sleep(0.5)
-    yield url, runs
-    process.terminate()
-    process.communicate(timeout=30)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def page(app: tuple[str, Path], browser: sync_api.Browser) -> Iterator[sync_api.Page]:
-    """A fresh page of the app; a script error on it fails the test."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.goto(app[0])
-    opened.wait_for_selector("#use-example")
-    yield opened
-    opened.close()
-    assert errors == []
-
-
-def tab(page: sync_api.Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
-
-
-def start_run(page: sync_api.Page, csv_file: Path, preset: str, name: str, epochs: int) -> None:
-    """Upload, choose the model and press Train."""
-    page.wait_for_selector("#to-train", timeout=30_000)
-    page.set_input_files("input[type=file] >> nth=0", str(csv_file))
-    page.wait_for_selector("#data-report:not(:has-text('1,099')) .cards", timeout=30_000)
-    page.click("#to-train")
-    model = page.locator("#model input")
-    model.fill(preset)
-    model.press("Enter")
-    page.get_by_label("epochs").first.fill(str(epochs))
-    page.fill("#run-name input, #run-name textarea", name)
-    page.click("#train")
 
 
 def test_the_whole_road(page: sync_api.Page, app: tuple[str, Path], presets: dict[str, str], tmp_path: Path) -> None:
@@ -121,7 +43,7 @@ def test_the_whole_road(page: sync_api.Page, app: tuple[str, Path], presets: dic
     tab(page, "Export")
     page.click("#export")
     page.wait_for_selector("#export-said .good", timeout=120_000)
-    assert "labels equal" in page.locator("#export-said").inner_text()
+    assert "answers equal" in page.locator("#export-said").inner_text()
     with page.expect_download(timeout=60_000) as packed:
         page.locator("#export-file a").first.click()
     with zipfile.ZipFile(packed.value.path()) as archive:

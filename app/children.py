@@ -1,0 +1,33 @@
+"""`kerasft COMMAND` in a child process that ends with its work, its errors as errors of the library."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from kerasft.errors import RunError
+
+_ERROR = re.compile(r"\w*Error: |Unexpected error: |The exported model does NOT")  # what comes before is TensorFlow's
+
+
+def run_command(arguments: Sequence[str], failure: str) -> str:
+    """What `kerasft ARGUMENTS` prints.
+
+    Args:
+        arguments: Command and options.
+        failure: The sentence to say when it fails, before what it said itself.
+
+    Raises:
+        RunError: It failed; shows what it said.
+    """
+    command = [sys.executable, "-m", "kerasft", *arguments]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        first = next((i for i, line in enumerate(lines) if _ERROR.match(line)), max(0, len(lines) - 5))
+        raise RunError(failure, where="\n".join(lines[first:])[:1500] or None)
+    return done.stdout

@@ -1,0 +1,80 @@
+"""The process that answers: one row, a text as it grows, stopping it; a stand-in plays the model."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kerasft.errors import RunError
+from kerasft_app import worker
+from kerasft_app.children import run_command
+from kerasft_app.worker import Predictor
+
+STAND_IN = """
+import json, sys, time
+print(json.dumps({"ready": True}), flush=True)
+for line in sys.stdin:
+    row = json.loads(line)
+    if row["text"] == "die":
+        sys.exit("the memory is full")
+    for i in range(row.get("tokens", 0)):
+        time.sleep(0.02)
+        print(json.dumps({"partial": "a" * i}), flush=True)
+    print(json.dumps({"text": row["text"], "finish_reason": "end"}), flush=True)
+"""
+
+
+@pytest.fixture
+def predictor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Predictor]:
+    script = tmp_path / "stand_in.py"
+    script.write_text(STAND_IN)
+    real = worker.subprocess.Popen
+    monkeypatch.setattr(worker.subprocess, "Popen", lambda command, **options: real([sys.executable, str(script)], **options))
+    made = Predictor()
+    yield made
+    made.close()
+
+
+def test_a_text_comes_as_it_grows(predictor: Predictor, tmp_path: Path) -> None:
+    lines = list(predictor.stream(tmp_path, {"text": "x", "tokens": 5}))
+    assert [line.get("partial") for line in lines] == ["", "a", "aa", "aaa", "aaaa", None]
+    assert predictor.ask(tmp_path, {"text": "next"})["text"] == "next"
+
+
+def test_a_stopped_text_leaves_the_model_ready(predictor: Predictor, tmp_path: Path) -> None:
+    told = predictor.stream(tmp_path, {"text": "x", "tokens": 20})
+    assert "partial" in next(told)
+    process = predictor._process
+    predictor.stop()
+    assert len(list(told)) < 20
+    assert predictor.ask(tmp_path, {"text": "next"})["text"] == "next"
+    assert predictor._process is process
+
+
+def test_a_long_text_that_is_stopped_or_left_ends_its_process(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_PATIENCE", 0.1)
+    told = predictor.stream(tmp_path, {"text": "x", "tokens": 1000})
+    next(told)
+    begun = time.monotonic()
+    told.close()  # as when the page is closed
+    assert time.monotonic() - begun < 5
+    assert predictor.ask(tmp_path, {"text": "next"})["text"] == "next"
+
+
+def test_a_model_that_dies_says_why_and_the_next_question_finds_another(predictor: Predictor, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="could not answer") as failed:
+        predictor.ask(tmp_path, {"text": "die"})
+    assert "memory is full" in str(failed.value.where)
+    assert predictor.ask(tmp_path, {"text": "next"})["text"] == "next"
+
+
+def test_a_child_s_error_is_told_without_what_came_before_it(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="did not work") as failed:
+        run_command(["evaluate", str(tmp_path / "none"), "x.csv"], "It did not work.")
+    assert str(failed.value.where).startswith("ArtifactError: This folder holds no KerasFT run.")

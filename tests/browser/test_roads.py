@@ -1,0 +1,126 @@
+"""One whole road for each kind of task, on tiny models: upload, understood as, train, results, try, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser import road_data
+from tests.browser.steps import MARKS, tab
+
+pytest.importorskip("playwright.sync_api")
+
+pytestmark = MARKS
+
+
+def upload(page: Any, data: Path, understood: str) -> None:
+    """Upload, see what the file was understood as, and find that task chosen in the tab Train."""
+    page.wait_for_selector("#to-train", timeout=30_000)
+    page.set_input_files("#upload input[type=file]", str(data))
+    page.wait_for_selector(f"#understood >> text={understood}", timeout=30_000)
+    page.click("#to-train")
+    page.wait_for_function(f"document.querySelector('#task input')?.value.startsWith({understood!r})")
+
+
+def train(page: Any, preset: str, name: str, epochs: int = 2) -> None:
+    """Choose the model, train, and come to the results."""
+    model = page.locator("#model input")
+    model.fill(preset)
+    model.press("Enter")
+    page.get_by_label("epochs").first.fill(str(epochs))
+    page.fill("#run-name input, #run-name textarea", name)
+    page.wait_for_function("!document.querySelector('#train-fits .error')")
+    page.click("#train")
+    page.wait_for_selector(f".kft-status.s-finished >> text={name}", timeout=90_000)
+    page.click("#to-results")
+    page.wait_for_selector("#report .cards", timeout=20_000)
+
+
+def export(page: Any) -> str:
+    """Export, and what the tab then says."""
+    tab(page, "Export")
+    about = str(page.locator("#export-about").inner_text())
+    page.click("#export")
+    page.wait_for_selector("#export-said .good >> text=answers equal", timeout=90_000)
+    return about + page.locator("#export-commands").inner_text()
+
+
+def test_several_labels(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
+    upload(page, road_data.write_moods(tmp_path / "moods.csv"), "Multi-label")
+    look(page, "labels-train")
+    train(page, presets["bert"], "moods")
+    page.wait_for_selector("#report >> text=average precision")
+    assert page.locator("#report svg polyline").count() == 3
+    assert page.locator("#report .kft-confusion").count() == 0
+    look(page, "labels-results")
+    page.click("#other")
+    page.set_input_files("#other-in input[type=file]", str(road_data.write_moods(tmp_path / "others.csv", 30)))
+    by = page.locator("#other-by input")
+    by.fill("lang")
+    by.press("Enter")
+    page.click("#other-evaluate")
+    page.wait_for_selector("#other-report >> text=Each group", timeout=60_000)
+    look(page, "labels-other")
+    tab(page, "Try")
+    page.fill("#try-text textarea", "the plot was great and <b>it</b> came late")
+    page.click("#predict")
+    page.wait_for_selector("#answer-view .kft-bars", timeout=60_000)
+    page.click("#why")
+    page.wait_for_selector("#explanation .kft-why >> text=plot", timeout=60_000)
+    look(page, "labels-try")
+    assert "`chosen`" not in export(page)
+
+
+def test_names_in_sentences(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
+    upload(page, road_data.write_names(tmp_path / "names.conll"), "Token")
+    tab(page, "Data")
+    look(page, "names-data")
+    tab(page, "Train")
+    train(page, presets["bert"], "names", epochs=6)
+    look(page, "names-results")
+    tab(page, "Try")
+    page.fill("#try-text textarea", "Ada & <Omar> went to Lund .")
+    page.click("#predict")
+    page.wait_for_selector("#answer-view .kft-text", timeout=60_000)
+    assert "& <Omar>" in page.locator("#answer-view").text_content()
+    page.click("#why")
+    page.wait_for_selector("#explanation .kft-why", timeout=60_000)
+    look(page, "names-try")
+    assert "entity_texts" in export(page)
+
+
+def test_questions_on_texts(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
+    upload(page, road_data.write_questions(tmp_path / "questions.json"), "Question")
+    tab(page, "Data")
+    assert "Context" in page.locator("#pair-column").inner_text()
+    look(page, "questions-data")
+    tab(page, "Train")
+    train(page, presets["bert"], "questions")
+    look(page, "questions-results")
+    tab(page, "Try")
+    assert "Context" in page.locator("#try-pair").inner_text()
+    page.fill("#try-text textarea", "where is Ada")
+    page.fill("#try-pair textarea", "On Monday Ada went to <Lund>.")
+    page.click("#predict")
+    page.wait_for_selector("#answer-view .kft-number", timeout=60_000)
+    look(page, "questions-try")
+    assert "text_pair" in export(page)
+
+
+def test_texts_after_prompts(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
+    upload(page, road_data.write_prompts(tmp_path / "prompts.jsonl"), "Text generation")
+    page.wait_for_selector("#train-fits .error >> text=gpt2", timeout=20_000)
+    look(page, "prompts-misfit")
+    train(page, presets["gpt2"], "prompts")
+    page.wait_for_selector("#report >> text=Generated examples")
+    look(page, "prompts-results")
+    tab(page, "Try")
+    page.fill("#try-text textarea", "name 7 a lamp")
+    page.click("#predict")
+    page.wait_for_selector("#answer-view .cursor", timeout=60_000)
+    page.wait_for_selector("#answer-view >> text=/ended the text|most tokens|stop string/", timeout=60_000)
+    look(page, "prompts-try")
+    assert "finish_reason" in export(page)
