@@ -117,7 +117,7 @@ def integrated_gradients(
 
 def _words(framer: Any, ids: np.ndarray, each: np.ndarray, special: set[int | None]) -> tuple[Contribution, ...]:
     """Contributions of words from those of sub-words; special tokens have none, since the path keeps them."""
-    words: list[tuple[str, float]] = []
+    words: list[tuple[bytes, float]] = []
     again = True  # whether the next piece begins a word, whatever it looks like
     for number, value in zip(ids, each, strict=True):
         if int(number) in special:
@@ -129,7 +129,8 @@ def _words(framer: Any, ids: np.ndarray, each: np.ndarray, special: set[int | No
         else:
             words[-1] = (words[-1][0] + text, words[-1][1] + float(value))
         again = False
-    return tuple(Contribution(text.strip() or text, score) for text, score in words)
+    shown = ((text.decode("utf-8", errors="replace"), score) for text, score in words)
+    return tuple(Contribution(text.strip() or text, score) for text, score in shown)
 
 
 def not_explained(task: Any) -> ConfigError:

@@ -34,7 +34,8 @@ def answer_lines(model: Any, lines: Iterable[str], out: TextIO) -> None:
     corpus = _Corpus(model)
 
     def say(values: dict[str, Any]) -> None:
-        out.write(json.dumps(values, ensure_ascii=False) + "\n")
+        line = json.dumps(values, ensure_ascii=False)
+        out.write(line.encode("utf-8", errors="replace").decode("utf-8") + "\n")  # a cut JSON escape is half a character
         out.flush()
 
     shows = model.task.shows
@@ -47,7 +48,7 @@ def answer_lines(model: Any, lines: Iterable[str], out: TextIO) -> None:
                 say(answer)
         except KerasFTError as error:
             say({"error": str(error)})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             expected = "A line is a JSON object with 'text' (and 'text_pair' for pairs)"
             say({"error": f"{expected}. Received: {line.strip()[:80]!r} ({error})."})
 

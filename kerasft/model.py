@@ -111,17 +111,20 @@ class FineTunedModel:
         """
         one_pair = self.paired and isinstance(texts, tuple) and len(texts) == 2 and isinstance(texts[0], str)
         single = isinstance(texts, str) or one_pair
-        # What could be gone through, but not text by text: a dictionary's keys, a table's column names, numbers of bytes.
-        if isinstance(texts, bytes | Mapping) or hasattr(texts, "columns") or not isinstance(texts, Iterable):
-            what = "pairs" if self.paired else "texts"
-            hint = "Give one or a list of them; predict_file answers the rows of a file."
-            raise DataError(f"This model reads {what}. Received: {type(texts).__name__}.", hint=hint)
-        items = [texts] if single else list(texts)
-        if not items:
+        rows = self._rows([texts] if single else texts)
+        if not rows:
             return []
-        rows = [self.task.row(item, self.paired, i) for i, item in enumerate(items)]
         answers = self.answer([text for text, _ in rows], [pair for _, pair in rows], batch_size=batch_size)
         return answers[0] if single else answers
+
+    def _rows(self, items: Any) -> list[tuple[str, str | None]]:
+        """Given texts or pairs as rows, each looked at."""
+        # What could be gone through, but not text by text: a dictionary's keys, a table's column names, numbers of bytes.
+        if isinstance(items, bytes | Mapping) or hasattr(items, "columns") or not isinstance(items, Iterable):
+            what = "pairs" if self.paired else "texts"
+            hint = "Give one or a list of them; predict_file answers the rows of a file."
+            raise DataError(f"This model reads {what}. Received: {type(items).__name__}.", hint=hint)
+        return [self.task.row(item, self.paired, i) for i, item in enumerate(items)]
 
     @cached_property
     def generator(self) -> Generator:
@@ -154,7 +157,7 @@ class FineTunedModel:
         """
         sampling = self._sampling(sampling, options)
         single = isinstance(prompts, str)
-        texts = [self.task.row(prompt, False, i)[0] for i, prompt in enumerate([prompts] if single else list(prompts))]
+        texts = [prompt for prompt, _ in self._rows([prompts] if single else prompts)]
         made: list[Generated] = []
         for start in range(0, len(texts), batch_size):
             part = texts[start : start + batch_size]
@@ -164,6 +167,7 @@ class FineTunedModel:
 
     def stream(self, prompt: str, sampling: Sampling | None = None, **options: Any) -> Iterator[Generated]:
         """As `generate` for one prompt, giving the text so far after every token."""
+        self.task.row(prompt, False, 0)
         for [(text, reason)] in self.generator.stream([prompt], self._sampling(sampling, options)):
             yield Generated(text, prompt, reason)
 
@@ -247,7 +251,7 @@ class FineTunedModel:
         first, second = self.task.row(text, self.paired, 0)
         encoded = encode(self.framer, [([first], [second])], paired=self.paired, framing=self.framing)
         outputs = predict_rows(self.scorer, encoded)
-        chosen = self.task.scalar(outputs, encoded, self.learned, target)
+        chosen = self.task.scalar(outputs, encoded, self.learned, target, self.keras_model)
         if chosen is None:
             raise not_explained(self.task)
         window, scalar, name = chosen

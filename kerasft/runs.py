@@ -155,7 +155,9 @@ def _score(folder: Path) -> str:
         return ""
     figures = _part(reports, "validation", "metrics") or _part(reports, "test", "metrics")
     name, value = next(iter(figures.items()), ("", None))
-    return f"{name} {value:.3f}" if isinstance(value, int | float) else ""
+    if not isinstance(value, int | float):
+        return ""
+    return f"{name} {value:.3f}" if abs(value) < 10 else f"{name} {value:,.1f}"  # a perplexity, an error in the label's unit
 
 
 def holds_run(folder: Path) -> bool:

@@ -32,6 +32,8 @@ class Sampling(Options):
     def cross_faults(self) -> Iterator[str]:
         if self.beams > 1 and self.temperature > 0:
             yield f"Beam search ('beams' above 1) draws nothing, so 'temperature' must be 0. Received: {self.temperature}."
+        if self.beams > 1 and self.repetition_penalty != 1:
+            yield f"Beam search knows no 'repetition_penalty'. Received: {self.repetition_penalty}."
         if self.temperature == 0 and (self.top_k or self.top_p < 1):
             yield "'top_k' and 'top_p' have no meaning when nothing is drawn; set 'temperature' above 0."
         if self.stop == "":

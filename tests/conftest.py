@@ -17,6 +17,14 @@ GOOD = ["a good film", "great plot, love it", "the book was very fine", "it is n
 BAD = ["a bad film", "awful plot, hate it", "the book was very dull", "it is not fine", "hate the film", "awful and bad"]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module's tests stay on one worker, so that what they share (a trained model) is made once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session")
 def presets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Folders of tiny random presets by family."""

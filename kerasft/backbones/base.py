@@ -155,8 +155,8 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def show_piece(self, tokenizer: Any, number: int) -> tuple[str, bool]:
-        """The text of an id for people, and whether it begins a word."""
+    def show_piece(self, tokenizer: Any, number: int) -> tuple[bytes, bool]:
+        """The text of an id, which may be a part of a character, and whether it begins a word."""
 
     def step(self, parts: Parts, token_ids: Any, cache: Any, place: Any) -> tuple[Any, Any]:
         """Logits (B, S, V) of ids (B, S) that stand at `place`, with a key-value cache (B, layers, 2, T, heads, head

@@ -25,8 +25,12 @@ def beam_search(generator: Any, prompts: tf.Tensor, sampling: Sampling) -> tuple
     Returns:
         (B, T) ids, (B,) first position after the prompt, (B,) position after the text.
     """
-    search = _Search(generator, sampling)
-    return tf.function(search.run)(prompts)
+    key = (sampling.beams, sampling.max_new_tokens, sampling.length_penalty)
+    if key not in generator.searches:  # tracing takes seconds, a search milliseconds
+        strings = tf.TensorSpec((None,), tf.string)
+        generator.searches[key] = tf.function(_Search(generator, sampling).run, input_signature=[strings])
+    found: tuple[tf.Tensor, tf.Tensor, tf.Tensor] = generator.searches[key](prompts)
+    return found
 
 
 class _Search:
@@ -61,7 +65,8 @@ class _Search:
         values = (first, ids, starts, scores, done, cache)
         shapes = tuple(tf.TensorShape(value.shape) for value in values)
         _, ids, ends, scores, done, _ = tf.while_loop(unfinished, step, values, shape_invariants=shapes)
-        lengths = tf.cast(tf.maximum(ends - starts + tf.cast(done, tf.int32), 1), tf.float32)
+        ended = tf.cast(tf.logical_and(done, ends < starts + new), tf.int32)  # its end is a token too
+        lengths = tf.cast(tf.maximum(ends - starts + ended, 1), tf.float32)
         normal = tf.reshape(scores / tf.pow(lengths, self.sampling.length_penalty), [rows, beams])
         best = tf.range(rows) * beams + tf.argmax(normal, axis=1, output_type=tf.int32)
         return tf.gather(ids, best), tf.gather(starts, best), tf.gather(ends, best)

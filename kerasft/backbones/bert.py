@@ -104,9 +104,9 @@ class Bert(Family):
     def unknown_id(self, tokenizer: Any) -> int:
         return int(tokenizer.wordpiece.token_to_id("[UNK]"))
 
-    def show_piece(self, tokenizer: Any, number: int) -> tuple[str, bool]:
+    def show_piece(self, tokenizer: Any, number: int) -> tuple[bytes, bool]:
         piece = tokenizer.wordpiece.id_to_token(number)
-        return piece.removeprefix("##"), not piece.startswith("##")
+        return piece.removeprefix("##").encode("utf-8"), not piece.startswith("##")
 
     def piece_lengths(self, tokenizer: Any) -> list[int]:
         special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

@@ -68,6 +68,7 @@ class Generator:
         self._end = int(framer.end[0])
         self._vocabulary = len(framer.piece_lengths)
         self._pieces = tf.constant(framer.family.piece_texts(framer.tokenizer))
+        self.searches: dict[tuple[Any, ...], Any] = {}  # traced beam searches by their options
         strings = tf.TensorSpec((None,), tf.string)
         choice = Choice(*(tf.TensorSpec((None,), kind) for kind in _KINDS))
         self.begin = tf.function(self._begin, input_signature=[strings, choice])
@@ -231,7 +232,8 @@ def pick(logits: tf.Tensor, seen: tf.Tensor, choice: Choice, place: tf.Tensor) -
         before = tf.cumsum(shares, axis=1, exclusive=True)
         rank = tf.range(tf.shape(scaled)[1])[None, :]
         among = tf.where(choice.top_k > 0, choice.top_k, tf.shape(scaled)[1])[:, None]
-        keep = tf.logical_and(rank < among, before < choice.top_p[:, None])
+        # A request may hold anything: the likeliest token always stays, or one row would fail the whole batch.
+        keep = tf.logical_or(rank == 0, tf.logical_and(rank < among, before < choice.top_p[:, None]))
         shares = tf.where(keep, shares, 0.0)
         total = tf.cumsum(shares, axis=1)
         points = tf.map_fn(

@@ -108,10 +108,10 @@ class GPT2(Family):
         ends = int(tokenizer.end_token_id)
         return [0 if i == ends else len(tokenizer.id_to_token(i)) for i in range(tokenizer.vocabulary_size())]
 
-    def show_piece(self, tokenizer: Any, number: int) -> tuple[str, bool]:
+    def show_piece(self, tokenizer: Any, number: int) -> tuple[bytes, bool]:
         letters = {letter: byte for byte, letter in byte_letters().items()}
-        text = bytes(letters[letter] for letter in tokenizer.id_to_token(number)).decode("utf-8", errors="replace")
-        return text.strip() or text, text[:1].isspace()
+        text = bytes(letters[letter] for letter in tokenizer.id_to_token(number))
+        return text, text[:1].isspace()
 
     def piece_texts(self, tokenizer: Any) -> list[bytes]:
         ends = int(tokenizer.end_token_id)

@@ -92,7 +92,7 @@ def _by_label(split: Split, labels: Sequence[str]) -> Suggestion:
         return Suggestion("multi_label_classification", f"Cells of column {name!r} hold several labels, such as {parted!r}.")
     words = float(np.mean([len(label.split()) for label in labels]))
     prompts = (split.columns.text.lower(), str(name).lower()) in PROMPTS
-    if len(kinds) > 0.5 * len(labels) and (len(labels) > 1 or prompts) and (words > 3 or prompts):
+    if prompts or (len(kinds) > 0.5 * len(labels) and len(labels) > 1 and words > 3):
         return Suggestion("causal_lm", f"Column {name!r} holds a text of its own for each text in {split.columns.text!r}.")
     classes = "1 class" if len(kinds) == 1 else f"{len(kinds):,} classes"
     return Suggestion("text_classification", f"Column {name!r} holds {classes}: {name_values(sorted(kinds), most=4)}.")

@@ -115,5 +115,5 @@ def _shown(tags: list[str], word: int) -> str:
     """The entity around a word, or its tag."""
     for kind, first, last in entities(tags):
         if first <= word < last:
-            return f"{kind}, words {first + 1} to {last}"
+            return f"{kind}, " + (f"word {last}" if last == first + 1 else f"words {first + 1} to {last}")
     return f"{tags[word]}, word {word + 1}"

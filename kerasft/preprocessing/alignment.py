@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-# Words as annotators cut them (CoNLL, Universal Dependencies): letters and digits with signs inside (U.S, e-mail,
-# 3.14, O'Brien), an apostrophe ending ('s, 't), one sign, one Chinese or Japanese character.
+# Words much as annotators cut them (CoNLL, Universal Dependencies): letters and digits with signs inside (U.S, e-mail,
+# 3.14, O'Brien), one sign, one Chinese or Japanese character. RE2 has no look-behind and its \b knows ASCII only, so an
+# apostrophe that may be a quotation mark is a word of its own: John 's is read as John ' s.
 _LETTER = r"[\p{L}\p{M}\p{N}]"
 _CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 WORDS = (
-    rf"{_CJK}|['’]\p{{L}}{{1,2}}\b|{_LETTER}+(?:[.\-_@&/:+][\p{{L}}\p{{M}}\p{{N}}]+|['’]\p{{Lu}}\p{{L}}+|['’]\p{{L}}{{3,}})*"
+    rf"{_CJK}|{_LETTER}+(?:[.\-_@&/:+][\p{{L}}\p{{M}}\p{{N}}]+|['’]\p{{Lu}}\p{{L}}+|['’]\p{{L}}{{3,}})*"
     r"|[^\s\p{Z}]"
 )
 # Runs without white space or punctuation, and single signs and Chinese characters: what BERT's own tokenizer cuts before

@@ -35,7 +35,9 @@ class DocumentFraming(Framing):
         framer = self._framer
         end = repeat_ids(framer.end, tf.shape(texts)[0])
         ids = tf.concat([end, framer.tokenize(texts), end], axis=1)
-        windows = cover(ids.row_lengths(), framer.max_length, min(self._overlap, framer.max_length // 2), causal=True)
+        # A window shares at least one token with the one before: its own first token has nothing to be predicted from.
+        overlap = min(max(1, self._overlap), framer.max_length // 2)
+        windows = cover(ids.row_lengths(), framer.max_length, overlap, causal=True)
         framed = gather_windows(ids, windows)
         lengths = tf.cast(framed.row_lengths(), tf.int32)
         place = tf.ragged.range(lengths).values + tf.repeat(windows.starts, lengths)

@@ -28,9 +28,10 @@ class TagTable(NamedTuple):
 def tag_table(labels: Sequence[str]) -> TagTable:
     """The table of BIO tags, or of plain tags, which may follow each other in any way."""
     count = len(labels)
-    kinds = {name: i for i, name in enumerate(dict.fromkeys(label[2:] for label in labels if is_bio(label)))}
-    types = np.asarray([kinds[label[2:]] if is_bio(label) else -1 for label in labels], dtype=np.int32)
-    begins = np.asarray([label.startswith("B-") for label in labels])
+    kinds = entity_types(labels)
+    numbers = {kind: i for i, kind in enumerate(kinds)}
+    types = np.asarray([numbers.get(label[2:], -1) if label[:2] in ("B-", "I-") else -1 for label in labels], dtype=np.int32)
+    begins = np.asarray([label.startswith("B-") for label in labels]) & (types >= 0)
     inside = (types >= 0) & ~begins
     begin_of = np.arange(count, dtype=np.int32)
     for i in np.flatnonzero(inside):
@@ -39,9 +40,12 @@ def tag_table(labels: Sequence[str]) -> TagTable:
     return TagTable(types, begins, begin_of, follows, ~inside)
 
 
-def is_bio(label: str) -> bool:
-    """True for `B-...` and `I-...`."""
-    return label[:2] in ("B-", "I-")
+def entity_types(labels: Sequence[str]) -> list[str]:
+    """The types of BIO tags, in order; none where the tags are plain, though one of them may look like `I-X`."""
+    prefixed = [label[2:] for label in labels if label[:2] in ("B-", "I-")]
+    known = set(labels)
+    bio = "O" in known and all({f"B-{kind}", f"I-{kind}"} <= known for kind in prefixed)
+    return list(dict.fromkeys(prefixed)) if bio else []
 
 
 def repair(tags: tf.RaggedTensor, table: TagTable) -> tf.RaggedTensor:

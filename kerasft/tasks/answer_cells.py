@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +59,7 @@ def locate(context: str, answer: str, start: int) -> tuple[int, str]:
     """Where an answer stands, -1 for nowhere, and what had to be mended: nothing or a key of the remarks."""
     if start >= 0 and context[start : start + len(answer)] == answer:
         return start, ""
-    places = _occurrences(context, answer) or _occurrences(context.lower(), answer.lower())
+    places = _occurrences(context, answer) or _occurrences(context, answer, re.IGNORECASE)
     if not places:
         return -1, "absent"
     if len(places) == 1:
@@ -66,13 +67,9 @@ def locate(context: str, answer: str, start: int) -> tuple[int, str]:
     return (min(places, key=lambda place: abs(place - start)) if start >= 0 else places[0]), "first"
 
 
-def _occurrences(context: str, answer: str) -> list[int]:
-    places = []
-    place = context.find(answer)
-    while place >= 0:
-        places.append(place)
-        place = context.find(answer, place + 1)
-    return places
+def _occurrences(context: str, answer: str, flags: int = 0) -> list[int]:
+    """Where the answer begins, overlapping places too; letter by letter, since a lower-cased text may be longer."""
+    return [found.start() for found in re.finditer(f"(?={re.escape(answer)})", context, flags)]
 
 
 def _parts(cell: str | None, where: str) -> tuple[list[str], list[int]]:
@@ -86,14 +83,15 @@ def _parts(cell: str | None, where: str) -> tuple[list[str], list[int]]:
     if isinstance(found, dict) and isinstance(found.get("text"), list | str):
         texts = [found["text"]] if isinstance(found["text"], str) else [str(item) for item in found["text"]]
         starts = found.get("answer_start", [])
-        starts = [starts] if isinstance(starts, int) else starts
+        starts = starts if isinstance(starts, list) else [starts]
+        starts = [-1 if start is None else start for start in starts]
         texts_starts = [(t, s) for t, s in zip(texts, [*starts, *[-1] * len(texts)], strict=False) if t.strip()]
-        if not all(isinstance(s, int) for _, s in texts_starts):
+        if not all(isinstance(s, int) or (isinstance(s, float) and s.is_integer()) for _, s in texts_starts):
             raise DataError(f"An answer's offset is no whole number. Received: {text[:60]!r}.", where=where)
         # The commonest answer is pointed at, the first of those: annotators differ, and SQuAD lists them all.
         common = Counter(t for t, _ in texts_starts).most_common(1)
         texts_starts.sort(key=lambda item: item[0] != common[0][0] if common else False)
-        return [t for t, _ in texts_starts], [s for _, s in texts_starts]
+        return [t for t, _ in texts_starts], [int(s) for _, s in texts_starts]
     if isinstance(found, dict | list):
         hint = '{"text": ["Paris"], "answer_start": [17]}; empty lists for a question without an answer.'
         raise DataError(f"A cell of the answers cannot be understood. Received: {text[:60]!r}.", where=where, hint=hint)

@@ -171,7 +171,7 @@ class Task(Options):
     def report(self, found: Any, gold: Any, learned: Learned, split: Any, notes: list[str]) -> Report:
         """The full evaluation of a split."""
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any) -> tuple[int, Any, str] | None:
+    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str] | None:
         """What of the outputs for one row to explain; None for a task without a single score.
 
         Args:
@@ -179,12 +179,13 @@ class Task(Options):
             encoded: The windows.
             learned: What the task took from its rows.
             target: What the person asked for; None for what the answer rests on.
+            model: The Keras model whose outputs the function reads.
 
         Returns:
             The window, a function from the model's outputs (B, ...) to (B,) scores, and what that is, for people.
 
         Raises:
-            ConfigError: The target is none.
+            ConfigError: The target is none, or the text has nothing to explain.
         """
         return None
 

@@ -144,16 +144,20 @@ class CausalLM(Task):
     def decode(self, found: Any, learned: Learned, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Any]:
         raise NotImplementedError("a language model answers by generating")
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any) -> tuple[int, Any, str]:
+    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
         import keras
+
+        from kerasft.preprocessing.batching import pad_rows
 
         window = len(encoded) - 1
         place = int(encoded.lengths[window]) - 2  # the last token of the text; behind it stands the end
+        logits = model.predict_on_batch(pad_rows(encoded, np.asarray([window])))
+        token = int(np.asarray(logits)[0, place].argmax())
 
-        def likeliest(found: Any) -> Any:
-            return keras.ops.max(keras.ops.log_softmax(found[:, place]), axis=-1)
+        def next_token(found: Any) -> Any:
+            return keras.ops.log_softmax(found[:, place])[:, token]
 
-        return window, likeliest, "log-probability of the likeliest next token"
+        return window, next_token, "log-probability of the likeliest next token"
 
     def report(self, found: list[TextFound], gold: np.ndarray, learned: Learned, split: Any, notes: list[str]) -> Report:
         figures = self.score(found, gold, learned)

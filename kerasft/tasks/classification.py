@@ -94,7 +94,7 @@ class SingleLabel(Task):
             answers.append(Prediction(learned.labels[best], float(row[best]), shares))
         return answers
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any) -> tuple[int, Any, str]:
+    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
         return label_scalar(learned.labels, outputs, target)
 
     def report(self, found: np.ndarray, gold: np.ndarray, learned: Learned, split: Any, notes: list[str]) -> Report:

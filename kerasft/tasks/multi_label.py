@@ -134,7 +134,7 @@ class MultiLabelClassification(PooledTask):
             answers.append(LabelsPrediction(chosen, dict(zip(learned.labels, map(float, row), strict=True))))
         return answers
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any) -> tuple[int, Any, str]:
+    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
         return label_scalar(learned.labels, outputs, target)
 
     def report(self, found: np.ndarray, gold: np.ndarray, learned: Learned, split: Any, notes: list[str]) -> Report:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasft.config import option
-from kerasft.errors import DataError
+from kerasft.errors import ConfigError, DataError
 from kerasft.evaluation.answers import answer_f1, best_no_answer_threshold, exact_match
 from kerasft.evaluation.metrics import mean_interval
 from kerasft.evaluation.report import WORST, Mistake, Report
@@ -230,12 +230,12 @@ class QuestionAnswering(Task):
                 answers.append(AnswerPrediction("", float(share), -1, -1))
         return answers
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any) -> tuple[int, Any, str] | None:
+    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
         windows = [part for start in range(0, len(encoded), _BATCH) for part in self._windows(outputs, encoded, start)]
         window = max(range(len(windows)), key=lambda i: windows[i].score)
         best = windows[window]
         if best.score <= -1e8:
-            return None
+            raise ConfigError("The context has no word to explain.")
         part = slice(encoded.offsets[window], encoded.offsets[window + 1])
         first = int(np.flatnonzero(np.asarray(encoded.flat["starts"][part]) == best.start)[0])
         last = int(np.flatnonzero(np.asarray(encoded.flat["ends"][part]) == best.end)[-1])

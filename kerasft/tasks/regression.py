@@ -83,7 +83,7 @@ class Regression(PooledTask):
     ) -> list[NumberPrediction]:
         return [NumberPrediction(float(value)) for value in _in_units(found, learned)]
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any) -> tuple[int, Any, str]:
+    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
         facts = learned.facts
         return 0, lambda found: found[:, 0] * facts["deviation"] + facts["mean"], "the number"
 

@@ -24,7 +24,7 @@ def serve_tags(outputs: Any, framed: Any, labels: Sequence[str], texts: Any, *, 
     """Words with tags and entities of each text, filled up with "" and -1 to the longest of the batch."""
     import tensorflow as tf
 
-    from kerasft.preprocessing.tag_decoding import find_entities, repair, tag_table, viterbi
+    from kerasft.preprocessing.tag_decoding import entity_types, find_entities, repair, tag_table, viterbi
 
     table = tag_table(labels)
     scored = tf.cast(framed.flat["scored"], tf.bool)
@@ -38,7 +38,7 @@ def serve_tags(outputs: Any, framed: Any, labels: Sequence[str], texts: Any, *, 
     sure = tf.gather(tf.nn.softmax(logits), tags.values, batch_dims=1)
     starts, ends = (tf.boolean_mask(framed.flat[name], scored) for name in ("starts", "ends"))
     entities = find_entities(tags, sure, table)
-    kinds = list(dict.fromkeys(label[2:] for label in labels if label[:2] in ("B-", "I-")))
+    kinds = entity_types(labels)
 
     def columns(name: str, of: Any, types: Any, scores: Any, starts: Any, ends: Any) -> dict[str, Any]:
         text = tf.repeat(texts, of.row_lengths())

@@ -42,7 +42,16 @@ def read_tags(split: Any) -> tuple[list[list[str]], list[list[Span]] | None]:
                 hint='Write ["O", "B-PER"], or [{"start": 0, "end": 4, "label": "PER"}], or give a CoNLL file.',
             )
         found.append(items)
-    if any(isinstance(item, dict | list) for items in found for item in items) or not any(words_of(text) for text in texts):
+    listed = any(words_of(text) for text in texts)
+    plain = [i for i, items in enumerate(found) if any(isinstance(item, str) for item in items)]
+    if plain and not listed:
+        rows = name_rows([int(split.table.rows[i]) for i in plain])
+        raise DataError(
+            f"Column {split.columns.label!r} holds tags of words, and column {split.columns.text!r} plain texts.",
+            where=f"{where}, {rows}",
+            hint='Give the words as a list, ["Ana", "came"], or spans for tags: [{"start": 0, "end": 3, "label": "PER"}].',
+        )
+    if any(isinstance(item, dict | list) for items in found for item in items) or not listed:
         spans = [
             [_span(item, text or "", f"{where}, row {split.table.rows[i]}") for item in items]
             for i, (items, text) in enumerate(zip(found, texts, strict=True))
@@ -94,7 +103,7 @@ def spans_to_tags(texts: Sequence[str | None], spans: Sequence[Sequence[Span]]) 
 
     encoded = [(text or "").encode("utf-8", errors="replace") for text in texts]
     tags: list[list[str]] = []
-    widened = overlapping = 0
+    widened = overlapping = empty = 0
     for begin in range(0, len(encoded), 1024):
         words = split_words(tf.constant(encoded[begin : begin + 1024], tf.string), WORDS)
         starts, ends = words.starts.numpy(), words.ends.numpy()
@@ -107,6 +116,7 @@ def spans_to_tags(texts: Sequence[str | None], spans: Sequence[Sequence[Span]]) 
                 inside = [i for i, (start, end) in enumerate(place) if start < span.end and end > span.start]
                 if not inside or any(row_tags[i] != "O" for i in inside):
                     overlapping += bool(inside)
+                    empty += not inside
                     continue
                 text = (texts[begin + row] or "")[span.start : span.end]
                 stripped = (span.start + len(text) - len(text.lstrip()), span.end - len(text) + len(text.rstrip()))
@@ -117,6 +127,8 @@ def spans_to_tags(texts: Sequence[str | None], spans: Sequence[Sequence[Span]]) 
     remarks = []
     if widened:
         remarks.append(f"{widened:,} spans begin or end inside a word; each was widened to whole words.")
+    if empty:
+        remarks.append(f"{empty:,} spans hold nothing but white space and are left out.")
     if overlapping:
         remarks.append(f"{overlapping:,} spans overlap a longer one and are left out; a word has one tag.")
     return tags, remarks

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasft.config import option
-from kerasft.errors import ConfigError, DataError, name_values
+from kerasft.errors import ConfigError, DataError, name_rows, name_values
 from kerasft.evaluation.report import Report
 from kerasft.evaluation.tagging import tagging_report, tagging_score
 from kerasft.evaluation.tags import odd_tags, scheme_of, to_bio
@@ -125,10 +125,7 @@ class TokenClassification(Task):
             labels, scheme = bio_labels(types), "spans"
         else:
             scheme = scheme_of(tags)
-            where = f"{split.table.source}, column {split.columns.label!r}"
-            if odd := odd_tags(tags, scheme):
-                known = "O and tags such as B-PER and I-PER"
-                raise DataError(f"Tags of scheme {scheme} are {known}. Received: {name_values(odd)}.", where=where)
+            self._check_tags(split, tags, scheme)
             if scheme == "plain":
                 labels = tuple(sorted({tag for row in tags for tag in row}))
             else:
@@ -139,6 +136,17 @@ class TokenClassification(Task):
         counts = Counter(tag for row in tags for tag in row) if scheme == "plain" else Counter(["O"])
         return Learned(labels, {"scheme": scheme, "majority": counts.most_common(1)[0][0]})
 
+    @staticmethod
+    def _check_tags(split: Any, tags: list[list[str]], scheme: str) -> None:
+        odd = set(odd_tags(tags, scheme))
+        if odd:
+            rows = [int(split.table.rows[i]) for i, row in enumerate(tags) if odd & set(row)]
+            raise DataError(
+                f"Tags of scheme {scheme} are O and tags such as B-PER and I-PER. Received: {name_values(sorted(odd))}.",
+                where=f"{split.table.source} ({split.name}), column {split.columns.label!r}, {name_rows(rows)}",
+                hint="Correct the tags; a prefix and the type are joined by a hyphen.",
+            )
+
     def gold(self, split: Any, learned: Learned) -> list[np.ndarray]:
         numbers = {label: i for i, label in enumerate(learned.labels)}
         scheme = learned.facts["scheme"]
@@ -146,13 +154,16 @@ class TokenClassification(Task):
         if spans is not None:
             tags, _ = spans_to_tags(split.cells("text"), spans)
         elif scheme not in ("plain", "spans"):
-            tags = [to_bio(row, scheme_of(tags)) for row in tags]
+            own = scheme_of(tags)  # a split may be written in another scheme than the training rows
+            self._check_tags(split, tags, own)
+            tags = [to_bio(row, own) for row in tags]
         gold = [np.asarray([numbers.get(tag, -1) for tag in row], dtype=np.int32) for row in tags]
         unknown = sorted({tag for row in tags for tag in row} - set(numbers))
         if unknown and not self.drop_unknown:
             raise DataError(
                 f"Column {split.columns.label!r} holds tags the model has never seen: {name_values(unknown)}.",
-                where=f"{split.table.source} ({split.name})",
+                where=f"{split.table.source} ({split.name}), "
+                + name_rows([int(split.table.rows[i]) for i, row in enumerate(tags) if not set(row) <= set(numbers)]),
                 hint="Fix them, or set drop_unknown=True (--task.drop_unknown true) to leave these texts out.",
             )
         return gold
@@ -255,15 +266,16 @@ class TokenClassification(Task):
             answers.append(TagsPrediction(text, words, spans))
         return answers
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any) -> tuple[int, Any, str] | None:
+    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
         scored = np.flatnonzero(np.asarray(encoded.flat["scored"]))
         if not len(scored):
-            return None
-        best = outputs[scored].argmax(axis=1)
+            raise ConfigError("The text has no word to explain.")
+        best = self.tags([Tagged(outputs[scored], scored, scored)], learned)[0]
         named = np.flatnonzero(best != learned.labels.index("O")) if "O" in learned.labels else np.arange(len(best))
-        word = int(target) if target is not None else int(named[0]) if len(named) else 0
-        if not 0 <= word < len(scored):
-            raise ConfigError(f"There is no word {word} to explain; the text has {len(scored)}, counted from 0.")
+        wanted = str(target) if target is not None else str(named[0]) if len(named) else "0"
+        if not wanted.isdecimal() or int(wanted) >= len(scored):
+            raise ConfigError(f"There is no word {target!r} to explain; the text has {len(scored)}, counted from 0.")
+        word = int(wanted)
         window = int(encoded.token_windows[scored[word]])
         place, tag = int(scored[word] - encoded.offsets[window]), int(best[word])
         return window, lambda found: found[:, place, tag], f"logit of {learned.labels[tag]!r} for word {word + 1}"
