@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from kerasft.assembly import assemble
 from kerasft.backbones.loading import load_backbone, load_framer
 from kerasft.data.dataset import Split
-from kerasft.model import assemble
 from kerasft.preprocessing.batching import make_batches, plan_epoch
 from kerasft.preprocessing.encoding import encode
 from kerasft.presets import fetch, find_preset
@@ -68,7 +68,7 @@ def batches(
         shuffle: False keeps the rows in order, at every pass.
         seed: Of the order.
     """
-    usable, _ = split.usable(need_label=task.needs_label)
+    usable, _ = split.usable(need_label=task.needs(split.columns))
     framer = load_framer(fetch(find_preset(preset)), task.max_length)  # type: ignore[attr-defined]
     rows, paired = task.reading(usable)
     encoded = encode(framer, rows, paired=paired, framing=task.framing(framer))

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from kerasft import export as exporting
+from kerasft.assembly import assemble, make_framer
 from kerasft.backbones.base import Backbone, Encoder, get_family
 from kerasft.backbones.generation import Generator
-from kerasft.backbones.tokenization import Framer
 from kerasft.bulk import answer_file
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
@@ -193,10 +193,11 @@ class FineTunedModel:
         """
         labelled = self.columns.label is not None
         split = as_split(rows, self.columns, need_label=labelled, labels=self.labels)
-        usable, dropped = split.usable(need_label=labelled)
+        needed = self.task.needs(self.columns)
+        usable, dropped = split.usable(need_label=needed)
         notes = [note.message for note in dropped]
         if not len(usable):
-            what = "both a text and a label" if labelled else "a text"
+            what = "both a text and a label" if needed else "a text"
             raise DataError(f"No row has {what}.", where=split.table.source)
         gold = self.task.gold(usable, self.learned)
         unknown = self.task.unknown(gold)
@@ -249,6 +250,8 @@ class FineTunedModel:
             ConfigError: The task has no single score, or there is no such target.
         """
         first, second = self.task.row(text, self.paired, 0)
+        if self.task.generates:
+            first += self.task.prompt_end(self.learned)  # type: ignore[attr-defined]
         encoded = encode(self.framer, [([first], [second])], paired=self.paired, framing=self.framing)
         outputs = predict_rows(self.scorer, encoded)
         chosen = self.task.scalar(outputs, encoded, self.learned, target, self.keras_model)
@@ -340,18 +343,6 @@ class FineTunedModel:
         expected = [self.task.expect(answer) for answer in self.answer(texts, pairs)]
         inputs = {"text": texts, **({"text_pair": [pair or "" for pair in pairs]} if self.paired else {})}
         return exporting.replay(Path(path), inputs, expected)
-
-
-def make_framer(backbone: Backbone, task: Task) -> Framer:
-    """The framer of a backbone, its rows as long as the task wants and the backbone allows."""
-    return Framer(backbone.family, backbone.tokenizer, min(task.max_length, backbone.max_length))  # type: ignore[attr-defined]
-
-
-def assemble(backbone: Backbone, task: Task, tuning: Tuning, learned: Learned, *, seed: int = 1) -> tuple[Any, Encoder]:
-    """The plain `keras.Model` and the encoder under its head: parts, tuned, wired, with the task's head."""
-    family = backbone.family
-    encoder = family.wire(tuning.apply(family.parts(backbone)), backbone)
-    return task.build(encoder, make_framer(backbone, task), learned, seed=seed), encoder
 
 
 def load(folder: str | Path) -> FineTunedModel:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from kerasft.assembly import assemble
 from kerasft.backbones.base import family_of
 from kerasft.backbones.loading import load_backbone
 from kerasft.config import read_json
@@ -25,7 +26,7 @@ from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError, 
 from kerasft.evaluation.report import save_reports
 from kerasft.events import Emit, Failed, Finished, JsonLog, Phase, Started, Stopped, Warned, fan_out, read_events
 from kerasft.job import make_job
-from kerasft.model import FineTunedModel, assemble, load
+from kerasft.model import FineTunedModel, load
 from kerasft.model_card import model_card
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
@@ -220,7 +221,7 @@ class _Run:
         kept = self.folder / "data"
         if dataset is None and self.config.data.path is None and kept.exists():
             dataset = load_data({path.stem: path for path in kept.iterdir()}, self.config.data)
-        data = dataset or load_data(None, self.config.data)
+        data: Dataset = self.config.task.suited(dataset or load_data(None, self.config.data))
         if "train" not in data:
             raise DataError("There is no training split.", hint=f"There are: {', '.join(data.splits)}.")
         if data.config.path is None and not kept.exists():
@@ -246,7 +247,7 @@ class _Run:
         return data
 
     def _usable(self, split: Split) -> Split:
-        needed = self.config.task.needs_label or split.columns.label is not None
+        needed = self.config.task.needs(split.columns)
         usable, notes = split.usable(need_label=needed)
         for note in notes:
             self.emit(Warned(code=note.code, message=note.message))

@@ -19,7 +19,7 @@ FLOORS = {
     "preprocessing": 2, "layers": 2, "weights": 2,
     "backbones": 3,
     "tuning": 4, "tasks": 4, "training": 4,
-    "replay": 4, "export": 5, "bulk": 5, "explain": 5, "job": 5, "recipe": 5, "model": 6, "model_card": 6,
+    "replay": 4, "export": 5, "assembly": 5, "bulk": 5, "explain": 5, "job": 5, "recipe": 5, "model": 6, "model_card": 6,
     "keras_level": 7, "run": 7,
     "lines": 8, "progress": 9, "cli": 10, "__main__": 11,
 }  # fmt: skip

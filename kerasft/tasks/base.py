@@ -53,6 +53,14 @@ class Task(Options):
         """Whether it reads two texts at a time, given the data's columns."""
         return columns.text_pair is not None
 
+    def suited(self, data: Any) -> Any:
+        """The data with the roles this task gives their columns: mostly as they are."""
+        return data
+
+    def needs(self, columns: Any) -> bool:
+        """Whether a row without a label is of no use."""
+        return self.needs_label
+
     def reading(self, split: Any) -> tuple[Iterable[tuple[list[str | None], list[str | None]]], bool]:
         """The rows of a split as batches of texts and second texts, and whether second texts are read."""
         return ((texts, pairs) for texts, pairs, _ in split.batches()), self.paired(split.columns)

@@ -76,6 +76,21 @@ class CausalLM(Task):
     def paired(self, columns: Any) -> bool:
         return False
 
+    def suited(self, data: Any) -> Any:
+        from kerasft.data.columns import PROMPTS
+
+        columns = data.columns
+        named = data.config.label is not None or columns.label is None
+        if named or (columns.text.lower(), columns.label.lower()) in PROMPTS:
+            return data
+        # A column that only looks like a label (author, language) is not what the texts are to be continued with.
+        columns = replace(columns, label=None)
+        splits = {name: replace(split, columns=columns) for name, split in data.splits.items()}
+        return replace(data, columns=columns, splits=splits)
+
+    def needs(self, columns: Any) -> bool:
+        return columns.label is not None
+
     def reading(self, split: Any) -> tuple[Iterable[tuple[list[str | None], list[str | None]]], bool]:
         completions = split.columns.label is not None
         return ((texts, labels if completions else pairs) for texts, pairs, labels in split.batches()), completions

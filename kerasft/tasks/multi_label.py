@@ -93,6 +93,13 @@ class MultiLabelClassification(PooledTask):
             )
         return targets
 
+    def needs(self, columns: Any) -> bool:
+        return False  # no label is an answer too
+
+    def remarks(self, split: Any, learned: Learned) -> list[str]:
+        empty = int((self.gold(split, learned).sum(axis=1) == 0).sum())
+        return [f"{empty:,} rows of {split.name} have none of the labels and count as such."] if empty else []
+
     def targets(self, encoded: Any, gold: np.ndarray, learned: Learned) -> Any:
         return replace(encoded, targets=gold[encoded.owners])
 
