@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import kerasft as kft
+from kerasft.assembly import assemble
 from kerasft.backbones.base import Backbone
 from kerasft.backbones.loading import load_backbone
 from kerasft.data.dataset import Dataset
-from kerasft.model import FineTunedModel, assemble
+from kerasft.model import FineTunedModel
 from kerasft.preprocessing.batching import make_batches, plan_epoch
 from kerasft.tasks import Task
 from kerasft.tuning.full import Full
