@@ -62,7 +62,8 @@ def main() -> None:
                 sides["HF Trainer"] = [peer(chosen, data, seed, given.peer_python) for seed in given.seeds]
         lines += [row(name, side, figure, runs) for figure in chosen.figures for side, runs in sides.items()]
         print(lines[-1], file=sys.stderr, flush=True)
-    print(f"Weights {DEFAULT_PRESET}; seeds {', '.join(map(str, given.seeds))}; {info}; {versions('kerasft', 'tensorflow', 'keras')}\n")
+    seeds = ", ".join(map(str, given.seeds))
+    print(f"Weights {DEFAULT_PRESET}; seeds {seeds}; {info}; {versions('kerasft', 'tensorflow', 'keras')}\n")
     print(table(("set", "system", "figure", "mean", "spread (sd)", "each seed", "seconds a run"), lines))
 
 
@@ -99,7 +100,18 @@ def plain(row: dict[str, object]) -> dict[str, object]:
 def ours(chosen: Set, data: Path, seed: int, options: list[str]) -> dict[str, float]:
     """One run with our defaults; its test figures."""
     with tempfile.TemporaryDirectory(prefix="kerasft-run-") as folder:
-        command = [sys.executable, "-m", "kerasft", "train", "--data", str(data), "--task", chosen.task, "--preset", DEFAULT_PRESET]
+        command = [
+            sys.executable,
+            "-m",
+            "kerasft",
+            "train",
+            "--data",
+            str(data),
+            "--task",
+            chosen.task,
+            "--preset",
+            DEFAULT_PRESET,
+        ]
         begun = time.monotonic()
         out = Path(folder) / "run"
         done = subprocess.run(
@@ -127,7 +139,15 @@ def row(name: str, side: str, figure: str, runs: list[dict[str, float]]) -> tupl
     values = [100 * run[figure] for run in runs]
     spread = f"{statistics.stdev(values):.1f}" if len(values) > 1 else ""
     each = ", ".join(f"{value:.1f}" for value in values)
-    return (name, side, figure, f"{statistics.mean(values):.1f}", spread, each, f"{statistics.median(run['seconds'] for run in runs):.0f}")
+    return (
+        name,
+        side,
+        figure,
+        f"{statistics.mean(values):.1f}",
+        spread,
+        each,
+        f"{statistics.median(run['seconds'] for run in runs):.0f}",
+    )
 
 
 if __name__ == "__main__":

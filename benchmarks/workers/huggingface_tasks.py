@@ -69,7 +69,10 @@ def classification() -> dict[str, float]:
 
     def encoded(split: str) -> Any:
         return Dataset.from_list(
-            [{**TOKENIZER(row["text"], truncation=True, max_length=256), "labels": labels.index(row["label"])} for row in rows(split)]
+            [
+                {**TOKENIZER(row["text"], truncation=True, max_length=256), "labels": labels.index(row["label"])}
+                for row in rows(split)
+            ]
         )
 
     hf.set_seed(SEED)
@@ -89,7 +92,10 @@ def multi_label() -> dict[str, float]:
     def encoded(split: str) -> Any:
         return Dataset.from_list(
             [
-                {**TOKENIZER(row["text"], truncation=True, max_length=256), "labels": [float(label in row["labels"]) for label in labels]}
+                {
+                    **TOKENIZER(row["text"], truncation=True, max_length=256),
+                    "labels": [float(label in row["labels"]) for label in labels],
+                }
                 for row in rows(split)
             ]
         )
