@@ -429,6 +429,7 @@ def test_only_a_language_model_generates(presets: dict[str, str]) -> None:
 # --- Long and odd texts ---
 
 
+@pytest.mark.slow
 def test_a_very_long_context_is_answered_and_exported(presets: dict[str, str], tmp_path: Path) -> None:
     import tensorflow as tf
 
