@@ -26,7 +26,7 @@ from kerasft.preprocessing.batching import predict_rows
 from kerasft.preprocessing.encoding import Encoded, encode
 from kerasft.sampling import Sampling
 from kerasft.tasks import Learned, Task, get_task
-from kerasft.tasks.base import pick
+from kerasft.tasks.base import Answering, Generating, pick
 from kerasft.tasks.causal_lm import Generated
 from kerasft.tuning import Tuning, get_tuning
 from kerasft.weights import load_weights, save_weights, write_text
@@ -91,7 +91,7 @@ class FineTunedModel:
 
     def answer(self, texts: Sequence[str], pairs: Sequence[str | None], *, batch_size: int = 64) -> list[Any]:
         """One answer a row, from columns of texts and second texts."""
-        if self.task.generates:
+        if not isinstance(self.task, Answering):
             return list(self.generate(list(texts)))
         encoded = encode(self.framer, [(texts, pairs)], paired=self.paired, framing=self.framing)
         return self.task.decode(self.found(encoded, batch_size=batch_size), self.learned, texts, pairs)
@@ -133,11 +133,10 @@ class FineTunedModel:
         Raises:
             ConfigError: The task does not generate.
         """
-        if not self.task.generates:
+        if not isinstance(self.task, Generating):
             hint = "Train one with the task causal_lm on a GPT-2 preset."
             raise ConfigError(f"A model of task '{self.task.name}' does not generate text.", hint=hint)
-        task: Any = self.task
-        return Generator(self.framer, self.backbone, self.encoder.parts, task.prompt_end(self.learned))
+        return Generator(self.framer, self.backbone, self.encoder.parts, self.task.prompt_end(self.learned))
 
     def generate(self, prompts: Any, sampling: Sampling | None = None, *, batch_size: int = 16, **options: Any) -> Any:
         """Write text after prompts; a prompt that leaves no room loses its beginning.
@@ -250,8 +249,8 @@ class FineTunedModel:
             ConfigError: The task has no single score, or there is no such target.
         """
         first, second = self.task.row(text, self.paired, 0)
-        if self.task.generates:
-            first += self.task.prompt_end(self.learned)  # type: ignore[attr-defined]
+        if isinstance(self.task, Generating):
+            first += self.task.prompt_end(self.learned)
         encoded = encode(self.framer, [([first], [second])], paired=self.paired, framing=self.framing)
         outputs = predict_rows(self.scorer, encoded)
         chosen = self.task.scalar(outputs, encoded, self.learned, target, self.keras_model)
@@ -318,12 +317,11 @@ class FineTunedModel:
             path: The version folder, such as `saved_models/reviews/serving/1`.
             overwrite: Replace an export that is there.
         """
-        if self.task.generates:
-            function = exporting.generating(self.generator, self._sampling(None, {}))
+        if isinstance(self.task, Answering):
+            serve = partial(self.task.serve, learned=self.learned)
+            function = exporting.answering(self.framer, self.framing, self.scorer, serve, paired=self.paired)
         else:
-            function = exporting.answering(
-                self.framer, self.framing, self.scorer, partial(self.task.serve, learned=self.learned), paired=self.paired
-            )
+            function = exporting.generating(self.generator, self._sampling(None, {}))
         owners = {"layers": list(self.scorer.layers), "tokenizer": self.framer.tokenizer}
         exporting.export_saved_model(Path(path), function, owners, overwrite=overwrite)
         return Path(path)

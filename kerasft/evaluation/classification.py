@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from kerasft.evaluation import metrics
-from kerasft.evaluation.report import WORST, Mistake, Report
+from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 
 _INTERVAL_ROWS = 200_000  # beyond that the interval is narrower than anybody reads, and the bootstrap slow
 
@@ -76,16 +76,5 @@ def _worst(
     wrong = np.flatnonzero(targets != predicted)
     sure = probabilities[wrong, predicted[wrong]]
     picked = wrong[np.argsort(-sure, kind="stable")][:WORST]
-    part = split.take(picked)
-    texts, pairs, given = part.cells("text"), part.cells("text_pair"), part.cells("label")
-    return [
-        Mistake(
-            row=int(part.table.rows[i]),
-            text=texts[i] or "",
-            label=(given[i] or "").strip(),
-            predicted=labels[predicted[row]],
-            score=float(probabilities[row, predicted[row]]),
-            text_pair=pairs[i],
-        )
-        for i, row in enumerate(picked)
-    ]
+    given = [(label or "").strip() for label in split.take(picked).cells("label")]
+    return mistakes(split, picked, given, [labels[i] for i in predicted[picked]], probabilities[picked, predicted[picked]])

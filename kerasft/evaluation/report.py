@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 WORST = 25  # mistakes a report holds
+_SHOWN = 2000  # characters of a mistake's text
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,27 @@ class Mistake:
     predicted: str
     score: float
     text_pair: str | None = None
+
+
+def mistakes(
+    split: Any, rows: Sequence[Any] | np.ndarray, labels: Iterable[str], predicted: Iterable[str], scores: Iterable[float]
+) -> list[Mistake]:
+    """Rows of a split as mistakes, in the order given; labels, answers and scores are those of these rows.
+
+    Args:
+        split: The `Split` that was evaluated.
+        rows: Places in the split.
+        labels: What was right.
+        predicted: What the model said.
+        scores: How sure it was, or how far off.
+    """
+    part = split.take(np.asarray(rows, dtype=np.int64))
+    numbers, texts, pairs = part.table.rows, part.cells("text"), part.cells("text_pair")
+    values = zip(numbers, texts, labels, predicted, scores, pairs, strict=True)
+    return [
+        Mistake(int(number), (text or "")[:_SHOWN], right[:_SHOWN], said[:_SHOWN], float(score), pair and pair[:_SHOWN])
+        for number, text, right, said, score, pair in values
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

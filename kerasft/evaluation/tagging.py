@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasft.evaluation import metrics
 from kerasft.evaluation.classification import confusion, label_figures
-from kerasft.evaluation.report import WORST, Mistake, Report
+from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 from kerasft.evaluation.tags import entities, entity_counts, entity_scores, f1_from_counts
 
 
@@ -97,18 +97,14 @@ def _worst(logits: Sequence[np.ndarray], wanted: list[list[str]], given: list[li
             sure = metrics.softmax(row[wrong]).max(axis=1)
             surest.append((float(sure.max()), i, wrong[int(sure.argmax())]))
     surest.sort(key=lambda item: -item[0])
-    part = split.take(np.asarray([i for _, i, _ in surest[:WORST]], dtype=np.int64))
-    texts = part.cells("text")
-    return [
-        Mistake(
-            row=int(part.table.rows[place]),
-            text=texts[place] or "",
-            label=_shown(wanted[i], word),
-            predicted=_shown(given[i], word),
-            score=score,
-        )
-        for place, (score, i, word) in enumerate(surest[:WORST])
-    ]
+    surest = surest[:WORST]
+    return mistakes(
+        split,
+        [i for _, i, _ in surest],
+        [_shown(wanted[i], word) for _, i, word in surest],
+        [_shown(given[i], word) for _, i, word in surest],
+        [score for score, _, _ in surest],
+    )
 
 
 def _shown(tags: list[str], word: int) -> str:

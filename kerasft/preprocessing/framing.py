@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +38,7 @@ class Arrays(NamedTuple):
     flat: dict[str, np.ndarray]
 
 
-class Framing:
+class Framing(ABC):
     """Base of what frames rows: subclasses define `__call__` on tensors of strings."""
 
     def __init__(self) -> None:
@@ -45,8 +46,9 @@ class Framing:
         self._single = tf.function(lambda texts: self(texts), input_signature=[strings])
         self._paired = tf.function(lambda texts, pairs: self(texts, pairs), input_signature=[strings, strings])
 
+    @abstractmethod
     def __call__(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> Framed:
-        raise NotImplementedError
+        """Windows of token ids of (N,) strings, with (N,) second strings where there are any."""
 
     def frame(self, texts: list[bytes], pairs: list[bytes] | None) -> Arrays:
         """The same as calling, on Python lists, through the traced graph."""

@@ -47,7 +47,6 @@ class Task(Options):
     monitors: ClassVar[tuple[str, ...]] = ()  # figures besides the loss that may decide which weights are best
     weighs_classes: ClassVar[bool] = False  # whether class weights and label smoothing have a meaning
     must_tune_backbone: ClassVar[bool] = False  # has no weights of its own to learn
-    generates: ClassVar[bool] = False  # answers by writing text rather than from one pass of the model
 
     def paired(self, columns: Any) -> bool:
         """Whether it reads two texts at a time, given the data's columns."""
@@ -172,10 +171,6 @@ class Task(Options):
         return learned
 
     @abstractmethod
-    def decode(self, found: Any, learned: Learned, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Any]:
-        """One answer a row: a frozen dataclass of plain values."""
-
-    @abstractmethod
     def report(self, found: Any, gold: Any, learned: Learned, split: Any, notes: list[str]) -> Report:
         """The full evaluation of a split."""
 
@@ -202,17 +197,6 @@ class Task(Options):
         return report
 
     @abstractmethod
-    def serve(self, outputs: Any, framed: Any, texts: tuple[Any, ...], learned: Learned) -> dict[str, Any]:
-        """The served graph's answers: TensorFlow tensors by name, one item a text.
-
-        Args:
-            outputs: The model's outputs, one item a window.
-            framed: The windows.
-            texts: (N,) strings, and second strings where the model reads pairs.
-            learned: What the task took from its rows.
-        """
-
-    @abstractmethod
     def expect(self, answer: Any) -> dict[str, Any]:
         """What the served graph must say where `predict` gave this answer: plain values by output name."""
 
@@ -223,6 +207,35 @@ class Task(Options):
     @abstractmethod
     def main_metric(self, learned: Learned) -> str:
         """The figure in `score` by which the best weights are chosen; higher is better unless it is `loss`."""
+
+
+class Answering(Task):
+    """A task that answers from one pass of the model over a text."""
+
+    @abstractmethod
+    def decode(self, found: Any, learned: Learned, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Any]:
+        """One answer a row: a frozen dataclass of plain values."""
+
+    @abstractmethod
+    def serve(self, outputs: Any, framed: Any, texts: tuple[Any, ...], learned: Learned) -> dict[str, Any]:
+        """The served graph's answers: TensorFlow tensors by name, one item a text.
+
+        Args:
+            outputs: The model's outputs, one item a window.
+            framed: The windows.
+            texts: (N,) strings, and second strings where the model reads pairs.
+            learned: What the task took from its rows.
+        """
+
+
+class Generating(Task):
+    """A task that answers by writing text, one token after the other, through `backbones.generation.Generator`."""
+
+    max_new_tokens: int
+
+    @abstractmethod
+    def prompt_end(self, learned: Learned) -> str:
+        """What is added to every prompt."""
 
 
 def get_task(name: str, **options: Any) -> Task:

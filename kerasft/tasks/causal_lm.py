@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -12,8 +12,8 @@ import numpy as np
 from kerasft.config import option
 from kerasft.errors import DataError, name_rows
 from kerasft.evaluation import generation
-from kerasft.evaluation.report import WORST, Mistake, Report
-from kerasft.tasks.base import TASKS, Learned, Task
+from kerasft.evaluation.report import WORST, Report, mistakes
+from kerasft.tasks.base import TASKS, Generating, Learned
 
 _SEPARATORS = {"newline": "\n", "space": " ", "none": ""}
 
@@ -40,7 +40,7 @@ class TextFound(NamedTuple):
 
 @TASKS.register
 @dataclass(frozen=True, kw_only=True)
-class CausalLM(Task):
+class CausalLM(Generating):
     """Each next token from those before it: plain texts, or completions of prompts (loss on the completion only).
 
     Only for families that read from left to right. Texts longer than a window are read in several, and nothing is
@@ -70,7 +70,6 @@ class CausalLM(Task):
     asks = "a prompt"
     shows = "text"
     monitors = ("accuracy",)
-    generates = True
     must_tune_backbone = True
 
     def paired(self, columns: Any) -> bool:
@@ -156,9 +155,6 @@ class CausalLM(Task):
         accuracy = sum(row.right for row in found) / max(1, tokens)
         return {"loss": loss, "perplexity": generation.perplexity(loss), "accuracy": accuracy}
 
-    def decode(self, found: Any, learned: Learned, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Any]:
-        raise NotImplementedError("a language model answers by generating")
-
     def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
         import keras
 
@@ -182,8 +178,8 @@ class CausalLM(Task):
         draws = (each[rng.integers(0, len(each), len(each))].sum(axis=0) for _ in range(500))
         low, high = np.quantile([total[0] / max(1, total[1]) for total in draws], [0.025, 0.975])
         worst = np.argsort([-row.nats / max(1, row.tokens) for row in found], kind="stable")[:WORST]
-        part = split.take(worst)
-        texts, completions = part.cells("text"), part.cells("label")
+        completions = [cell or "" for cell in split.take(worst).cells("label")]
+        surprise = [found[i].nats / max(1, found[i].tokens) for i in worst]
         return Report(
             split=split.name,
             source=split.table.source,
@@ -196,16 +192,7 @@ class CausalLM(Task):
             },
             intervals={"perplexity": (generation.perplexity(float(low)), generation.perplexity(float(high)))},
             baseline_is="no baseline",
-            worst=[
-                Mistake(
-                    row=int(part.table.rows[place]),
-                    text=(texts[place] or "")[:2000],
-                    label=(completions[place] or "")[:300],
-                    predicted="(least expected)",
-                    score=found[i].nats / max(1, found[i].tokens),
-                )
-                for place, i in enumerate(worst)
-            ],
+            worst=mistakes(split, worst, completions, ["(least expected)"] * len(worst), surprise),
             notes=[
                 *notes,
                 f"Perplexity is per token of the model's own byte-level vocabulary ({sum(row.tokens for row in found):,} tokens, "
@@ -229,18 +216,13 @@ class CausalLM(Task):
             "distinct_2": generation.distinct(written, 2),
         }
         note = f"bleu (sacrebleu, 13a), chrf, exact_match and distinct-n are of {len(part):,} greedily generated completions."
-        shown = [
-            Mistake(row=int(part.table.rows[i]), text=prompts[i][:2000], label=wanted[i], predicted=written[i], score=0.0)
-            for i in range(min(WORST, len(part)))
-        ]
+        first = min(WORST, len(part))
+        shown = mistakes(part, range(first), wanted[:first], written[:first], [0.0] * first)
         return replace(report, metrics={**report.metrics, **figures}, notes=[*report.notes, note], worst=shown)
 
     def prompt_end(self, learned: Learned) -> str:
-        """What is added to every prompt: the separator, if the model learned completions."""
+        # The separator, if the model learned completions.
         return _SEPARATORS[self.separator] if learned.facts["completions"] else ""
-
-    def serve(self, outputs: Any, framed: Any, texts: tuple[Any, ...], learned: Learned) -> dict[str, Any]:
-        raise NotImplementedError("a language model is served by its generator")
 
     def expect(self, answer: Generated) -> dict[str, Any]:
         return {"text": answer.text, "finish_reason": answer.finish_reason}

@@ -14,7 +14,7 @@ from kerasft.errors import ConfigError, DataError, name_rows, name_values
 from kerasft.evaluation import metrics
 from kerasft.evaluation.classification import classification_report
 from kerasft.evaluation.report import Report
-from kerasft.tasks.base import TASKS, Learned, Task
+from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.pooling import PooledTask
 
 
@@ -31,7 +31,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SingleLabel(Task):
+class SingleLabel(Answering):
     """What all tasks with one label a row have in common: gold, figures, answers, served graph."""
 
     drop_unknown: bool = option(False, "Leave out rows whose label the training rows do not have.", advanced=True)

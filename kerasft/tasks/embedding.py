@@ -11,9 +11,9 @@ import numpy as np
 
 from kerasft.config import option
 from kerasft.evaluation.metrics import mean_interval
-from kerasft.evaluation.report import WORST, Mistake, Report
+from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 from kerasft.evaluation.retrieval import neighbour_accuracy, retrieval_scores
-from kerasft.tasks.base import TASKS, Learned, Task
+from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.pooling import POOLINGS, pool
 
 _LOSS_ROWS = 64  # texts among which one must find its partner, in the loss of evaluations
@@ -32,7 +32,7 @@ class EmbeddingPrediction:
 
 @TASKS.register
 @dataclass(frozen=True, kw_only=True)
-class TextEmbedding(Task):
+class TextEmbedding(Answering):
     """A vector for each text: features of the frozen model, or learned by contrast.
 
     With tuning `frozen` nothing is trained and the vectors are the model's own. Otherwise the model learns by contrast
@@ -128,12 +128,7 @@ class TextEmbedding(Task):
             figures["partner_cosine"] = float(cosines.mean())
             intervals["partner_cosine"] = mean_interval(cosines)
             rows = np.argsort(cosines, kind="stable")[:WORST]
-            part = split.take(rows)
-            texts, pairs = part.cells("text"), part.cells("text_pair")
-            worst = [
-                Mistake(int(part.table.rows[i]), texts[i] or "", "partner", "far away", float(cosines[row]), pairs[i])
-                for i, row in enumerate(rows)
-            ]
+            worst = mistakes(split, rows, ["partner"] * len(rows), ["far away"] * len(rows), cosines[rows])
         else:
             notes = [*notes, "Without a second text column or labels there is nothing to find, so only the loss is shown."]
         return Report(

@@ -14,7 +14,7 @@ from kerasft.data.labels import split_labels
 from kerasft.errors import DataError, name_rows, name_values
 from kerasft.evaluation import multilabel
 from kerasft.evaluation.metrics import bootstrap_interval, sigmoid
-from kerasft.evaluation.report import WORST, Mistake, Report
+from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 from kerasft.tasks.base import TASKS, Learned
 from kerasft.tasks.classification import label_scalar
 from kerasft.tasks.pooling import PooledTask
@@ -182,28 +182,22 @@ class MultiLabelClassification(PooledTask):
             labels=list(learned.labels),
             per_label=per_label,
             curves=curves,
-            worst=list(self._worst(probabilities, gold, chosen, learned, split)),
+            worst=self._worst(probabilities, gold, chosen, learned, split),
             notes=notes,
         )
 
     def _worst(
         self, probabilities: np.ndarray, gold: np.ndarray, chosen: np.ndarray, learned: Learned, split: Any
-    ) -> Iterator[Mistake]:
+    ) -> list[Mistake]:
         """The rows whose surest wrong yes or no is surest."""
         wrong = np.where(gold.astype(bool) != chosen, np.abs(gold - probabilities), 0.0)
         order = np.argsort(-wrong.max(axis=1), kind="stable")[:WORST]
         rows = [i for i in order if wrong[i].any()]
-        part = split.take(np.asarray(rows, dtype=np.int64))
-        texts, pairs = part.cells("text"), part.cells("text_pair")
-        for place, i in enumerate(rows):
-            yield Mistake(
-                row=int(part.table.rows[place]),
-                text=texts[place] or "",
-                label="; ".join(label for label, on in zip(learned.labels, gold[i], strict=True) if on),
-                predicted="; ".join(label for label, on in zip(learned.labels, chosen[i], strict=True) if on),
-                score=float(wrong[i].max()),
-                text_pair=pairs[place],
-            )
+
+        def named(marks: np.ndarray) -> Iterator[str]:
+            return ("; ".join(label for label, on in zip(learned.labels, marks[i], strict=True) if on) for i in rows)
+
+        return mistakes(split, rows, named(gold), named(chosen), wrong[rows].max(axis=1) if rows else [])
 
     def serve(self, outputs: Any, framed: Any, texts: tuple[Any, ...], learned: Learned) -> dict[str, Any]:
         import tensorflow as tf

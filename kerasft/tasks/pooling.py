@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasft.config import option
-from kerasft.tasks.base import Task
+from kerasft.tasks.base import Answering
 
 POOLINGS = ("auto", "pooled", "first", "last", "mean")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PooledTask(Task):
+class PooledTask(Answering):
     """Options of the pooled vector and the dense head on it."""
 
     max_length: int = option(

@@ -13,9 +13,9 @@ from kerasft.config import option
 from kerasft.errors import ConfigError, DataError
 from kerasft.evaluation.answers import answer_f1, best_no_answer_threshold, exact_match
 from kerasft.evaluation.metrics import mean_interval
-from kerasft.evaluation.report import WORST, Mistake, Report
+from kerasft.evaluation.report import WORST, Report, mistakes
 from kerasft.tasks.answer_cells import Gold, read_answers
-from kerasft.tasks.base import TASKS, Learned, Task
+from kerasft.tasks.base import TASKS, Answering, Learned
 
 _BATCH = 64  # windows whose spans are compared at a time
 
@@ -49,7 +49,7 @@ class SpanFound(NamedTuple):
 
 @TASKS.register
 @dataclass(frozen=True, kw_only=True)
-class QuestionAnswering(Task):
+class QuestionAnswering(Answering):
     """The answer to a question as a span of the context, or none (SQuAD 1.1 and 2.0).
 
     Long contexts are read in overlapping windows; the best span of all windows is the answer. Whether "no answer" is
@@ -262,17 +262,13 @@ class QuestionAnswering(Task):
             intervals={"f1": mean_interval(overlap), "exact_match": mean_interval(exact)},
             baseline=baseline,
             baseline_is="always no answer" if baseline else "no baseline",
-            worst=[
-                Mistake(
-                    row=int(split.table.rows[i]),
-                    text=questions[i] or "",
-                    label=gold[i].texts[0] if gold[i].texts else "(no answer)",
-                    predicted=answers[i].answer or "(no answer)",
-                    score=answers[i].score,
-                    text_pair=(contexts[i] or "")[:300],
-                )
-                for i in worst
-            ],
+            worst=mistakes(
+                split,
+                worst,
+                [gold[i].texts[0] if gold[i].texts else "(no answer)" for i in worst],
+                [answers[i].answer or "(no answer)" for i in worst],
+                [answers[i].score for i in worst],
+            ),
             notes=notes,
         )
 

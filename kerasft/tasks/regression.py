@@ -12,7 +12,7 @@ import numpy as np
 from kerasft.errors import DataError, name_rows, name_values
 from kerasft.evaluation import regression
 from kerasft.evaluation.metrics import bootstrap_interval
-from kerasft.evaluation.report import WORST, Mistake, Report
+from kerasft.evaluation.report import WORST, Report, mistakes
 from kerasft.tasks.base import TASKS, Learned
 from kerasft.tasks.pooling import PooledTask
 
@@ -93,8 +93,7 @@ class Regression(PooledTask):
         always = np.full_like(gold, learned.facts["mean"])
         shown = np.random.default_rng(0).permutation(len(gold))[:_POINTS]
         worst = np.argsort(-np.abs(gold - values), kind="stable")[:WORST]
-        part = split.take(worst)
-        texts, pairs = part.cells("text"), part.cells("text_pair")
+        off = np.abs(gold - values)[worst]
         return Report(
             split=split.name,
             source=split.table.source,
@@ -104,17 +103,7 @@ class Regression(PooledTask):
             baseline={name: main[name](gold, always) for name in ("r2", "mae", "mse")},
             baseline_is="always the mean of the training rows",
             points=[(float(gold[i]), float(values[i])) for i in shown],
-            worst=[
-                Mistake(
-                    row=int(part.table.rows[place]),
-                    text=texts[place] or "",
-                    label=f"{gold[i]:g}",
-                    predicted=f"{values[i]:.4g}",
-                    score=float(abs(gold[i] - values[i])),
-                    text_pair=pairs[place],
-                )
-                for place, i in enumerate(worst)
-            ],
+            worst=mistakes(split, worst, [f"{gold[i]:g}" for i in worst], [f"{values[i]:.4g}" for i in worst], off),
             notes=notes,
         )
 

@@ -15,7 +15,7 @@ from kerasft.errors import ConfigError, DataError, name_rows, name_values
 from kerasft.evaluation.report import Report
 from kerasft.evaluation.tagging import tagging_report, tagging_score
 from kerasft.evaluation.tags import odd_tags, scheme_of, to_bio
-from kerasft.tasks.base import TASKS, Learned, Task
+from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.tag_cells import read_tags, spans_to_tags
 
 
@@ -65,7 +65,7 @@ class Tagged(NamedTuple):
 
 @TASKS.register
 @dataclass(frozen=True, kw_only=True)
-class TokenClassification(Task):
+class TokenClassification(Answering):
     """A tag for each word: entities (BIO, IOB1 or BIOES tags, or character spans), parts of speech, chunks.
 
     A word's tag is that of its first sub-word. Long texts are read in overlapping windows, and each word is scored
