@@ -12,6 +12,8 @@ from kerasft import keras_setup
 
 if TYPE_CHECKING:
     from kerasft import layers as layers
+    from kerasft.comparison import Comparison as Comparison
+    from kerasft.comparison import compare_runs as compare_runs
     from kerasft.data.columns import Columns as Columns
     from kerasft.data.dataset import DataConfig as DataConfig
     from kerasft.data.dataset import Dataset as Dataset
@@ -34,9 +36,11 @@ if TYPE_CHECKING:
     from kerasft.keras_level import batches as batches
     from kerasft.keras_level import build as build
     from kerasft.model import FineTunedModel as FineTunedModel
+    from kerasft.model import import_huggingface as import_huggingface
     from kerasft.model import load as load
     from kerasft.presets import list_presets as list_presets
     from kerasft.recipe import RunConfig as RunConfig
+    from kerasft.reproduction import reproduce as reproduce
     from kerasft.run import finetune as finetune
     from kerasft.run import resume as resume
     from kerasft.sampling import Sampling as Sampling
@@ -50,17 +54,27 @@ if TYPE_CHECKING:
     from kerasft.tasks.regression import Regression as Regression
     from kerasft.tasks.token_classification import TokenClassification as TokenClassification
     from kerasft.training.options import TrainConfig as TrainConfig
+    from kerasft.tuning.adapters import Adapters as Adapters
+    from kerasft.tuning.bias_only import BiasOnly as BiasOnly
     from kerasft.tuning.freezing import FreezeLayers as FreezeLayers
     from kerasft.tuning.frozen import FrozenFeatures as FrozenFeatures
     from kerasft.tuning.full import Full as Full
+    from kerasft.tuning.gradual_unfreezing import GradualUnfreezing as GradualUnfreezing
+    from kerasft.tuning.layerwise_decay import LayerwiseDecay as LayerwiseDecay
+    from kerasft.tuning.lora import LoRA as LoRA
+    from kerasft.tuning.prefix_tuning import PrefixTuning as PrefixTuning
+    from kerasft.tuning.prompt_tuning import PromptTuning as PromptTuning
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Adapters": "tuning.adapters",
     "ArtifactError": "errors",
+    "BiasOnly": "tuning.bias_only",
     "CausalLM": "tasks.causal_lm",
     "ClozeClassification": "tasks.cloze",
     "Columns": "data.columns",
+    "Comparison": "comparison",
     "ConfigError": "errors",
     "DataConfig": "data.dataset",
     "DataError": "errors",
@@ -71,11 +85,16 @@ _HOMES = {
     "FreezeLayers": "tuning.freezing",
     "FrozenFeatures": "tuning.frozen",
     "Full": "tuning.full",
+    "GradualUnfreezing": "tuning.gradual_unfreezing",
     "KerasFTError": "errors",
+    "LayerwiseDecay": "tuning.layerwise_decay",
     "Learned": "tasks.base",
+    "LoRA": "tuning.lora",
     "MissingPackageError": "errors",
     "MultiLabelClassification": "tasks.multi_label",
+    "PrefixTuning": "tuning.prefix_tuning",
     "PresetError": "errors",
+    "PromptTuning": "tuning.prompt_tuning",
     "QualityReport": "data.quality",
     "QuestionAnswering": "tasks.question_answering",
     "Regression": "tasks.regression",
@@ -92,11 +111,14 @@ _HOMES = {
     "batches": "keras_level",
     "build": "keras_level",
     "check_data": "data.quality",
+    "compare_runs": "comparison",
     "finetune": "run",
+    "import_huggingface": "model",
     "layers": "layers",
     "list_presets": "presets",
     "load": "model",
     "load_data": "data.dataset",
+    "reproduce": "reproduction",
     "resume": "run",
     "suggest_task": "data.recognise",
 }

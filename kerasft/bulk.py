@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from kerasft.data.dataset import Split
+from kerasft.data.split import Split
 from kerasft.data.table import unique_names
 
 _STREAM = 5_000  # rows answered between two writes

@@ -104,10 +104,11 @@ class OptionSpec:
             yield f"'{self.name}' must be at least {self.low:g}. Received: {value!r}."
         if self.high is not None and value > self.high:
             yield f"'{self.name}' must be at most {self.high:g}. Received: {value!r}."
-        if self.choices and value not in self.choices:
-            close = difflib.get_close_matches(str(value), self.choices, n=1)
-            meant = f" Did you mean {close[0]!r}?" if close else ""
-            yield f"'{self.name}' must be one of {', '.join(self.choices)}. Received: {value!r}.{meant}"
+        for chosen in value if self.kind is tuple else (value,):
+            if self.choices and chosen not in self.choices:
+                close = difflib.get_close_matches(str(chosen), self.choices, n=1)
+                meant = f" Did you mean {close[0]!r}?" if close else ""
+                yield f"'{self.name}' must be {_one_of(self)} {', '.join(self.choices)}. Received: {chosen!r}.{meant}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +185,10 @@ def _specs(cls: type[Options]) -> tuple[OptionSpec, ...]:
             )
         )
     return tuple(specs)
+
+
+def _one_of(spec: OptionSpec) -> str:
+    return "of" if spec.kind is tuple else "one of"
 
 
 def _is_union(hint: Any) -> bool:

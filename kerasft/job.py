@@ -41,6 +41,7 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         figures: dict[str, float] = model.task.score(found, held_out[1], model.learned)
         return figures
 
+    pace = model.tuning.pace(model.encoder.parts)
     optimizer = make_optimizer(
         learning_rate=options.learning_rate,
         total_updates=max(1, len(plan(0)) * options.epochs // options.accumulate),
@@ -50,6 +51,8 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         clip_norm=options.clip_norm,
         accumulate=options.accumulate,
         head_learning_rate=options.head_learning_rate,
+        rate_scales=pace.scales,
+        starts=pace.starts,
     )
     keras_model = model.keras_model
     keras_model.compile(
@@ -64,6 +67,7 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
     keras_model.optimizer.build(keras_model.trainable_variables)
     return Job(
         model=keras_model,
+        weights=model.own_weights,
         plan=plan,
         batches=lambda rows: make_batches(encoded, rows, weights=weights),
         validate=validate if held_out is not None else None,

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasft.assembly import assemble
 from kerasft.backbones.loading import load_backbone, load_framer
-from kerasft.data.dataset import Split
+from kerasft.data.split import Split
 from kerasft.preprocessing.batching import make_batches, plan_epoch
 from kerasft.preprocessing.encoding import encode
 from kerasft.presets import fetch, find_preset

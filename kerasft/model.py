@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -12,27 +11,28 @@ from typing import Any
 import numpy as np
 
 from kerasft import export as exporting
+from kerasft import huggingface
+from kerasft.artifact import Artifact, own_weights, read_artifact, write_artifact
 from kerasft.assembly import assemble, make_framer
-from kerasft.backbones.base import Backbone, Encoder, get_family
+from kerasft.backbones.base import Backbone, Encoder
 from kerasft.backbones.generation import Generator
 from kerasft.bulk import answer_file
-from kerasft.config import read_json
 from kerasft.data.columns import Columns
-from kerasft.data.dataset import Split, as_split
-from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError
+from kerasft.data.dataset import as_split
+from kerasft.data.split import Split
+from kerasft.errors import ConfigError, DataError
 from kerasft.evaluation.report import Report
 from kerasft.explain import Cut, Explanation, cut, integrated_gradients, not_explained
 from kerasft.preprocessing.batching import predict_rows
 from kerasft.preprocessing.encoding import Encoded, encode
 from kerasft.sampling import Sampling
-from kerasft.tasks import Learned, Task, get_task
-from kerasft.tasks.base import Answering, Generating, pick
+from kerasft.scoring import evaluate
+from kerasft.tasks import Learned, Task
+from kerasft.tasks.base import Answering, Generating
 from kerasft.tasks.causal_lm import Generated
-from kerasft.tuning import Tuning, get_tuning
-from kerasft.weights import load_weights, save_weights, write_text
-
-FORMAT = 1  # of the folder; a newer one is refused rather than misread
-_GROUPS = 200  # a column of more values is no grouping
+from kerasft.tuning import Tuning
+from kerasft.tuning.full import Full
+from kerasft.weights import weights_by_path
 
 
 @dataclass
@@ -60,6 +60,7 @@ class FineTunedModel:
     encoder: Encoder
     recipe: dict[str, Any] = field(default_factory=dict)
     folder: Path | None = None
+    _side_by_side: dict[Path, FineTunedModel] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.framer = make_framer(self.backbone, self.task)
@@ -190,49 +191,7 @@ class FineTunedModel:
         Raises:
             DataError: The rows lack a label column, or hold labels the model has never seen.
         """
-        labelled = self.columns.label is not None
-        split = as_split(rows, self.columns, need_label=labelled, labels=self.labels)
-        needed = self.task.needs(self.columns)
-        usable, dropped = split.usable(need_label=needed)
-        notes = [note.message for note in dropped]
-        if not len(usable):
-            what = "both a text and a label" if needed else "a text"
-            raise DataError(f"No row has {what}.", where=split.table.source)
-        gold = self.task.gold(usable, self.learned)
-        unknown = self.task.unknown(gold)
-        if unknown.any():
-            notes.append(f"{int(unknown.sum()):,} rows with a label the model has never seen are left out.")
-            usable, gold = usable.take(np.flatnonzero(~unknown)), pick(gold, np.flatnonzero(~unknown))
-        if not len(usable):
-            raise DataError("No row has a label the model knows.", where=split.table.source)
-        notes += self.task.remarks(usable, self.learned)
-        encoded = self.task.targets(self.encode(usable), gold, self.learned)
-        if encoded.cut:
-            notes.append(f"{encoded.cut:,} of {len(encoded):,} texts were cut at {self.framer.max_length} tokens.")
-        found = self.found(encoded, batch_size=batch_size)
-        report = self.task.report(found, gold, self.learned, usable, notes)
-        report = self.task.enrich(report, usable, self.learned, lambda texts: self.answer(texts, [None] * len(texts)))
-        return report if by is None else replace(report, groups=self._groups(usable, by, found, gold))
-
-    def _groups(self, split: Split, by: str, found: Any, gold: Any) -> dict[str, dict[str, float]]:
-        """Figures of the rows of each value of a column, most rows first."""
-        if by not in split.table.names:
-            hint = f"There are: {', '.join(split.table.names[:20])}."
-            raise DataError(f"There is no column {by!r} to group by.", where=split.table.source, hint=hint)
-        values = np.asarray([value or "(empty)" for value in split.table.columns[by].to_pylist()], dtype=object)
-        names, counts = np.unique(values.astype(str), return_counts=True)
-        if len(names) > _GROUPS:
-            raise DataError(
-                f"Column {by!r} has {len(names):,} different values; a grouping has up to {_GROUPS}.",
-                where=split.table.source,
-                hint="Name a column such as a language or a source.",
-            )
-        groups = {}
-        for name in names[np.argsort(-counts, kind="stable")]:
-            rows = np.flatnonzero(values == name)
-            report = self.task.report(pick(found, rows), pick(gold, rows), self.learned, split.take(rows), [])
-            groups[str(name)] = {"rows": float(len(rows)), **report.metrics}
-        return groups
+        return evaluate(self, rows, by=by, batch_size=batch_size)
 
     @cached_property
     def _cut(self) -> Cut:
@@ -290,25 +249,82 @@ class FineTunedModel:
     def _texts(self, split: Split) -> tuple[list[str], list[str | None]]:
         return [text or "" for text in split.cells("text")], split.cells("text_pair")
 
+    @property
+    def own_weights(self) -> dict[str, Any]:
+        """The weights a saved model holds, by path; of a parameter-efficient one only those that learned."""
+        return own_weights(self.keras_model, self.backbone, self.encoder, self.tuning)
+
     def save(self, folder: str | Path) -> Path:
-        """Write `run.json`, `model.safetensors` and `tokenizer/`; what `load` needs and nothing else."""
+        """Write `run.json`, `model.safetensors` and `tokenizer/`; what `load` needs and nothing else.
+
+        A model of a parameter-efficient method holds only what learned, with the name and the SHA-256 of its base.
+        """
         folder = Path(folder)
-        (folder / "tokenizer").mkdir(parents=True, exist_ok=True)
-        self.backbone.family.save_tokenizer(self.backbone, folder / "tokenizer")
-        save_weights(self.keras_model, folder / "model.safetensors", {"format": "kerasft"})
-        model = {
-            "format": FORMAT,
-            "task": self.task.to_dict(),
-            "tuning": self.tuning.to_dict(),
-            "labels": list(self.labels),
-            "facts": self.learned.facts,
-            "columns": {role: getattr(self.columns, role) for role in ("text", "text_pair", "label")},
-            "family": self.backbone.family.name,
-            "backbone": self.backbone.config,
-        }
-        write_text(folder / "run.json", json.dumps({**self.recipe, "model": model}, indent=1, ensure_ascii=False))
+        write_artifact(folder, self._artifact())
         self.folder = folder
         return folder
+
+    def _artifact(self) -> Artifact:
+        return Artifact(**{item.name: getattr(self, item.name) for item in fields(Artifact)})
+
+    def use(self, other: str | Path) -> FineTunedModel:
+        """The model of another run, over the same base weights in memory, where it was tuned from the same base.
+
+        Switching is free: what was used before is kept, and `one.use("two").use("one")` is `one`. A run that changed the
+        base's own weights (full, BitFit) is loaded with weights of its own.
+
+        Args:
+            other: The run's folder, or its name beside this one's folder.
+
+        Raises:
+            ArtifactError: There is no such model.
+        """
+        beside = Path(other).expanduser()
+        if not beside.exists() and self.folder is not None:
+            beside = self.folder.parent / other
+        place = beside.resolve()
+        if self.folder is not None:
+            self._side_by_side.setdefault(self.folder.resolve(), self)
+        if place not in self._side_by_side:
+            found = load(beside, base=self if self.tuning.shares_base else None)
+            found._side_by_side = self._side_by_side
+            self._side_by_side[place] = found
+        return self._side_by_side[place]
+
+    def merge(self) -> FineTunedModel:
+        """A plain model that answers the same: low-rank updates put into a copy of the weights. This one stays as it is.
+
+        Raises:
+            ConfigError: What was learned is something added to the backbone (adapters, prompts) and no change of it.
+        """
+        backbone = self.backbone.copy()
+        self.tuning.merge(self.encoder.parts, backbone.family.parts(backbone))
+        model, encoder = assemble(backbone, self.task, Full(), self.learned)
+        mine = weights_by_path(self.keras_model)
+        theirs = {id(weight) for weight in backbone.model.weights}
+        for path, weight in weights_by_path(model).items():
+            if id(weight) not in theirs:
+                weight.assign(mine[path])
+        recipe = {**self.recipe, "merged_from": self.tuning.to_dict(), "tuning": Full().to_dict()}
+        return FineTunedModel(self.task, Full(), self.learned, self.columns, backbone, model, encoder, recipe)
+
+    def save_backbone(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the tuned backbone, without its head, as a preset for other runs; low-rank updates are merged into it.
+
+        Raises:
+            ConfigError: What was learned is something added to the backbone and cannot be merged.
+            RunExistsError: The folder is there and `overwrite` is False.
+        """
+        return huggingface.save_backbone(self.merge().backbone, Path(folder), overwrite=overwrite)
+
+    def export_huggingface(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a folder that `transformers` loads with equal logits; low-rank updates are merged into it.
+
+        Raises:
+            ConfigError: transformers has no model that computes the same.
+            RunExistsError: The folder is there and `overwrite` is False.
+        """
+        return huggingface.export_huggingface(self.merge()._artifact(), Path(folder), overwrite=overwrite)
 
     def export(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a SavedModel for TensorFlow Serving: strings in, answers out.
@@ -343,45 +359,34 @@ class FineTunedModel:
         return exporting.replay(Path(path), inputs, expected)
 
 
-def load(folder: str | Path) -> FineTunedModel:
-    """Load a model saved by `finetune` or `FineTunedModel.save`; needs no preset and no network.
+def load(folder: str | Path, *, base: str | Path | FineTunedModel | None = None) -> FineTunedModel:
+    """Load a model saved by `finetune` or `FineTunedModel.save`.
+
+    A model of a parameter-efficient method (LoRA, adapters, prompts, biases, frozen features) holds only what learned and
+    needs the base it was tuned from; others need no preset and no network.
 
     Args:
         folder: The run's folder.
+        base: For such a model: the base's preset or folder if it is elsewhere now, or a loaded model whose base is shared.
 
     Raises:
-        ArtifactError: The folder holds no finished model, is damaged, or is of a newer version.
+        ArtifactError: The folder holds no finished model, is damaged, or is of a newer version; or its base is absent or
+            is not the one it was tuned from.
     """
     folder = Path(folder).expanduser()
-    if not (folder / "run.json").exists():
-        raise ArtifactError("This folder holds no KerasFT run.", where=str(folder), hint="Give the folder that holds run.json.")
-    recipe = read_json(folder / "run.json")
-    if not isinstance(recipe, dict) or not isinstance(recipe.get("model") or {}, dict):
-        raise ArtifactError("run.json holds no run.", where=str(folder / "run.json"))
-    saved = recipe.pop("model", None)
-    if saved is None or not (folder / "model.safetensors").exists():
-        hint = f"It was stopped before its end? Go on with: kerasft resume {folder}"
-        raise ArtifactError("This run has no model yet.", where=str(folder), hint=hint)
-    written = saved.get("format", 0)
-    if not isinstance(written, int) or written > FORMAT:
-        raise ArtifactError(
-            f"The model is of format {written}; this version reads up to {FORMAT}.",
-            where=str(folder),
-            hint="Upgrade KerasFT.",
-        )
-    try:
-        task = get_task(saved["task"]["name"], **{k: v for k, v in saved["task"].items() if k != "name"})
-        tuning = get_tuning(saved["tuning"]["name"], **{k: v for k, v in saved["tuning"].items() if k != "name"})
-        learned = Learned(tuple(saved["labels"]), dict(saved["facts"]))
-        columns = Columns(**saved["columns"])
-        backbone = get_family(saved["family"]).rebuild(saved["backbone"], folder / "tokenizer", dtype="float32")
-    except KerasFTError:
-        raise
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"run.json lacks or misstates {error}.", where=str(folder / "run.json")) from None
-    except (OSError, ValueError) as error:  # of KerasHub, at a tokenizer's file or a size no layer can have
-        reason = str(error).strip().splitlines()[0][:300]
-        raise ArtifactError(f"The saved model cannot be built again: {reason}", where=str(folder)) from error
-    model, encoder = assemble(backbone, task, tuning, learned)
-    load_weights(model, folder / "model.safetensors")
-    return FineTunedModel(task, tuning, learned, columns, backbone, model, encoder, recipe, folder)
+    return FineTunedModel(
+        **vars(read_artifact(folder, base.backbone if isinstance(base, FineTunedModel) else base)), folder=folder
+    )
+
+
+def import_huggingface(name: str, **options: Any) -> FineTunedModel:
+    """Take over a model fine-tuned with transformers, head and labels included.
+
+    Args:
+        name: A folder with `config.json`, `model.safetensors` and the vocabulary, or `hf://owner/name`.
+        **options: Of the task that fits its architecture, such as `max_length`.
+
+    Raises:
+        PresetError: It cannot be had, or its architecture has no task here.
+    """
+    return FineTunedModel(**vars(huggingface.import_huggingface(name, **options)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,26 @@ class RunConfig:
     def load(cls, path: str | Path) -> RunConfig:
         """Read a run from JSON, also from a finished run's `run.json`."""
         return cls.from_dict(read_json(Path(path)))
+
+
+def changed(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe with some options replaced.
+
+    Args:
+        values: Of `RunConfig.to_dict`, or of a run's run.json.
+        changes: New values by dotted name, such as `train.epochs`.
+
+    Raises:
+        ConfigError: A name is no option of a run.
+    """
+    made = {**values}
+    for name, value in changes.items():
+        part, _, option = name.partition(".")
+        if part == "preset" and not option:
+            made[part] = value
+        elif part in ("data", "task", "tuning", "train") and option and option != "name":
+            made[part] = {**made.get(part, {}), option: value}
+        else:
+            hint = "Write for example train.epochs, task.max_length, tuning.rank or data.label."
+            raise ConfigError(f"{name!r} is no option of a run.", hint=hint)
+    return made

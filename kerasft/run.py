@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,9 +19,11 @@ import pyarrow.parquet as pq
 from kerasft.assembly import assemble
 from kerasft.backbones.base import family_of
 from kerasft.backbones.loading import load_backbone
+from kerasft.comparison import differing
 from kerasft.config import read_json
-from kerasft.data.dataset import Dataset, Split, load_data
+from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.recognise import suggest_task
+from kerasft.data.split import Split
 from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError, RunError, RunExistsError
 from kerasft.evaluation.report import save_reports
 from kerasft.events import Emit, Failed, Finished, JsonLog, Phase, Started, Stopped, Warned, fan_out, read_events
@@ -30,7 +32,7 @@ from kerasft.model import FineTunedModel, load
 from kerasft.model_card import model_card
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
-from kerasft.recipe import RunConfig
+from kerasft.recipe import RunConfig, changed
 from kerasft.runs import STOP_FILE, clear, forget_old_stop, free_folder, holds_run
 from kerasft.tasks import Learned, Task, get_task
 from kerasft.tasks.base import pick
@@ -113,15 +115,25 @@ def start(
     return _execute(config, folder, dataset, on_event, resuming=False)
 
 
-def resume(folder: str | Path, *, on_event: Emit | None = None) -> FineTunedModel:
+def resume(
+    folder: str | Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    allow_changes: bool = False,
+    on_event: Emit | None = None,
+) -> FineTunedModel:
     """Go on with a run exactly where it stopped: the result is that of a run that was never stopped.
 
     Args:
         folder: The run's folder.
+        changes: Options to go on with in place of those it began with, such as `{"train.epochs": 5}`.
+        allow_changes: Go on although options differ, by `changes` or because run.json was edited; the result is then no
+            longer that of one whole run, and the recipe kept is the new one.
         on_event: Called with every event.
 
     Raises:
         ArtifactError: There is no run, or no checkpoint that is whole.
+        ConfigError: Options differ and `allow_changes` is False; shows which.
         DataError: The data have changed since.
     """
     folder = Path(folder).expanduser()
@@ -130,7 +142,14 @@ def resume(folder: str | Path, *, on_event: Emit | None = None) -> FineTunedMode
     if any(isinstance(event, Finished) for event in _last_attempt(folder)):
         return load(folder)
     forget_old_stop(folder)
-    return _execute(RunConfig.load(folder / "run.json"), folder, None, on_event, resuming=True)
+    config = RunConfig.from_dict(changed(read_json(folder / "run.json"), changes or {}))
+    before = Checkpoints(folder / "checkpoints").recipe
+    odd = [] if before is None else list(differing(before, config.to_dict()))
+    told = "; ".join(f"{name}: {old!r} -> {new!r}" for name, old, new in odd)
+    if odd and not allow_changes:
+        hint = "Put them back, start a new run, or go on all the same: allow_changes=True (--allow-changes)."
+        raise ConfigError(f"Options differ from those the run was stopped with. {told}.", where=str(folder), hint=hint)
+    return _execute(config, folder, None, on_event, resuming=True, told=told)
 
 
 def _last_attempt(folder: Path) -> list[Any]:
@@ -158,12 +177,14 @@ def _telling_failure(emit: Emit) -> Iterator[None]:
 
 
 def _execute(
-    config: RunConfig, folder: Path, dataset: Dataset | None, on_event: Emit | None, *, resuming: bool
+    config: RunConfig, folder: Path, dataset: Dataset | None, on_event: Emit | None, *, resuming: bool, told: str = ""
 ) -> FineTunedModel:
     log = JsonLog(folder / "events.jsonl")
     emit = fan_out(log, on_event)
     try:
         stop = StopRequest(folder)
+        if told:
+            emit(Warned(code="changed_options", message=f"Options were changed while the run was stopped. {told}."))
         with _telling_failure(emit), stop.listening():
             return _Run(config, folder, emit, stop, resuming).execute(dataset)
     finally:
@@ -194,7 +215,8 @@ class _Run:
         encoded = self._encode(model, *train_part)
         held_out = (self._encode(model, *validation), validation[1]) if validation and len(validation[0]) else None
         job = make_job(model, options, encoded, held_out, self.emit)
-        checkpoints = Checkpoints(self.folder / "checkpoints", keep=options.keep_checkpoints)
+        recipe = self.config.to_dict()
+        checkpoints = Checkpoints(self.folder / "checkpoints", keep=options.keep_checkpoints, recipe=recipe)
         state = self._restore(job, checkpoints) if self.resuming else TrainingState()
         self._tell_start(model, job, state, len(train_part[0]), len(validation[0]) if validation else 0)
         outcome = train(job, options, checkpoints=checkpoints, state=state, stop=self.stop, emit=self._sinks(options))
@@ -242,7 +264,7 @@ class _Run:
             )
         self.config = replace(self.config, data=data.config)
         recipe = {**self.config.to_dict(), "columns": asdict(data.columns), "data_sha256": self.hash}
-        if not self.resuming:
+        if not self.resuming or read_json(self.folder / "run.json") != recipe:
             write_text(self.folder / "run.json", json.dumps(recipe, indent=1, ensure_ascii=False))
         return data
 
@@ -274,7 +296,9 @@ class _Run:
         self.emit(Phase(phase="model", detail=preset.name))
         train = self.config.train
         dtype = prepare(seed=train.seed, precision=train.precision, xla=train.jit_compile)
-        backbone = load_backbone(path, dtype=dtype, dropout=train.dropout)
+        backbone = load_backbone(path, dtype=dtype, dropout=train.dropout, origin=self.config.preset)
+        if self.config.tuning.sparse:
+            _ = backbone.fingerprint  # of the base as it is now: BitFit changes it
         task, tuning = self.config.task, self.config.tuning
         keras_model, encoder = assemble(backbone, task, tuning, learned, seed=train.seed)
         model = FineTunedModel(task, tuning, learned, data.columns, backbone, keras_model, encoder, folder=self.folder)
@@ -304,7 +328,7 @@ class _Run:
         return encoded
 
     def _restore(self, job: Job, checkpoints: Checkpoints) -> TrainingState:
-        state, damaged = checkpoints.restore(job.model)
+        state, damaged = checkpoints.restore(job.model, job.weights)
         for sentence in damaged:
             self.emit(Warned(code="damaged_checkpoint", message=sentence))
         if state is None:

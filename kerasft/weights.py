@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from kerasft.errors import ArtifactError
 
 
 def weights_by_path(model: Any) -> dict[str, Any]:
-    """The model's weights by their path, without the names Keras numbers by itself.
+    """A Keras model's weights by their path, without the names Keras numbers by itself.
 
     Raises:
         ArtifactError: Two weights have the same path, so a file could not tell them apart.
@@ -26,34 +28,43 @@ def weights_by_path(model: Any) -> dict[str, Any]:
     return found
 
 
-def save_weights(model: Any, path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write all weights as safetensors, whole or not at all."""
-    arrays = {name: as_array(variable) for name, variable in weights_by_path(model).items()}
-    write_arrays(path, arrays, metadata)
+def save_weights(variables: Mapping[str, Any], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write variables by name as safetensors, whole or not at all."""
+    write_arrays(path, {name: as_array(variable) for name, variable in variables.items()}, metadata)
 
 
-def load_weights(model: Any, path: Path) -> None:
-    """Read all weights written by `save_weights`.
+def load_weights(variables: Mapping[str, Any], path: Path) -> None:
+    """Read into variables what `save_weights` wrote of them.
 
     Raises:
-        ArtifactError: The file is absent or damaged, or its names or shapes are not the model's.
+        ArtifactError: The file is absent or damaged, or its names or shapes are not those of the variables.
     """
     arrays = read_arrays(path)
-    wanted = weights_by_path(model)
-    if set(arrays) != set(wanted):
-        odd = sorted(set(arrays) ^ set(wanted))[:3]
+    if set(arrays) != set(variables):
+        odd = sorted(set(arrays) ^ set(variables))[:3]
         raise ArtifactError(f"The weights are not those of this model; they differ in {', '.join(odd)}.", where=str(path))
-    for name, variable in wanted.items():
+    for name, variable in variables.items():
         if tuple(variable.shape) != arrays[name].shape:
             what = f"{name} has shape {arrays[name].shape}, the model needs {tuple(variable.shape)}"
             raise ArtifactError(f"The weights are not those of this model: {what}.", where=str(path))
-    for name, variable in wanted.items():
+    for name, variable in variables.items():
         variable.assign(arrays[name])
 
 
+def fingerprint(variables: Iterable[Any]) -> str:
+    """SHA-256 of the values of variables in their order, whatever file they came from and whatever their names."""
+    digest = hashlib.sha256()
+    for variable in variables:
+        array = as_array(variable)
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.data)
+    return digest.hexdigest()
+
+
 def as_array(variable: Any) -> np.ndarray:
-    """A variable's value."""
-    return np.array(variable.numpy(), order="C")  # ascontiguousarray would turn a scalar into a vector
+    """The value of a variable, or an array itself."""
+    value = variable if isinstance(variable, np.ndarray) else variable.numpy()
+    return np.array(value, order="C")  # ascontiguousarray would turn a scalar into a vector
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

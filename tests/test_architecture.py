@@ -16,12 +16,14 @@ APP = sorted((ROOT / "app").rglob("*.py"))
 FLOORS = {
     "errors": 0, "config": 0, "events": 0,
     "sampling": 1, "presets": 1, "data": 1, "evaluation": 1, "runs": 1,
+    "comparison": 1,
     "preprocessing": 2, "layers": 2, "weights": 2,
     "backbones": 3,
     "tuning": 4, "tasks": 4, "training": 4,
-    "replay": 4, "export": 5, "assembly": 5, "bulk": 5, "explain": 5, "job": 5, "recipe": 5, "model": 6, "model_card": 6,
-    "keras_level": 7, "run": 7,
-    "lines": 8, "progress": 9, "cli": 10, "__main__": 11,
+    "replay": 4, "export": 5, "assembly": 5, "bulk": 5, "explain": 5, "job": 5, "recipe": 5,
+    "artifact": 6, "scoring": 6, "model_card": 6, "huggingface": 7, "model": 8,
+    "keras_level": 9, "run": 9,
+    "lines": 10, "reproduction": 10, "progress": 11, "commands": 12, "cli": 13, "__main__": 14,
 }  # fmt: skip
 # `keras_setup` stands beside the house: what importing the package does, and when that was.
 BESIDE = {"keras_setup", "__init__"}
@@ -32,9 +34,9 @@ HEAVY = ("tensorflow", "keras", "keras_hub", "tensorflow_text")
 HOME_OF = {
     "keras_hub": lambda home: home == "backbones",
     "gradio": lambda home: False,
-    "tensorflow": lambda home: FLOORS[home] >= 2 and FLOORS[home] <= 6,
-    "keras": lambda home: FLOORS[home] >= 2 and FLOORS[home] <= 6,
-    "argparse": lambda home: home == "cli",
+    "tensorflow": lambda home: FLOORS[home] >= 2 and FLOORS[home] <= 8,
+    "keras": lambda home: FLOORS[home] >= 2 and FLOORS[home] <= 8,
+    "argparse": lambda home: home in ("cli", "commands"),
     "pickle": lambda home: False,
 }
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from kerasft.cli import STOPPED, main
+from kerasft.cli import main
+from kerasft.commands import STOPPED
 from tests.conftest import write_reviews
 
 Captured = pytest.CaptureFixture[str]

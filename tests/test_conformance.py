@@ -29,7 +29,26 @@ from kerasft.weights import weights_by_path
 from tests.task_data import askable, examples, options
 
 # A method that learns but a part of the weights needs more of them, and a higher rate, to fit random features.
-RATE = {"full": 3e-3, "frozen": 1e-1, "freeze_layers": 1e-2}
+RATE = {
+    "adapters": 3e-2,
+    "bias_only": 2e-1,
+    "freeze_layers": 1e-2,
+    "frozen": 1e-1,
+    "full": 3e-3,
+    "gradual_unfreezing": 5e-3,
+    "layerwise_decay": 5e-3,
+    "lora": 2e-2,
+    "prefix_tuning": 1e-1,
+    "prompt_tuning": 2e-1,
+}
+# What a method needs to fit a model of two blocks, or to show all it has.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "adapters": {"size": 4},
+    "freeze_layers": {"layers": 1},
+    "lora": {"rank": 2, "dropout": 0.1, "decompose": True},
+    "prefix_tuning": {"length": 5},
+    "prompt_tuning": {"length": 5},
+}
 
 Case = tuple[str, str, str]
 
@@ -72,7 +91,7 @@ CASES = [pytest.param(case, id="-".join(case), marks=marks(case, "trained", case
 
 
 def make_tuning(tuning: str) -> Any:
-    return TUNINGS.get(tuning)(**({"layers": 1} if tuning == "freeze_layers" else {}))
+    return TUNINGS.get(tuning)(**OPTIONS.get(tuning, {}))
 
 
 @dataclass
@@ -135,9 +154,11 @@ def test_the_loss_falls_on_eight_examples(trained: Trained) -> None:
     if not trained.model.keras_model.trainable_variables:
         assert losses == []  # features as they are: there is nothing to train, and no time is spent
     else:
-        # Biases alone cannot tell eight balanced examples apart, but must not spoil them either.
+        # Biases alone cannot tell eight balanced examples apart, but must not spoil them either; a few vectors before the
+        # text cannot bend random features far.
         only_biases = all(len(variable.shape) < 2 for variable in trained.model.keras_model.trainable_variables)
-        assert min(losses) <= (1.0 if only_biases else 0.93) * losses[0]
+        vectors = trained.model.tuning.name == "prompt_tuning"
+        assert min(losses) <= (1.0 if only_biases else 0.97 if vectors else 0.93) * losses[0]
 
 
 def test_saved_and_loaded_it_predicts_and_would_train_the_same(trained: Trained) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from kerasft.config import Registry
 from kerasft.errors import PresetError
+from kerasft.weights import fingerprint
 
 FAMILIES: Registry[Family] = Registry("backbone family", "kerasft.backbones")
 
@@ -29,6 +34,7 @@ class Parts:
         pooler: Dense layer on the first token (BERT), or None.
         lm_head: What BERT's pre-trained masked-LM head does before the tied embedding, or None; the task's to train.
         lm_bias: (vocabulary,) bias of that head, as loaded, or None.
+        prompt: `layers.additions.SoftPrompt` before the text's vectors, or None.
         inference: True runs all parts as at inference (no dropout), also while training.
     """
 
@@ -42,7 +48,13 @@ class Parts:
     pooler: Any = None
     lm_head: Any = None
     lm_bias: Any = None
+    prompt: Any = None
     inference: bool = False
+
+    def levels(self) -> list[list[Any]]:
+        """The layers from the embeddings to the last block, in groups that stand at one height."""
+        embeddings = (self.token_embedding, self.position_embedding, self.segment_embedding, self.embeddings_norm)
+        return [[layer for layer in embeddings if layer is not None], *([block] for block in self.blocks)]
 
     def layers(self) -> Iterator[Any]:
         """Every layer, in the order data passes them."""
@@ -82,6 +94,7 @@ class Backbone:
         tokenizer: KerasHub tokenizer.
         config: All that is needed to build `model` again without its weights.
         lm_head: Weights of the pre-trained masked-LM head by name, if the checkpoint has one; see `layers.language`.
+        origin: The preset it was loaded from, or "".
     """
 
     family: Family
@@ -89,6 +102,20 @@ class Backbone:
     tokenizer: Any
     config: dict[str, Any] = field(default_factory=dict)
     lm_head: dict[str, Any] = field(default_factory=dict)
+    origin: str = ""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights, as they are when it is first asked for: ask before anything learns."""
+        return fingerprint([*self.model.weights, *(self.lm_head[name] for name in sorted(self.lm_head))])
+
+    def copy(self) -> Backbone:
+        """The same with weights of its own."""
+        with tempfile.TemporaryDirectory(prefix="kerasft-tokenizer-") as folder:
+            self.family.save_tokenizer(self, Path(folder))
+            other = self.family.rebuild(self.config, Path(folder), dtype="float32")
+        other.model.set_weights(self.model.get_weights())
+        return replace(other, lm_head=self.lm_head, origin=self.origin)
 
     @property
     def max_length(self) -> int:
@@ -127,6 +154,14 @@ class Family(ABC):
     @abstractmethod
     def save_tokenizer(self, backbone: Backbone, folder: Path) -> None:
         """Write the vocabulary files `rebuild` reads."""
+
+    @abstractmethod
+    def to_huggingface(self, backbone: Backbone) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The config and the weights as Hugging Face's `transformers` names them, without the task's prefix."""
+
+    @abstractmethod
+    def save_huggingface_tokenizer(self, backbone: Backbone, folder: Path) -> None:
+        """Write the tokenizer files `transformers` reads."""
 
     @abstractmethod
     def parts(self, backbone: Backbone) -> Parts:

@@ -65,6 +65,62 @@ class Bert(Family):
         options = {"lowercase": tokenizer.lowercase, "strip_accents": tokenizer.strip_accents}
         (folder / "tokenizer.json").write_text(json.dumps(options), encoding="utf-8")
 
+    def to_huggingface(self, backbone: Backbone) -> tuple[dict[str, Any], dict[str, Any]]:
+        from kerasft.weights import as_array
+
+        model, sizes, numerics = backbone.model, backbone.config, backbone.config.get("numerics", {})
+        config = {
+            "model_type": "bert",
+            "vocab_size": sizes["vocabulary_size"],
+            "hidden_size": sizes["hidden_dim"],
+            "num_hidden_layers": sizes["num_layers"],
+            "num_attention_heads": sizes["num_heads"],
+            "intermediate_size": sizes["intermediate_dim"],
+            "max_position_embeddings": sizes["max_sequence_length"],
+            "type_vocab_size": sizes["num_segments"],
+            "hidden_dropout_prob": sizes["dropout"],
+            "attention_probs_dropout_prob": sizes["dropout"],
+            # KerasHub computes the tanh form where its own presets say nothing else.
+            "hidden_act": numerics.get("activation", "gelu_new"),
+            "layer_norm_eps": numerics.get("epsilon", 1e-12),
+            "pad_token_id": backbone.tokenizer.wordpiece.pad_token_id,
+        }
+        found = {
+            "embeddings.word_embeddings.weight": model.token_embedding.embeddings,
+            "embeddings.position_embeddings.weight": model.position_embedding.position_embeddings,
+            "embeddings.token_type_embeddings.weight": model.segment_embedding.embeddings,
+            **_norm("embeddings.LayerNorm", model.embeddings_layer_norm),
+        }
+        turned = {"pooler.dense": model.pooled_dense}
+        for i, block in enumerate(model.transformer_layers):
+            attention, at = block._self_attention_layer, f"encoder.layer.{i}"
+            turned[f"{at}.attention.self.query"] = attention._query_dense
+            turned[f"{at}.attention.self.key"] = attention._key_dense
+            turned[f"{at}.attention.self.value"] = attention._value_dense
+            turned[f"{at}.attention.output.dense"] = attention._output_dense
+            turned[f"{at}.intermediate.dense"] = block._feedforward_intermediate_dense
+            turned[f"{at}.output.dense"] = block._feedforward_output_dense
+            found |= _norm(f"{at}.attention.output.LayerNorm", block._self_attention_layer_norm)
+            found |= _norm(f"{at}.output.LayerNorm", block._feedforward_layer_norm)
+        arrays = {name: as_array(weight) for name, weight in found.items()}
+        for name, layer in turned.items():
+            bias = as_array(layer.bias).reshape(-1)
+            # PyTorch keeps (out, in), with the heads joined.
+            arrays[f"{name}.weight"] = as_array(layer.kernel).reshape(-1, len(bias)).T
+            arrays[f"{name}.bias"] = bias
+        return config, arrays
+
+    def save_huggingface_tokenizer(self, backbone: Backbone, folder: Path) -> None:
+        tokenizer = backbone.tokenizer
+        (folder / "vocab.txt").write_text("\n".join(tokenizer.wordpiece.get_vocabulary()) + "\n", encoding="utf-8")
+        options = {
+            "tokenizer_class": "BertTokenizer",
+            "do_lower_case": tokenizer.lowercase,
+            "strip_accents": tokenizer.strip_accents,
+            "model_max_length": backbone.max_length,
+        }
+        (folder / "tokenizer_config.json").write_text(json.dumps(options, indent=1), encoding="utf-8")
+
     def parts(self, backbone: Backbone) -> Parts:
         model = backbone.model
         return Parts(
@@ -88,9 +144,14 @@ class Bert(Family):
         # A layer of its own, so that the graph can be cut here: the embedding itself may be used again by a tied head.
         tokens = keras.layers.Identity(name="embedded")(parts.token_embedding(inputs["token_ids"]))  # (B, L, H)
         x = tokens + parts.position_embedding(tokens) + parts.segment_embedding(inputs["segment_ids"])
+        mask = inputs["padding_mask"]
+        if parts.prompt is not None:
+            x, mask = parts.prompt(x, mask)
         x = parts.embeddings_dropout(parts.embeddings_norm(x), **mode)
         for block in parts.blocks:
-            x = block(x, padding_mask=inputs["padding_mask"], **mode)
+            x = block(x, padding_mask=mask, **mode)
+        if parts.prompt is not None:
+            x = x[:, parts.prompt.length :, :]
         pooled = parts.pooler(x[:, 0, :])  # (B, H)
         return Encoder(inputs, x, pooled, backbone.model.hidden_dim, parts, tokens)
 
@@ -112,6 +173,10 @@ class Bert(Family):
         special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
         pieces = tokenizer.wordpiece.get_vocabulary()
         return [0 if piece in special else len(piece.removeprefix("##")) for piece in pieces]
+
+
+def _norm(name: str, layer: Any) -> dict[str, Any]:
+    return {f"{name}.weight": layer.gamma, f"{name}.bias": layer.beta}
 
 
 def _lm_head(backbone: Backbone) -> Any:

@@ -58,6 +58,62 @@ class GPT2(Family):
     def save_tokenizer(self, backbone: Backbone, folder: Path) -> None:
         backbone.tokenizer.save_assets(str(folder))
 
+    def to_huggingface(self, backbone: Backbone) -> tuple[dict[str, Any], dict[str, Any]]:
+        import numpy as np
+
+        from kerasft.weights import as_array
+
+        model, sizes, numerics = backbone.model, backbone.config, backbone.config.get("numerics", {})
+        config = {
+            "model_type": "gpt2",
+            "vocab_size": sizes["vocabulary_size"],
+            "n_embd": sizes["hidden_dim"],
+            "n_layer": sizes["num_layers"],
+            "n_head": sizes["num_heads"],
+            "n_positions": sizes["max_sequence_length"],
+            **dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), sizes["dropout"]),
+            "activation_function": numerics.get("activation", "gelu_new"),
+            "layer_norm_epsilon": numerics.get("epsilon", 1e-5),
+            "bos_token_id": backbone.tokenizer.end_token_id,
+            "eos_token_id": backbone.tokenizer.end_token_id,
+            "pad_token_id": backbone.tokenizer.pad_token_id,
+        }
+        if sizes["intermediate_dim"] != 4 * sizes["hidden_dim"]:
+            config["n_inner"] = sizes["intermediate_dim"]
+        found: dict[str, Any] = {
+            "wte.weight": model.token_embedding.embeddings,
+            "wpe.weight": model.position_embedding.position_embeddings,
+            "ln_f.weight": model.layer_norm.gamma,
+            "ln_f.bias": model.layer_norm.beta,
+        }
+        arrays = {name: as_array(weight) for name, weight in found.items()}
+        for i, block in enumerate(model.transformer_layers):
+            attention = block._self_attention_layer
+            three = (attention._query_dense, attention._key_dense, attention._value_dense)
+            width = sizes["hidden_dim"]
+            # GPT-2's layers keep (in, out), as Keras does; query, key and value are one.
+            arrays[f"h.{i}.attn.c_attn.weight"] = np.concatenate([as_array(d.kernel).reshape(width, -1) for d in three], axis=1)
+            arrays[f"h.{i}.attn.c_attn.bias"] = np.concatenate([as_array(d.bias).reshape(-1) for d in three])
+            rest = {
+                "attn.c_proj": attention._output_dense,
+                "mlp.c_fc": block._feedforward_intermediate_dense,
+                "mlp.c_proj": block._feedforward_output_dense,
+            }
+            for name, dense in rest.items():
+                arrays[f"h.{i}.{name}.weight"] = as_array(dense.kernel).reshape(-1, dense.kernel.shape[-1])
+                arrays[f"h.{i}.{name}.bias"] = as_array(dense.bias)
+            for name, norm in (("ln_1", block._self_attention_layer_norm), ("ln_2", block._feedforward_layer_norm)):
+                arrays[f"h.{i}.{name}.weight"], arrays[f"h.{i}.{name}.bias"] = as_array(norm.gamma), as_array(norm.beta)
+        return config, arrays
+
+    def save_huggingface_tokenizer(self, backbone: Backbone, folder: Path) -> None:
+        import json
+
+        backbone.tokenizer.save_assets(str(folder))
+        (folder / "vocabulary.json").rename(folder / "vocab.json")
+        options = {"tokenizer_class": "GPT2Tokenizer", "model_max_length": backbone.max_length}
+        (folder / "tokenizer_config.json").write_text(json.dumps(options, indent=1), encoding="utf-8")
+
     def parts(self, backbone: Backbone) -> Parts:
         model = backbone.model
         return Parts(
@@ -75,10 +131,13 @@ class GPT2(Family):
         mode = {"training": False} if parts.inference else {}
         # A layer of its own, so that the graph can be cut here: the embedding itself may be used again by a tied head.
         tokens = keras.layers.Identity(name="embedded")(parts.token_embedding(inputs["token_ids"]))  # (B, L, H)
-        x = parts.embeddings_dropout(tokens + parts.position_embedding(tokens), **mode)
+        x, mask = tokens + parts.position_embedding(tokens), inputs["padding_mask"]
+        if parts.prompt is not None:
+            x, mask = parts.prompt(x, mask)
+        x = parts.embeddings_dropout(x, **mode)
         for block in parts.blocks:
-            x = block(x, decoder_padding_mask=inputs["padding_mask"], **mode)
-        sequence = parts.final_norm(x)
+            x = block(x, **{_mask_name(block): mask}, **mode)
+        sequence = parts.final_norm(x if parts.prompt is None else x[:, parts.prompt.length :, :])
         return Encoder(inputs, sequence, None, backbone.model.hidden_dim, parts, tokens)
 
     def step(self, parts: Parts, token_ids: Any, cache: Any, place: Any) -> tuple[Any, Any]:
@@ -90,11 +149,11 @@ class GPT2(Family):
         columns, rows = ops.arange(width)[None, :], ops.arange(length)[:, None] + place
         mask = ops.broadcast_to((columns <= rows)[None], (ops.shape(token_ids)[0], length, width))  # (B, S, T)
         caches = []
+        prompt = None if parts.prompt is None else _Prompt(parts.prompt)
         for i, block in enumerate(parts.blocks):
-            kept = _remember(block, x, cache[:, i], place)
-            # KerasHub would update the cache itself with an XLA operation that a stock server may not have.
-            x, _ = block(x, decoder_attention_mask=mask, use_causal_mask=False, self_attention_cache=kept)
+            kept = _remember(_keys_values(block, x), cache[:, i], place)
             caches.append(kept)
+            x = _attend(block, x, *((mask, kept) if prompt is None else prompt.before(block, mask, kept)))
         return parts.token_embedding(parts.final_norm(x), reverse=True), ops.stack(caches, axis=1)
 
     def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
@@ -120,18 +179,66 @@ class GPT2(Family):
         return [b"" if i == ends else bytes(letters[letter] for letter in token) for i, token in enumerate(tokens)]
 
 
-def _remember(block: Any, x: Any, cache: Any, place: Any) -> Any:
-    """A block's cache (B, 2, T, heads, head size) with the keys and values of inputs (B, S, H) that stand at `place`."""
+def _is_tuned(block: Any) -> bool:
+    """Whether it is a `layers.tuned_block.TunedBlock`, told without loading Keras."""
+    return hasattr(block, "keys_values")
+
+
+def _mask_name(block: Any) -> str:
+    """What a block calls its padding mask."""
+    return "padding_mask" if _is_tuned(block) else "decoder_padding_mask"
+
+
+def _keys_values(block: Any, x: Any) -> Any:
+    """A block's keys and values (B, 2, S, heads, head size) of inputs (B, S, H)."""
     from keras import ops
 
+    if _is_tuned(block):
+        return block.keys_values(x)
     normed = block._self_attention_layer_norm(x)
     attention = block._self_attention_layer
-    new = ops.stack([attention._key_dense(normed), attention._value_dense(normed)], axis=1)  # (B, 2, S, heads, size)
-    width, length = ops.shape(cache)[2], ops.shape(x)[1]
+    return ops.stack([attention._key_dense(normed), attention._value_dense(normed)], axis=1)
+
+
+def _attend(block: Any, x: Any, mask: Any, kept: Any) -> Any:
+    """A block on inputs (B, S, H) that may see what `mask` (B, S, T) keeps of the cache (B, 2, T, heads, head size)."""
+    if _is_tuned(block):
+        return block(x, attention_mask=mask, cache=kept)
+    # KerasHub would update the cache itself with an XLA operation that a stock server may not have.
+    return block(x, decoder_attention_mask=mask, use_causal_mask=False, self_attention_cache=kept)[0]
+
+
+def _remember(new: Any, cache: Any, place: Any) -> Any:
+    """A block's cache (B, 2, T, heads, head size) with new keys and values (B, 2, S, heads, head size) put at `place`."""
+    from keras import ops
+
+    width, length = ops.shape(cache)[2], ops.shape(new)[2]
     here = ops.arange(width) - place
     spread = ops.take(new, ops.clip(here, 0, length - 1), axis=2)
     inside = ops.logical_and(here >= 0, here < length)[None, None, :, None, None]
     return ops.where(inside, spread, cache)
+
+
+class _Prompt:
+    """A soft prompt on its way through the blocks: it stands before the text, so nothing in it depends on the text."""
+
+    def __init__(self, layer: Any) -> None:
+        from keras import ops
+
+        self._x = layer.vectors[None]  # (1, P, H)
+        places = ops.arange(layer.length)
+        self._mask = (places[None, :] <= places[:, None])[None]
+
+    def before(self, block: Any, mask: Any, kept: Any) -> tuple[Any, Any]:
+        """Mask and cache with the prompt's keys and values at this block put first; goes on to the next block."""
+        from keras import ops
+
+        own = _keys_values(block, self._x)
+        self._x = _attend(block, self._x, self._mask, own)
+        rows, length = ops.shape(mask)[0], ops.shape(mask)[1]
+        own = ops.broadcast_to(ops.cast(own, kept.dtype), (rows, *own.shape[1:]))
+        seen = ops.ones((rows, length, own.shape[2]), dtype=mask.dtype)
+        return ops.concatenate([seen, mask], axis=2), ops.concatenate([own, kept], axis=2)
 
 
 def byte_letters() -> dict[int, str]:

@@ -33,19 +33,22 @@ _ACTIVATIONS = {
 }
 
 
-def load_backbone(folder: Path, *, dtype: str = "float32", dropout: float | None = None) -> Backbone:
+def load_backbone(folder: Path, *, dtype: str = "float32", dropout: float | None = None, origin: str = "") -> Backbone:
     """Load the backbone and tokenizer in a folder.
 
     Args:
         folder: A KerasHub preset folder or a Hugging Face folder with safetensors.
         dtype: Keras dtype policy of all layers.
         dropout: Overrides the dropout rate of the preset.
+        origin: The preset's name, to be found again by.
 
     Raises:
         PresetError: A file is absent or damaged, or the family or an activation is not supported.
     """
     family = family_of(read_json(folder / "config.json"), str(folder))
-    return family.load(folder, dtype=dtype, dropout=dropout)
+    backbone = family.load(folder, dtype=dtype, dropout=dropout)
+    backbone.origin = origin or str(folder)
+    return backbone
 
 
 def load_weights(kerashub_class: Any, folder: Path, *, dtype: str, dropout: float | None) -> tuple[Any, dict[str, Any]]:

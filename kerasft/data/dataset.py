@@ -13,14 +13,15 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kerasft.config import Options, option
-from kerasft.data.cells import first_cells, holds_answers, holds_spans, holds_tokens, trimmed
+from kerasft.data.cells import first_cells, holds_answers, holds_spans
 from kerasft.data.columns import LABEL_NAMES, SPLIT_ALIASES, Columns, find_columns, plain_name
 from kerasft.data.label_columns import NAME as LABELS
 from kerasft.data.label_columns import columns_of_0_and_1, join_labels, named_columns
 from kerasft.data.readers import read_table
 from kerasft.data.sources import read_splits
+from kerasft.data.split import Split
 from kerasft.data.splitting import merged_strata, stratified_split, text_key
-from kerasft.data.table import CHUNK, Note, Table
+from kerasft.data.table import Note, Table
 from kerasft.errors import DataError, name_rows, name_values
 
 
@@ -62,69 +63,6 @@ class DataConfig(Options):
             yield f"'validation' and 'test' together must stay below 1. Received: {self.validation} and {self.test}."
         if self.delimiter is not None and len(self.delimiter) != 1:
             yield f"'delimiter' must be one character. Received: {self.delimiter!r}."
-
-
-@dataclass(frozen=True)
-class Split:
-    """The rows of one split.
-
-    Attributes:
-        name: `train`, `validation`, `test` or what it was loaded as.
-        table: The rows.
-        columns: Which column has which role.
-    """
-
-    name: str
-    table: Table
-    columns: Columns
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def cells(self, role: str) -> list[str | None]:
-        """All values of a role (`text`, `text_pair`, `label`); all None when no column has it."""
-        name = getattr(self.columns, role)
-        return [None] * len(self) if name is None else self.table.columns[name].to_pylist()
-
-    def batches(self, size: int = CHUNK) -> Iterator[tuple[list[str | None], list[str | None], list[str | None]]]:
-        """Texts, second texts and labels, `size` rows at a time, in order."""
-        for start in range(0, len(self), size):
-            part = replace(self, table=_slice(self.table, start, size))
-            yield part.cells("text"), part.cells("text_pair"), part.cells("label")
-
-    @property
-    def has_tokens(self) -> bool:
-        """True when the texts are lists of tokens."""
-        return holds_tokens(first_cells(self.table.columns[self.columns.text]))
-
-    def take(self, indices: np.ndarray) -> Split:
-        """The rows at `indices`, in that order."""
-        return replace(self, table=self.table.take(indices))
-
-    def usable(self, *, need_label: bool = True) -> tuple[Split, list[Note]]:
-        """The rows that can be learned from, and what was left out: empty texts (or lists of tokens), missing labels."""
-        table = self.table.columns
-        texts = trimmed(table[self.columns.text])
-        filled = pc.not_equal(texts, "")
-        if self.has_tokens:
-            filled = pc.and_(filled, pc.invert(pc.match_substring_regex(texts, r"^\[\s*\]$")))
-        masks = [("empty_text", "empty text", filled.to_numpy(zero_copy_only=False))]
-        if need_label and self.columns.label:
-            labelled = pc.not_equal(trimmed(table[self.columns.label]), "")
-            masks.append(("missing_label", "no label", labelled.to_numpy(zero_copy_only=False)))
-        keep = np.ones(len(self), dtype=bool)
-        notes = []
-        for code, what, mask in masks:
-            bad = keep & ~mask
-            if bad.any():
-                rows = tuple(int(row) for row in self.table.rows[bad])
-                notes.append(Note(code, f"{len(rows):,} rows of {self.name} with {what} are left out.", rows))
-            keep &= mask
-        return (self if keep.all() else self.take(np.flatnonzero(keep))), notes
-
-
-def _slice(table: Table, start: int, size: int) -> Table:
-    return Table(table.columns.slice(start, size), table.rows[start : start + size], table.source)
 
 
 @dataclass(frozen=True)

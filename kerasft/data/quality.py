@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kerasft.data.cells import first_cells, holds_answers, holds_lists, holds_spans, numbers, parse_json
-from kerasft.data.dataset import Dataset, Split, clean_label
+from kerasft.data.dataset import Dataset, clean_label
+from kerasft.data.split import Split
 from kerasft.data.splitting import measured, normalise, text_key
 from kerasft.data.table import as_text
 from kerasft.errors import name_rows, name_values

@@ -11,7 +11,8 @@ import numpy as np
 
 from kerasft.data.cells import holds_answers, holds_lists, holds_spans, numbers, parse_json
 from kerasft.data.columns import PROMPTS, plain_name
-from kerasft.data.dataset import Dataset, Split
+from kerasft.data.dataset import Dataset
+from kerasft.data.split import Split
 from kerasft.errors import DataError, name_values
 
 _SAMPLE = 2_000

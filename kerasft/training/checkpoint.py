@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,31 +69,39 @@ class Checkpoints:
     Args:
         folder: Where they are kept.
         keep: How many of the newest stay.
+        recipe: The run's options, kept with each checkpoint.
     """
 
-    def __init__(self, folder: Path, *, keep: int = 2) -> None:
+    def __init__(self, folder: Path, *, keep: int = 2, recipe: dict[str, Any] | None = None) -> None:
         self.folder = folder
         self._keep = keep
+        self._recipe = recipe
 
     @property
     def best_weights(self) -> Path:
         """Weights of the best validation so far."""
         return self.folder / "best.safetensors"
 
-    def save(self, model: Any, state: TrainingState) -> Path:
-        """Write a checkpoint and remove the oldest beyond `keep`."""
+    def save(self, model: Any, weights: Mapping[str, Any], state: TrainingState) -> Path:
+        """Write a checkpoint and remove the oldest beyond `keep`.
+
+        Args:
+            model: Compiled `keras.Model`, for its optimizer and random generators.
+            weights: The weights to keep, by path.
+            state: Where the run stands.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         final = self.folder / f"step-{state.step:08d}"
         temporary = self.folder / f".{final.name}.part"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        save_weights(model, temporary / "weights.safetensors")
+        save_weights(weights, temporary / "weights.safetensors")
         running = {f"{i:05d}": as_array(variable) for i, variable in enumerate(_running_variables(model))}
         write_arrays(temporary / "optimizer.safetensors", running)
         hashes = {name: _sha256(temporary / name) for name in ("weights.safetensors", "optimizer.safetensors")}
         if state.best is not None and self.best_weights.exists():
             hashes["../best.safetensors"] = _sha256(self.best_weights)
-        record = {"state": asdict(state), "sha256": hashes}
+        record = {"state": asdict(state), "sha256": hashes, "recipe": self._recipe}
         write_text(temporary / "state.json", json.dumps(record))
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
@@ -104,7 +113,18 @@ class Checkpoints:
     def _all(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("step-*") if path.is_dir())
 
-    def restore(self, model: Any) -> tuple[TrainingState | None, list[str]]:
+    @property
+    def recipe(self) -> dict[str, Any] | None:
+        """The options the newest readable checkpoint was made with; None when there is none."""
+        for path in reversed(self._all()):
+            try:
+                found = json.loads((path / "state.json").read_text(encoding="utf-8")).get("recipe")
+            except (OSError, ValueError, AttributeError):
+                continue
+            return found if isinstance(found, dict) else None
+        return None
+
+    def restore(self, model: Any, weights: Mapping[str, Any]) -> tuple[TrainingState | None, list[str]]:
         """Set model and optimizer to the newest checkpoint that is whole.
 
         Returns:
@@ -116,7 +136,7 @@ class Checkpoints:
         damaged: list[str] = []
         for path in reversed(self._all()):
             try:
-                return self._restore(model, path), damaged
+                return self._restore(model, weights, path), damaged
             except (ArtifactError, OSError, ValueError, KeyError, TypeError) as error:
                 reason = error.message if isinstance(error, ArtifactError) else str(error)
                 damaged.append(f"Checkpoint {path.name} is damaged and was passed over: {reason}")
@@ -125,7 +145,7 @@ class Checkpoints:
             raise ArtifactError("No checkpoint is whole. " + " ".join(damaged), where=str(self.folder), hint=hint)
         return None, []
 
-    def _restore(self, model: Any, path: Path) -> TrainingState:
+    def _restore(self, model: Any, weights: Mapping[str, Any], path: Path) -> TrainingState:
         record = json.loads((path / "state.json").read_text(encoding="utf-8"))
         for name, expected in record["sha256"].items():
             if name.startswith("../"):
@@ -137,7 +157,7 @@ class Checkpoints:
         shapes = [running[name].shape for name in sorted(running)]
         if shapes != [tuple(variable.shape) for variable in variables]:
             raise ArtifactError("The optimizer's state is not that of this run.", where=str(path))
-        load_weights(model, path / "weights.safetensors")
+        load_weights(weights, path / "weights.safetensors")
         for name, variable in zip(sorted(running), variables, strict=True):
             variable.assign(running[name])
         return TrainingState(**record["state"])

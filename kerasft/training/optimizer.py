@@ -50,33 +50,51 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("kerasft")
 class ScaledAdamW(keras.optimizers.AdamW):
-    """AdamW in which some weights learn at a multiple of the rate (a new head, lower layers).
+    """AdamW in which some weights learn at a multiple of the rate (a new head, lower layers), or later than others.
+
+    A weight that is still waiting gathers its moments but does not move, and is not decayed.
 
     Args:
-        rate_scales: Beginning of a variable's path -> factor on its rate; the longest beginning that fits counts,
-            others have factor 1. Weight decay follows the unscaled rate.
+        rate_scales: Beginning of a variable's path -> factor on its rate and decay; the longest beginning that fits counts,
+            others have factor 1.
+        starts: Beginning of a variable's path -> the update, from 0, with which it begins to move; found alike.
         **kwargs: Of `keras.optimizers.AdamW`.
     """
 
-    def __init__(self, *args: Any, rate_scales: dict[str, float] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, rate_scales: dict[str, float] | None = None, starts: dict[str, int] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.rate_scales = dict(rate_scales or {})
-
-    def _scale(self, path: str) -> float:
-        fitting = [start for start in self.rate_scales if path.startswith(start)]
-        return self.rate_scales[max(fitting, key=len)] if fitting else 1.0
+        self.starts = dict(starts or {})
 
     def build(self, variables: Any) -> None:
         super().build(variables)
-        self._factors = [self._scale(variable.path) for variable in variables]
+        self._factors = [_fitting(self.rate_scales, variable.path, 1.0) for variable in variables]
+        self._begins = [_fitting(self.starts, variable.path, 0) for variable in variables]
+        self._decays = [bool(self.weight_decay) and self._use_weight_decay(variable) for variable in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         # On TensorFlow Keras hands over the raw variable, which has lost its path.
-        factor = self._factors[self._get_variable_index(variable)]
-        super().update_step(gradient, variable, learning_rate * factor)
+        place = self._get_variable_index(variable)
+        rate = learning_rate * self._factors[place]
+        if self._begins[place]:
+            rate = rate * ops.cast(self.iterations >= self._begins[place], rate.dtype)
+        if self._decays[place]:
+            self.assign_sub(variable, ops.cast(rate, variable.dtype) * self.weight_decay * variable)
+        super().update_step(gradient, variable, rate)
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        """Nothing: `update_step` decays each weight at its own rate."""
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate_scales": self.rate_scales}
+        return {**super().get_config(), "rate_scales": self.rate_scales, "starts": self.starts}
+
+
+def _fitting(values: dict[str, Any], path: str, otherwise: Any) -> Any:
+    """The value of the longest key that `path` begins with."""
+    fitting = [start for start in values if path.startswith(start)]
+    return values[max(fitting, key=len)] if fitting else otherwise
 
 
 def make_optimizer(
@@ -89,6 +107,8 @@ def make_optimizer(
     clip_norm: float | None,
     accumulate: int,
     head_learning_rate: float | None,
+    rate_scales: dict[str, float] | None = None,
+    starts: dict[str, float] | None = None,
     head_prefix: str = "head",
 ) -> ScaledAdamW:
     """The optimizer of a run.
@@ -102,6 +122,8 @@ def make_optimizer(
         clip_norm: Global norm; None is off.
         accumulate: Steps whose gradients are averaged into one update.
         head_learning_rate: Peak rate of the head; None as the rest.
+        rate_scales: Of `ScaledAdamW`.
+        starts: Beginning of a variable's path -> share of all updates before which it does not move.
         head_prefix: Beginning of the head's variable paths.
     """
     optimizer = ScaledAdamW(
@@ -111,7 +133,8 @@ def make_optimizer(
         epsilon=1e-8,
         global_clipnorm=clip_norm,
         gradient_accumulation_steps=accumulate if accumulate > 1 else None,
-        rate_scales={head_prefix: head_learning_rate / learning_rate} if head_learning_rate else {},
+        rate_scales={**(rate_scales or {}), **({head_prefix: head_learning_rate / learning_rate} if head_learning_rate else {})},
+        starts={path: round(share * total_updates) for path, share in (starts or {}).items()},
     )
     optimizer.exclude_from_weight_decay(var_names=list(NO_DECAY))
     return optimizer

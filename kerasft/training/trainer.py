@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ class Job:
 
     Attributes:
         model: Compiled `keras.Model`.
+        weights: Those of its weights that are kept, by path: all that learn, and none that can be had elsewhere.
         plan: From an epoch's number to its batches' row numbers.
         batches: From a plan to a `tf.data.Dataset`.
         validate: Figures on the validation split, or None when there is none.
@@ -32,6 +33,7 @@ class Job:
     """
 
     model: Any
+    weights: Mapping[str, Any]
     plan: Callable[[int], list[np.ndarray]]
     batches: Callable[[list[np.ndarray]], Any]
     validate: Callable[[], dict[str, float]] | None
@@ -74,7 +76,7 @@ def train(
     loop = _Loop(job, config, checkpoints, state, stop, emit)
     stopped = loop.run()
     if config.restore_best and state.best is not None and state.best_step != state.step:
-        load_weights(job.model, checkpoints.best_weights)
+        load_weights(job.weights, checkpoints.best_weights)
     return Outcome(state, stopped)
 
 
@@ -159,7 +161,7 @@ class _Loop:
         if better:
             state.best, state.best_loss, state.best_step, state.since_best = value, figures["loss"], state.step, 0
             self.checkpoints.folder.mkdir(parents=True, exist_ok=True)
-            save_weights(self.job.model, self.checkpoints.best_weights)
+            save_weights(self.job.weights, self.checkpoints.best_weights)
         else:
             state.since_best += 1
         state.validated_step = state.step
@@ -177,6 +179,6 @@ class _Loop:
             )
 
     def _save(self) -> None:
-        path = self.checkpoints.save(self.job.model, self.state)
+        path = self.checkpoints.save(self.job.model, self.job.weights, self.state)
         self.saved_at, self.saved_step = time.monotonic(), self.state.step
         self.emit(Checkpoint(step=self.state.step, path=path.name))

@@ -7,13 +7,15 @@ from typing import Any
 
 from kerasft.config import option
 from kerasft.errors import ConfigError
-from kerasft.tuning.base import TUNINGS, Recommended, Tuning
+from kerasft.tuning.base import TUNINGS, Recommended, Tuning, by_size
 
 
 @TUNINGS.register
 @dataclass(frozen=True, kw_only=True)
 class FreezeLayers(Tuning):
-    """The first N Transformer blocks (and the embeddings) stay as they are: less time and memory than full."""
+    """The first N Transformer blocks (and the embeddings) stay as they are: less time and memory than full, for a large model
+    on a small machine.
+    """
 
     name = "freeze_layers"
     title = "Freeze the first layers"
@@ -21,7 +23,7 @@ class FreezeLayers(Tuning):
     layers: int = option(2, "How many Transformer blocks, from the bottom, do not learn.", low=0, high=100)
     embeddings: bool = option(True, "Whether the embeddings are frozen too.")
 
-    def apply(self, parts: Any) -> Any:
+    def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         if self.layers > len(parts.blocks):
             raise ConfigError(
                 f"The model has {len(parts.blocks)} blocks, so {self.layers} cannot be frozen.",
@@ -36,6 +38,6 @@ class FreezeLayers(Tuning):
         return parts
 
     def recommended(self, parameters: int) -> Recommended:
-        if parameters >= 60e6:
-            return Recommended(learning_rate=3e-5, epochs=3)
-        return Recommended(learning_rate=1e-4 if parameters >= 8e6 else 3e-4, epochs=4)
+        return Recommended(
+            learning_rate=by_size(parameters, tiny=3e-4, small=1e-4, base=3e-5), epochs=3 if parameters >= 60e6 else 4
+        )

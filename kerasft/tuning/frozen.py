@@ -5,21 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kerasft.tuning.base import TUNINGS, Recommended, Tuning
+from kerasft.config import option
+from kerasft.tuning.base import TUNINGS, Recommended, Tuning, freeze
 
 
 @TUNINGS.register
 @dataclass(frozen=True, kw_only=True)
 class FrozenFeatures(Tuning):
-    """Only the head learns, on features the frozen backbone computes without dropout: fast, and a lower score."""
+    """Only the head learns, on features the frozen backbone computes without dropout: for a quick first look, or very few
+    rows; the score is lower.
+    """
 
     name = "frozen"
     title = "Frozen features"
     tunes_backbone = False
+    sparse = True
+    shares_base = True
 
-    def apply(self, parts: Any) -> Any:
-        for layer in parts.layers():
-            layer.trainable = False
+    cache: bool = option(
+        False, "Compute the features once and keep them on disk beside the run: epochs after the first cost next to nothing."
+    )
+
+    def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
+        freeze(parts)
         parts.inference = True
         return parts
 

@@ -12,7 +12,8 @@ import pytest
 
 import kerasft as kft
 from kerasft import events
-from kerasft.cli import _parser, _run_config
+from kerasft.cli import _parser
+from kerasft.commands import _run_config
 from kerasft.data.quality import check_data
 from kerasft.errors import ConfigError
 from kerasft.recipe import RunConfig

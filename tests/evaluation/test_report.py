@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kerasft.data.dataset import Split, as_split
+from kerasft.data.dataset import as_split
+from kerasft.data.split import Split
 from kerasft.evaluation import metrics
 from kerasft.evaluation.classification import classification_report
 from kerasft.evaluation.metrics import softmax

@@ -10,7 +10,7 @@ import pytest
 
 from kerasft.errors import ArtifactError
 from kerasft.training.checkpoint import Checkpoints, TrainingState
-from kerasft.weights import load_weights, save_weights
+from kerasft.weights import load_weights, save_weights, weights_by_path
 
 
 def make_model(seed: int) -> keras.Model:
@@ -35,8 +35,8 @@ def values(model: keras.Model) -> list[np.ndarray]:
 def test_a_restored_model_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     model, other = make_model(1), make_model(2)
     train(model)
-    Checkpoints(tmp_path).save(model, TrainingState(step=2, history=[{"step": 2, "loss": 1.5}]))
-    state, damaged = Checkpoints(tmp_path).restore(other)
+    Checkpoints(tmp_path).save(model, weights_by_path(model), TrainingState(step=2, history=[{"step": 2, "loss": 1.5}]))
+    state, damaged = Checkpoints(tmp_path).restore(other, weights_by_path(other))
     assert damaged == []
     assert state == TrainingState(step=2, history=[{"step": 2, "loss": 1.5}])
     train(model)
@@ -51,7 +51,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, name: str) -> None:
     store = Checkpoints(tmp_path)
     for step in (1, 2):
         train(model)
-        store.save(model, TrainingState(step=step))
+        store.save(model, weights_by_path(model), TrainingState(step=step))
     path = tmp_path / "step-00000002" / name
     content = bytearray(path.read_bytes())
     content[-3] ^= 0xFF
@@ -65,17 +65,17 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, name: str) -> None:
 def test_only_damaged_checkpoints_are_an_error_not_a_silent_start_from_nothing(tmp_path: Path) -> None:
     model = make_model(1)
     store = Checkpoints(tmp_path)
-    (store.save(model, TrainingState(step=1)) / "weights.safetensors").write_bytes(b"")
+    (store.save(model, weights_by_path(model), TrainingState(step=1)) / "weights.safetensors").write_bytes(b"")
     with pytest.raises(ArtifactError, match="No checkpoint is whole"):
-        store.restore(model)
+        store.restore(model, weights_by_path(model))
 
 
 def test_a_half_written_checkpoint_is_not_seen(tmp_path: Path) -> None:
     model = make_model(1)
     store = Checkpoints(tmp_path)
-    store.save(model, TrainingState(step=1))
+    store.save(model, weights_by_path(model), TrainingState(step=1))
     (tmp_path / ".step-00000002.part").mkdir()
-    state, _ = store.restore(model)
+    state, _ = store.restore(model, weights_by_path(model))
     assert state is not None
     assert state.step == 1
 
@@ -84,18 +84,18 @@ def test_the_oldest_go(tmp_path: Path) -> None:
     model = make_model(1)
     store = Checkpoints(tmp_path, keep=2)
     for step in (1, 2, 3):
-        store.save(model, TrainingState(step=step))
+        store.save(model, weights_by_path(model), TrainingState(step=step))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000002", "step-00000003"]
 
 
 def test_weights_of_another_model_are_refused_and_nothing_is_changed(tmp_path: Path) -> None:
     model = make_model(1)
-    save_weights(model, tmp_path / "w.safetensors")
+    save_weights(weights_by_path(model), tmp_path / "w.safetensors")
     inputs = keras.Input((3,))
     other = keras.Model(inputs, keras.layers.Dense(5, name="one")(inputs))
     before = [v.numpy() for v in other.weights]
     with pytest.raises(ArtifactError, match="not those of this model"):
-        load_weights(other, tmp_path / "w.safetensors")
+        load_weights(weights_by_path(other), tmp_path / "w.safetensors")
     for one, two in zip(before, other.weights, strict=True):
         np.testing.assert_array_equal(one, two.numpy())
 
@@ -103,8 +103,8 @@ def test_weights_of_another_model_are_refused_and_nothing_is_changed(tmp_path: P
 def test_a_missing_or_cut_weights_file_is_told(tmp_path: Path) -> None:
     model = make_model(1)
     with pytest.raises(ArtifactError, match="missing"):
-        load_weights(model, tmp_path / "none.safetensors")
-    save_weights(model, tmp_path / "w.safetensors")
+        load_weights(weights_by_path(model), tmp_path / "none.safetensors")
+    save_weights(weights_by_path(model), tmp_path / "w.safetensors")
     (tmp_path / "w.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:100])
     with pytest.raises(ArtifactError, match="damaged"):
-        load_weights(model, tmp_path / "w.safetensors")
+        load_weights(weights_by_path(model), tmp_path / "w.safetensors")

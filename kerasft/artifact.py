@@ -1,0 +1,143 @@
+"""A model on disk: `run.json`, `tokenizer/` and the weights; of a parameter-efficient model only those that learned."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasft.assembly import assemble
+from kerasft.backbones.base import Backbone, Encoder, get_family
+from kerasft.backbones.loading import load_backbone
+from kerasft.config import read_json
+from kerasft.data.columns import Columns
+from kerasft.errors import ArtifactError, KerasFTError, PresetError
+from kerasft.presets import fetch, find_preset
+from kerasft.tasks import Learned, Task, get_task
+from kerasft.tuning import Tuning, get_tuning
+from kerasft.weights import load_weights, save_weights, weights_by_path, write_text
+
+FORMAT = 2  # of the folder; a newer one is refused rather than misread
+
+
+@dataclass
+class Artifact:
+    """What a folder holds, put together; see `model.FineTunedModel`."""
+
+    task: Task
+    tuning: Tuning
+    learned: Learned
+    columns: Columns
+    backbone: Backbone
+    keras_model: Any
+    encoder: Encoder
+    recipe: dict[str, Any]
+
+
+def own_weights(keras_model: Any, backbone: Backbone, encoder: Encoder, tuning: Tuning) -> dict[str, Any]:
+    """The weights an artifact holds, by path: all of them, or for a sparse method those its base does not have as they are."""
+    found = weights_by_path(keras_model)
+    if not tuning.sparse:
+        return found
+    head = encoder.parts.lm_head
+    learning = {id(weight) for weight in keras_model.trainable_weights}
+    base = {id(weight) for weight in (*backbone.model.weights, *(head.weights if head is not None else ()))}
+    return {path: weight for path, weight in found.items() if id(weight) in learning or id(weight) not in base}
+
+
+def write_artifact(folder: Path, artifact: Artifact) -> None:
+    """Write `run.json`, `model.safetensors` and `tokenizer/`."""
+    backbone, tuning = artifact.backbone, artifact.tuning
+    (folder / "tokenizer").mkdir(parents=True, exist_ok=True)
+    backbone.family.save_tokenizer(backbone, folder / "tokenizer")
+    weights = own_weights(artifact.keras_model, backbone, artifact.encoder, tuning)
+    save_weights(weights, folder / "model.safetensors", {"format": "kerasft"})
+    model = {
+        "format": FORMAT,
+        "task": artifact.task.to_dict(),
+        "tuning": tuning.to_dict(),
+        "labels": list(artifact.learned.labels),
+        "facts": artifact.learned.facts,
+        "columns": {role: getattr(artifact.columns, role) for role in ("text", "text_pair", "label")},
+        "family": backbone.family.name,
+        "backbone": backbone.config,
+        **({"base": {"preset": backbone.origin, "sha256": backbone.fingerprint}} if tuning.sparse else {}),
+    }
+    write_text(folder / "run.json", json.dumps({**artifact.recipe, "model": model}, indent=1, ensure_ascii=False))
+
+
+def read_artifact(folder: Path, base: str | Path | Backbone | None = None) -> Artifact:
+    """Put together again what `write_artifact` wrote.
+
+    Args:
+        folder: The run's folder.
+        base: For a model that holds only what learned: the preset it was tuned from, if it is elsewhere now, or a
+            backbone that is loaded already and may be shared.
+
+    Raises:
+        ArtifactError: The folder holds no finished model, is damaged, or is of a newer version; or its base is absent or
+            is not the one it was tuned from.
+    """
+    if not (folder / "run.json").exists():
+        raise ArtifactError("This folder holds no KerasFT run.", where=str(folder), hint="Give the folder that holds run.json.")
+    recipe = read_json(folder / "run.json")
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("model") or {}, dict):
+        raise ArtifactError("run.json holds no run.", where=str(folder / "run.json"))
+    saved = recipe.pop("model", None)
+    if saved is None or not (folder / "model.safetensors").exists():
+        hint = f"It was stopped before its end? Go on with: kerasft resume {folder}"
+        raise ArtifactError("This run has no model yet.", where=str(folder), hint=hint)
+    written = saved.get("format", 0)
+    if not isinstance(written, int) or written > FORMAT:
+        raise ArtifactError(
+            f"The model is of format {written}; this version reads up to {FORMAT}.",
+            where=str(folder),
+            hint="Upgrade KerasFT.",
+        )
+    try:
+        task = get_task(saved["task"]["name"], **{k: v for k, v in saved["task"].items() if k != "name"})
+        tuning = get_tuning(saved["tuning"]["name"], **{k: v for k, v in saved["tuning"].items() if k != "name"})
+        learned = Learned(tuple(saved["labels"]), dict(saved["facts"]))
+        columns = Columns(**saved["columns"])
+        if saved.get("base"):
+            backbone = _base(folder, saved["base"], base, tuning)
+        else:
+            backbone = get_family(saved["family"]).rebuild(saved["backbone"], folder / "tokenizer", dtype="float32")
+    except KerasFTError:
+        raise
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"run.json lacks or misstates {error}.", where=str(folder / "run.json")) from None
+    except (OSError, ValueError) as error:  # of KerasHub, at a tokenizer's file or a size no layer can have
+        reason = str(error).strip().splitlines()[0][:300]
+        raise ArtifactError(f"The saved model cannot be built again: {reason}", where=str(folder)) from error
+    model, encoder = assemble(backbone, task, tuning, learned)
+    load_weights(own_weights(model, backbone, encoder, tuning), folder / "model.safetensors")
+    return Artifact(task, tuning, learned, columns, backbone, model, encoder, recipe)
+
+
+def _base(folder: Path, saved: dict[str, Any], given: str | Path | Backbone | None, tuning: Tuning) -> Backbone:
+    """The backbone a sparse model was tuned from: the given one if it may be shared, else loaded from its preset."""
+    if isinstance(given, Backbone):
+        if tuning.shares_base and given.fingerprint == saved["sha256"]:
+            return given
+        given = None
+    name = str(given or saved["preset"])
+    try:
+        path = fetch(find_preset(name))
+    except PresetError as error:
+        raise ArtifactError(
+            f"This model holds only what was tuned ({tuning.title}); its base '{name}' is not to be had: {error.message}",
+            where=str(folder),
+            hint="Give the base's folder: kft.load(folder, base='path') (--base path). Its weights' SHA-256 is "
+            f"{saved['sha256'][:16]}...",
+        ) from None
+    backbone = load_backbone(path, origin=name)
+    if backbone.fingerprint != saved["sha256"]:
+        raise ArtifactError(
+            f"The base '{name}' is not the one this model was tuned from: the SHA-256 of its weights is "
+            f"{backbone.fingerprint[:16]}..., that of the other {saved['sha256'][:16]}...",
+            where=str(folder),
+            hint="Give the folder of the right one: kft.load(folder, base='path') (--base path).",
+        )
+    return backbone

@@ -1,0 +1,99 @@
+"""`Split`: the rows of one split, with the roles of their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow.compute as pc
+
+from kerasft.data.cells import first_cells, holds_tokens, trimmed
+from kerasft.data.columns import Columns
+from kerasft.data.table import CHUNK, Note, Table
+from kerasft.errors import DataError
+
+_GROUPS = 200  # a column of more values is no grouping
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one split.
+
+    Attributes:
+        name: `train`, `validation`, `test` or what it was loaded as.
+        table: The rows.
+        columns: Which column has which role.
+    """
+
+    name: str
+    table: Table
+    columns: Columns
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def cells(self, role: str) -> list[str | None]:
+        """All values of a role (`text`, `text_pair`, `label`); all None when no column has it."""
+        name = getattr(self.columns, role)
+        return [None] * len(self) if name is None else self.table.columns[name].to_pylist()
+
+    def batches(self, size: int = CHUNK) -> Iterator[tuple[list[str | None], list[str | None], list[str | None]]]:
+        """Texts, second texts and labels, `size` rows at a time, in order."""
+        for start in range(0, len(self), size):
+            part = replace(self, table=_slice(self.table, start, size))
+            yield part.cells("text"), part.cells("text_pair"), part.cells("label")
+
+    @property
+    def has_tokens(self) -> bool:
+        """True when the texts are lists of tokens."""
+        return holds_tokens(first_cells(self.table.columns[self.columns.text]))
+
+    def take(self, indices: np.ndarray) -> Split:
+        """The rows at `indices`, in that order."""
+        return replace(self, table=self.table.take(indices))
+
+    def groups(self, by: str) -> Iterator[tuple[str, np.ndarray]]:
+        """Each value of a column with the places of its rows, most rows first.
+
+        Raises:
+            DataError: There is no such column, or it has too many values to be a grouping.
+        """
+        if by not in self.table.names:
+            hint = f"There are: {', '.join(self.table.names[:20])}."
+            raise DataError(f"There is no column {by!r} to group by.", where=self.table.source, hint=hint)
+        values = np.asarray([value or "(empty)" for value in self.table.columns[by].to_pylist()], dtype=object)
+        names, counts = np.unique(values.astype(str), return_counts=True)
+        if len(names) > _GROUPS:
+            raise DataError(
+                f"Column {by!r} has {len(names):,} different values; a grouping has up to {_GROUPS}.",
+                where=self.table.source,
+                hint="Name a column such as a language or a source.",
+            )
+        for name in names[np.argsort(-counts, kind="stable")]:
+            yield str(name), np.flatnonzero(values == name)
+
+    def usable(self, *, need_label: bool = True) -> tuple[Split, list[Note]]:
+        """The rows that can be learned from, and what was left out: empty texts (or lists of tokens), missing labels."""
+        table = self.table.columns
+        texts = trimmed(table[self.columns.text])
+        filled = pc.not_equal(texts, "")
+        if self.has_tokens:
+            filled = pc.and_(filled, pc.invert(pc.match_substring_regex(texts, r"^\[\s*\]$")))
+        masks = [("empty_text", "empty text", filled.to_numpy(zero_copy_only=False))]
+        if need_label and self.columns.label:
+            labelled = pc.not_equal(trimmed(table[self.columns.label]), "")
+            masks.append(("missing_label", "no label", labelled.to_numpy(zero_copy_only=False)))
+        keep = np.ones(len(self), dtype=bool)
+        notes = []
+        for code, what, mask in masks:
+            bad = keep & ~mask
+            if bad.any():
+                rows = tuple(int(row) for row in self.table.rows[bad])
+                notes.append(Note(code, f"{len(rows):,} rows of {self.name} with {what} are left out.", rows))
+            keep &= mask
+        return (self if keep.all() else self.take(np.flatnonzero(keep))), notes
+
+
+def _slice(table: Table, start: int, size: int) -> Table:
+    return Table(table.columns.slice(start, size), table.rows[start : start + size], table.source)

@@ -1,0 +1,211 @@
+"""Hugging Face folders: tuned models written so that `transformers` has equal logits, and read, head included."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasft.artifact import Artifact
+from kerasft.assembly import assemble
+from kerasft.backbones.base import Backbone
+from kerasft.backbones.loading import load_backbone
+from kerasft.config import read_json
+from kerasft.data.columns import Columns
+from kerasft.errors import ConfigError, PresetError, RunExistsError
+from kerasft.presets import fetch, find_preset
+from kerasft.tasks import Learned, Task, get_task
+from kerasft.tuning.full import Full
+from kerasft.weights import as_array, read_arrays, weights_by_path, write_arrays, write_text
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How transformers calls a task's model: the end of its class name, and its head's layer ("" for none)."""
+
+    architecture: str
+    head: str
+
+
+_PREFIX = {"bert": "bert.", "gpt2": "transformer."}
+_CLASS = {"bert": "Bert", "gpt2": "GPT2"}
+_SEQUENCE = {"bert": _Kind("ForSequenceClassification", "classifier"), "gpt2": _Kind("ForSequenceClassification", "score")}
+_TOKENS = _Kind("ForTokenClassification", "classifier")
+_SPANS = _Kind("ForQuestionAnswering", "qa_outputs")
+_KINDS = {
+    "text_classification": _SEQUENCE,
+    "multi_label_classification": _SEQUENCE,
+    "regression": _SEQUENCE,
+    "token_classification": {"bert": _TOKENS, "gpt2": _TOKENS},
+    "question_answering": {"bert": _SPANS, "gpt2": _SPANS},
+    "causal_lm": {"gpt2": _Kind("LMHeadModel", "")},
+    "text_embedding": {"bert": _Kind("Model", ""), "gpt2": _Kind("Model", "")},
+}
+_PROBLEMS = {
+    "text_classification": "single_label_classification",
+    "multi_label_classification": "multi_label_classification",
+    "regression": "regression",
+}
+
+
+def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = False) -> Path:
+    """Write `config.json`, `model.safetensors` and the tokenizer's files.
+
+    A GPT-2 classifier of transformers has no bias; ours is folded into the last layer norm, which gives equal logits. A
+    regressor gives numbers in the label's own units.
+
+    Raises:
+        ConfigError: transformers has no such model: another pooling, a span head, or a task without a counterpart.
+        RunExistsError: The folder is there and `overwrite` is False.
+    """
+    task, backbone = artifact.task, artifact.backbone
+    family = backbone.family.name
+    kind = _KINDS.get(task.name, {}).get(family)
+    if kind is None or not _as_transformers(task, backbone):
+        hint = "Export a SavedModel, or save_backbone and go on from there."
+        raise ConfigError(f"transformers has no model that computes what this one does ({_described(task)}).", hint=hint)
+    config, arrays = backbone.family.to_huggingface(backbone)
+    prefix = "" if kind.architecture == "Model" else _PREFIX[family]
+    weights = {f"{prefix}{name}": array for name, array in arrays.items()}
+    if task.name in ("token_classification", "question_answering"):
+        weights = {name: array for name, array in weights.items() if ".pooler." not in name}
+    if kind.head:
+        kernel, bias = _head(artifact)
+        weights[f"{kind.head}.weight"] = kernel.T
+        if kind.head == "score":
+            weights[f"{prefix}ln_f.bias"] = weights[f"{prefix}ln_f.bias"] + np.linalg.pinv(kernel.T) @ bias
+        else:
+            weights[f"{kind.head}.bias"] = bias
+    config["architectures"] = [_CLASS[family] + kind.architecture]
+    config |= _labels(artifact)
+    return _write(folder, backbone, config, weights, overwrite=overwrite)
+
+
+def save_backbone(backbone: Backbone, folder: Path, *, overwrite: bool = False) -> Path:
+    """Write a backbone, without a head, as a preset: a Hugging Face folder, which every part of KerasFT reads."""
+    config, arrays = backbone.family.to_huggingface(backbone)
+    config["architectures"] = [_CLASS[backbone.family.name] + "Model"]
+    return _write(folder, backbone, config, arrays, overwrite=overwrite)
+
+
+def import_huggingface(name: str, **options: Any) -> Artifact:
+    """A fine-tuned model of transformers, with its head: a folder, or `hf://owner/name`.
+
+    Args:
+        name: The folder or handle; `config.json` must name an architecture we have a task for.
+        **options: Of the task, such as `max_length`.
+
+    Raises:
+        PresetError: It cannot be had, or is no fine-tuned model of ours to read.
+    """
+    path = fetch(find_preset(name))
+    config = read_json(path / "config.json")
+    backbone = load_backbone(path, origin=name)
+    family = backbone.family.name
+    architecture = str((config.get("architectures") or ["none"])[0]).removeprefix(_CLASS[family])
+    found = [task for task, kinds in _KINDS.items() if family in kinds and kinds[family].architecture == architecture]
+    if not found or architecture == "Model":
+        known = sorted({_CLASS[f] + kind.architecture for kinds in _KINDS.values() for f, kind in kinds.items()})
+        raise PresetError(
+            f"The folder holds no fine-tuned model that can be read: {config.get('architectures')}.",
+            where=str(path),
+            hint=f"Known: {', '.join(known)}. A bare backbone is used as a preset.",
+        )
+    problem = config.get("problem_type") or ("regression" if architecture.startswith("ForSeq") and _count(config) == 1 else None)
+    name_of_task = next((task for task in found if _PROBLEMS.get(task) == problem), found[0])
+    task = get_task(name_of_task, **options)
+    learned = _learned(task.name, config)
+    model, encoder = assemble(backbone, task, Full(), learned)
+    head = _KINDS[task.name][family].head
+    if head:
+        arrays = read_arrays(path / "model.safetensors")
+        if f"{head}.weight" not in arrays:
+            raise PresetError(f"The weights of the head ({head}.weight) are missing.", where=str(path / "model.safetensors"))
+        layer = model.get_layer("head")
+        weight = arrays[f"{head}.weight"]
+        layer.set_weights([weight.T, arrays.get(f"{head}.bias", np.zeros(len(weight), np.float32))])
+    columns = Columns("text", "context") if task.name == "question_answering" else Columns("text")
+    return Artifact(task, Full(), learned, columns, backbone, model, encoder, {"imported_from": name})
+
+
+def _as_transformers(task: Task, backbone: Backbone) -> bool:
+    """Whether its options are those transformers' model has."""
+    pooling = getattr(task, "pooling", "auto")
+    if task.name in _PROBLEMS:
+        return pooling in ("auto", backbone.family.default_pooling)
+    return getattr(task, "span_head", "boundaries") != "span"
+
+
+def _described(task: Task) -> str:
+    given = {name: getattr(task, name) for name in ("pooling", "span_head") if hasattr(task, name)}
+    return ", ".join([task.name, *(f"{name}={value}" for name, value in given.items())])
+
+
+def _head(artifact: Artifact) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel (H, outputs) and bias of the head."""
+    weights = weights_by_path(artifact.keras_model)
+    kernel, bias = (as_array(weights[f"head/logits/{name}"]) for name in ("kernel", "bias"))
+    if artifact.task.name == "regression":
+        facts = artifact.learned.facts
+        kernel, bias = kernel * facts["deviation"], bias * facts["deviation"] + facts["mean"]
+    return kernel.astype(np.float32), bias.astype(np.float32)
+
+
+def _labels(artifact: Artifact) -> dict[str, Any]:
+    labels, name = artifact.learned.labels, artifact.task.name
+    problem = {"problem_type": _PROBLEMS[name]} if name in _PROBLEMS else {}
+    if name == "regression":
+        labels = ("value",)
+    if not labels:
+        return problem
+    names = {str(i): label for i, label in enumerate(labels)}
+    return {**problem, "id2label": names, "label2id": {label: int(i) for i, label in names.items()}}
+
+
+def _count(config: dict[str, Any]) -> int:
+    return int(config.get("num_labels", len(config.get("id2label") or {0: "", 1: ""})))
+
+
+def _learned(task: str, config: dict[str, Any]) -> Learned:
+    """What the task would have taken from the rows, as far as the config says."""
+    named = config.get("id2label") or {str(i): f"LABEL_{i}" for i in range(_count(config))}
+    labels = tuple(str(named[key]) for key in sorted(named, key=int))
+    if task == "regression":
+        return Learned((), {"mean": 0.0, "deviation": 1.0})
+    if task == "question_answering":
+        return Learned((), {"no_answer": False, "threshold": 0.0})
+    if task == "causal_lm":
+        return Learned((), {"completions": False})
+    if task == "multi_label_classification":
+        return Learned(labels, {"separator": ";", "thresholds": [0.5] * len(labels), "frequent": []})
+    if task == "token_classification":
+        tagged = [label for label in labels if label != "O"]
+        bio = "O" in labels and all(label[:2] in ("B-", "I-") for label in tagged)
+        return Learned(labels, {"scheme": "BIO" if bio else "plain", "majority": "O" if bio else labels[0]})
+    return Learned(labels, {"majority": 0})
+
+
+def _write(folder: Path, backbone: Backbone, config: dict[str, Any], weights: dict[str, np.ndarray], *, overwrite: bool) -> Path:
+    folder = Path(folder).expanduser()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
+        raise RunExistsError("There is something there already.", where=str(folder), hint="Choose another folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        write_text(temporary / "config.json", json.dumps(config, indent=1, ensure_ascii=False))
+        contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+        write_arrays(temporary / "model.safetensors", contiguous, {"format": "pt"})
+        backbone.family.save_huggingface_tokenizer(backbone, temporary)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.chmod(0o755)
+        os.replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return folder

@@ -1,0 +1,156 @@
+"""A pre-trained Transformer block with places where something learned is added, its own weights left as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+# The dense layers of a block, by the names the field gives them.
+PROJECTIONS = ("query", "key", "value", "output", "feed_forward_in", "feed_forward_out")
+
+
+def dense_of(block: Any, name: str) -> Any:
+    """The dense layer of a KerasHub block by one of the names in `PROJECTIONS`."""
+    attention = block._self_attention_layer
+    layers = (
+        attention._query_dense,
+        attention._key_dense,
+        attention._value_dense,
+        attention._output_dense,
+        block._feedforward_intermediate_dense,
+        block._feedforward_output_dense,
+    )
+    return dict(zip(PROJECTIONS, layers, strict=True))[name]
+
+
+class TunedBlock(keras.layers.Layer):
+    """Computes what a KerasHub Transformer block does, from the block's own layers, plus what was added.
+
+    The block itself is not changed, so that several tuned models can share it. BERT's blocks normalise after each
+    half, GPT-2's before; those of a causal family let each position see only those before it.
+
+    Args:
+        block: The block; built.
+        causal: Whether it reads from left to right.
+        low_rank: `LowRank` layers by the name of the projection they update.
+        after_attention: Applied to the attention's output before it is added to the input, or None.
+        after_feed_forward: The same for the feed-forward half.
+        prefix: `KeyValuePrefix`, or None.
+        **kwargs: Of `keras.layers.Layer`.
+
+    Call:
+        `inputs` (B, S, H); `padding_mask` (B, S), 1 keeps; or, when generating, `attention_mask` (B, S, T) and `cache`
+        (B, 2, T, heads, size) with the keys and values so far, those of `inputs` among them -> (B, S, H).
+    """
+
+    def __init__(
+        self,
+        block: Any,
+        *,
+        causal: bool,
+        low_rank: Mapping[str, Any] | None = None,
+        after_attention: Any = None,
+        after_feed_forward: Any = None,
+        prefix: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dtype=block.dtype_policy, **kwargs)
+        self.block, self.causal = block, causal
+        self.low_rank = dict(low_rank or {})
+        self.after_attention, self.after_feed_forward, self.prefix = after_attention, after_feed_forward, prefix
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        for name, layer in self.low_rank.items():
+            kernel = self.kernel(name)
+            layer.build(tuple(kernel.shape))
+            layer.begin(kernel)
+        for adapter in (self.after_attention, self.after_feed_forward):
+            if adapter is not None:
+                adapter.build(input_shape)
+        if self.prefix is not None:
+            heads, size = self._attention._query_dense.kernel.shape[1:]
+            self.prefix.build((None, None, heads, size))
+        self.built = True
+
+    @property
+    def _attention(self) -> Any:
+        return self.block._self_attention_layer
+
+    def kernel(self, name: str) -> Any:
+        """The kernel of a projection as (in, out)."""
+        kernel = dense_of(self.block, name).kernel
+        hidden_dim = self._attention._query_dense.kernel.shape[0]
+        return ops.reshape(kernel, (hidden_dim, -1) if name in PROJECTIONS[:3] else (-1, kernel.shape[-1]))
+
+    def _project(self, name: str, inputs: Any, training: bool | None) -> Any:
+        """A projection with its low-rank update: heads split for query, key and value, joined for output."""
+        layer = dense_of(self.block, name)
+        if name not in self.low_rank:
+            return layer(inputs)
+        if name == "output":
+            inputs = ops.reshape(inputs, (*_sizes(inputs)[:2], -1))
+        kernel, bias = ops.cast(self.kernel(name), inputs.dtype), ops.cast(ops.reshape(layer.bias, (-1,)), inputs.dtype)
+        made = self.low_rank[name](inputs, kernel, bias, training=training)
+        if name in PROJECTIONS[:3]:
+            made = ops.reshape(made, (*_sizes(made)[:2], *layer.kernel.shape[1:]))
+        return layer.activation(made) if layer.activation is not None else made
+
+    def _normed(self, inputs: Any) -> Any:
+        return self.block._self_attention_layer_norm(inputs) if self.block.normalize_first else inputs
+
+    def keys_values(self, inputs: Any) -> Any:
+        """Keys and values (B, 2, S, heads, size) of inputs (B, S, H), for a cache."""
+        normed = self._normed(inputs)
+        return ops.stack([self._project(name, normed, False) for name in ("key", "value")], axis=1)
+
+    def call(
+        self,
+        inputs: Any,
+        padding_mask: Any = None,
+        attention_mask: Any = None,
+        cache: Any = None,
+        training: bool | None = None,
+    ) -> Any:
+        block = self.block
+        normed = self._normed(inputs)
+        query = self._project("query", normed, training)
+        if cache is None:
+            key, value = (self._project(name, normed, training) for name in ("key", "value"))
+            attention_mask = self._mask(inputs, padding_mask)
+        else:
+            key, value = cache[:, 0], cache[:, 1]
+        if self.prefix is not None:
+            key, value = self.prefix(key, value)
+            seen = ops.ones((*_sizes(attention_mask)[:2], self.prefix.length), dtype=attention_mask.dtype)
+            attention_mask = ops.concatenate([seen, attention_mask], axis=2)
+        found, _ = self._attention._compute_attention(query, key, value, attention_mask=attention_mask, training=training)
+        found = block._self_attention_dropout(self._project("output", found, training), training=training)
+        x = inputs + (found if self.after_attention is None else self.after_attention(found))
+        if not block.normalize_first:
+            x = block._self_attention_layer_norm(x)
+
+        found = block._feedforward_layer_norm(x) if block.normalize_first else x
+        found = self._project("feed_forward_out", self._project("feed_forward_in", found, training), training)
+        found = block._feedforward_dropout(found, training=training)
+        x = x + (found if self.after_feed_forward is None else self.after_feed_forward(found))
+        return x if block.normalize_first else block._feedforward_layer_norm(x)
+
+    def _mask(self, inputs: Any, padding_mask: Any) -> Any:
+        """(B, S, S), 1 where a position (row) may see another (column)."""
+        rows, length = _sizes(inputs)[:2]
+        kept = ops.broadcast_to(ops.cast(padding_mask, "bool")[:, None, :], (rows, length, length))
+        if not self.causal:
+            return kept
+        places = ops.arange(length)
+        return ops.logical_and(kept, (places[None, :] <= places[:, None])[None])
+
+    def compute_output_shape(self, inputs_shape: tuple[int | None, ...], *_: Any, **__: Any) -> tuple[int | None, ...]:
+        return inputs_shape
+
+
+def _sizes(tensor: Any) -> tuple[Any, ...]:
+    """The sizes of a tensor's dimensions, known or not."""
+    return tuple(ops.shape(tensor))

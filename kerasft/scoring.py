@@ -1,0 +1,50 @@
+"""Labelled rows scored with a model: what `FineTunedModel.evaluate` does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kerasft.data.dataset import as_split
+from kerasft.data.split import Split
+from kerasft.errors import DataError
+from kerasft.evaluation.report import Report
+from kerasft.tasks.base import pick
+
+
+def evaluate(model: Any, rows: Any, *, by: str | None, batch_size: int) -> Report:
+    """Score rows; see `FineTunedModel.evaluate`."""
+    labelled = model.columns.label is not None
+    split = as_split(rows, model.columns, need_label=labelled, labels=model.labels)
+    needed = model.task.needs(model.columns)
+    usable, dropped = split.usable(need_label=needed)
+    notes = [note.message for note in dropped]
+    if not len(usable):
+        what = "both a text and a label" if needed else "a text"
+        raise DataError(f"No row has {what}.", where=split.table.source)
+    gold = model.task.gold(usable, model.learned)
+    unknown = model.task.unknown(gold)
+    if unknown.any():
+        notes.append(f"{int(unknown.sum()):,} rows with a label the model has never seen are left out.")
+        usable, gold = usable.take(np.flatnonzero(~unknown)), pick(gold, np.flatnonzero(~unknown))
+    if not len(usable):
+        raise DataError("No row has a label the model knows.", where=split.table.source)
+    notes += model.task.remarks(usable, model.learned)
+    encoded = model.task.targets(model.encode(usable), gold, model.learned)
+    if encoded.cut:
+        notes.append(f"{encoded.cut:,} of {len(encoded):,} texts were cut at {model.framer.max_length} tokens.")
+    found = model.found(encoded, batch_size=batch_size)
+    report: Report = model.task.report(found, gold, model.learned, usable, notes)
+    report = model.task.enrich(report, usable, model.learned, lambda texts: model.answer(texts, [None] * len(texts)))
+    return report if by is None else replace(report, groups=_groups(model, usable, by, found, gold))
+
+
+def _groups(model: Any, split: Split, by: str, found: Any, gold: Any) -> dict[str, dict[str, float]]:
+    """Figures of the rows of each value of a column, most rows first."""
+    figures = {}
+    for name, rows in split.groups(by):
+        report = model.task.report(pick(found, rows), pick(gold, rows), model.learned, split.take(rows), [])
+        figures[name] = {"rows": float(len(rows)), **report.metrics}
+    return figures
