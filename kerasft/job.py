@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from kerasft.events import Emit, Warned
-from kerasft.preprocessing.batching import class_weights, make_batches, plan_epoch
+from kerasft.events import Emit, Phase, Warned
+from kerasft.frozen_part import halves
+from kerasft.preprocessing.batching import TokenInputs, class_weights, make_batches, plan_epoch, predict_rows
 from kerasft.preprocessing.encoding import Encoded
+from kerasft.preprocessing.features import Features
 from kerasft.training.optimizer import make_optimizer
 from kerasft.training.options import TrainConfig
 from kerasft.training.strategy import wrap_optimizer
@@ -35,10 +37,15 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
     def plan(epoch: int) -> list[np.ndarray]:
         return plan_epoch(encoded.lengths, options.batch_size, seed=options.seed, epoch=epoch, **how)
 
+    keras_model, inputs, found = model.keras_model, TokenInputs(encoded), model.found
+    if getattr(model.tuning, "cache", False) and keras_model.trainable_variables:
+        emit(Phase(phase="features", detail=f"{len(encoded) + (len(held_out[0]) if held_out else 0):,} rows, once"))
+        keras_model, inputs, found = _head_alone(model, encoded, held_out)
+
     def validate() -> dict[str, float]:
         assert held_out is not None
-        found = model.found(held_out[0], batch_size=max(64, options.batch_size))
-        figures: dict[str, float] = model.task.score(found, held_out[1], model.learned)
+        answers = found(held_out[0], batch_size=max(64, options.batch_size))
+        figures: dict[str, float] = model.task.score(answers, held_out[1], model.learned)
         return figures
 
     pace = model.tuning.pace(model.encoder.parts)
@@ -54,7 +61,6 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         rate_scales=pace.scales,
         starts=pace.starts,
     )
-    keras_model = model.keras_model
     keras_model.compile(
         optimizer=wrap_optimizer(optimizer, options.precision),
         loss=model.task.loss(label_smoothing=options.label_smoothing),
@@ -69,8 +75,19 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         model=keras_model,
         weights=model.own_weights,
         plan=plan,
-        batches=lambda rows: make_batches(encoded, rows, weights=weights),
+        batches=lambda rows: make_batches(encoded, rows, weights=weights, inputs=inputs),
         validate=validate if held_out is not None else None,
         monitor=model.task.main_metric(model.learned) if options.monitor == "auto" else options.monitor,
         epochs=options.epochs,
     )
+
+
+def _head_alone(model: Any, encoded: Encoded, held_out: tuple[Encoded, Any] | None) -> tuple[Any, Any, Any]:
+    """The head as a model of its own, what gives it the frozen backbone's outputs, and what answers validation rows."""
+    parts = halves(model.keras_model)
+    rows = {id(part): Features(parts.features, part, with_mask=parts.with_mask) for part in (encoded, *(held_out or ())[:1])}
+
+    def found(part: Encoded, *, batch_size: int) -> Any:
+        return model.task.collect(predict_rows(parts.head, part, batch_size, inputs=rows[id(part)]), part)
+
+    return parts.head, rows[id(encoded)], found

@@ -29,13 +29,12 @@ class Parts:
         blocks: The Transformer blocks, first to last.
         segment_embedding: First or second text (BERT), or None.
         embeddings_norm: Normalisation after the embeddings (BERT), or None.
-        embeddings_dropout: Dropout after the embeddings.
+        embeddings_dropout: Dropout after the embeddings, or None.
         final_norm: Normalisation after the last block (GPT-2), or None.
         pooler: Dense layer on the first token (BERT), or None.
         lm_head: What BERT's pre-trained masked-LM head does before the tied embedding, or None; the task's to train.
         lm_bias: (vocabulary,) bias of that head, as loaded, or None.
         prompt: `layers.additions.SoftPrompt` before the text's vectors, or None.
-        inference: True runs all parts as at inference (no dropout), also while training.
     """
 
     token_embedding: Any
@@ -49,7 +48,6 @@ class Parts:
     lm_head: Any = None
     lm_bias: Any = None
     prompt: Any = None
-    inference: bool = False
 
     def levels(self) -> list[list[Any]]:
         """The layers from the embeddings to the last block, in groups that stand at one height."""

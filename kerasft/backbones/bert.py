@@ -140,16 +140,17 @@ class Bert(Family):
 
         names = ("token_ids", "segment_ids", "padding_mask")
         inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
-        mode = {"training": False} if parts.inference else {}
         # A layer of its own, so that the graph can be cut here: the embedding itself may be used again by a tied head.
         tokens = keras.layers.Identity(name="embedded")(parts.token_embedding(inputs["token_ids"]))  # (B, L, H)
         x = tokens + parts.position_embedding(tokens) + parts.segment_embedding(inputs["segment_ids"])
         mask = inputs["padding_mask"]
         if parts.prompt is not None:
             x, mask = parts.prompt(x, mask)
-        x = parts.embeddings_dropout(parts.embeddings_norm(x), **mode)
+        x = parts.embeddings_norm(x)
+        if parts.embeddings_dropout is not None:
+            x = parts.embeddings_dropout(x)
         for block in parts.blocks:
-            x = block(x, padding_mask=mask, **mode)
+            x = block(x, padding_mask=mask)
         if parts.prompt is not None:
             x = x[:, parts.prompt.length :, :]
         pooled = parts.pooler(x[:, 0, :])  # (B, H)

@@ -128,15 +128,15 @@ class GPT2(Family):
         import keras
 
         inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in ("token_ids", "padding_mask")}
-        mode = {"training": False} if parts.inference else {}
         # A layer of its own, so that the graph can be cut here: the embedding itself may be used again by a tied head.
         tokens = keras.layers.Identity(name="embedded")(parts.token_embedding(inputs["token_ids"]))  # (B, L, H)
         x, mask = tokens + parts.position_embedding(tokens), inputs["padding_mask"]
         if parts.prompt is not None:
             x, mask = parts.prompt(x, mask)
-        x = parts.embeddings_dropout(x, **mode)
+        if parts.embeddings_dropout is not None:
+            x = parts.embeddings_dropout(x)
         for block in parts.blocks:
-            x = block(x, **{_mask_name(block): mask}, **mode)
+            x = block(x, **{_mask_name(block): mask})
         sequence = parts.final_norm(x if parts.prompt is None else x[:, parts.prompt.length :, :])
         return Encoder(inputs, sequence, None, backbone.model.hidden_dim, parts, tokens)
 

@@ -27,7 +27,7 @@ def dense_of(block: Any, name: str) -> Any:
 
 
 class TunedBlock(keras.layers.Layer):
-    """Computes what a KerasHub Transformer block does, from the block's own layers, plus what was added.
+    """Computes what a KerasHub Transformer block does, from the block's own layers, plus what was added, or without dropout.
 
     The block itself is not changed, so that several tuned models can share it. BERT's blocks normalise after each
     half, GPT-2's before; those of a causal family let each position see only those before it.
@@ -39,6 +39,8 @@ class TunedBlock(keras.layers.Layer):
         after_attention: Applied to the attention's output before it is added to the input, or None.
         after_feed_forward: The same for the feed-forward half.
         prefix: `KeyValuePrefix`, or None.
+        inference: Whether it runs without dropout also while training. `training=False` in a functional graph would not
+            do: Keras puts the model's own in its place.
         **kwargs: Of `keras.layers.Layer`.
 
     Call:
@@ -55,10 +57,11 @@ class TunedBlock(keras.layers.Layer):
         after_attention: Any = None,
         after_feed_forward: Any = None,
         prefix: Any = None,
+        inference: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(dtype=block.dtype_policy, **kwargs)
-        self.block, self.causal = block, causal
+        self.block, self.causal, self.inference = block, causal, inference
         self.low_rank = dict(low_rank or {})
         self.after_attention, self.after_feed_forward, self.prefix = after_attention, after_feed_forward, prefix
 
@@ -115,6 +118,7 @@ class TunedBlock(keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         block = self.block
+        training = False if self.inference else training
         normed = self._normed(inputs)
         query = self._project("query", normed, training)
         if cache is None:

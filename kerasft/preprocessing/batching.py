@@ -83,6 +83,23 @@ def pad_rows(encoded: Encoded, rows: np.ndarray, *, pad_to: int | None = None) -
     return inputs
 
 
+class TokenInputs:
+    """Model inputs of rows as token ids; see `pad_rows`.
+
+    Args:
+        encoded: The examples.
+        pad_to: Fixed length, for devices that want static shapes.
+    """
+
+    def __init__(self, encoded: Encoded, pad_to: int | None = None) -> None:
+        self._encoded, self._pad_to = encoded, pad_to
+        names = ("token_ids", "padding_mask") + (("segment_ids",) if encoded.has_segments else ())
+        self.signature = dict.fromkeys(names, tf.TensorSpec((None, pad_to), tf.int32))
+
+    def __call__(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        return pad_rows(self._encoded, rows, pad_to=self._pad_to)
+
+
 def make_batches(
     encoded: Encoded,
     plan: list[np.ndarray] | Callable[[], list[np.ndarray]],
@@ -90,6 +107,7 @@ def make_batches(
     weights: np.ndarray | None = None,
     with_targets: bool = True,
     pad_to: int | None = None,
+    inputs: Any = None,
 ) -> tf.data.Dataset:
     """A `tf.data.Dataset` of `(inputs, targets)` or `(inputs, targets, sample weights)` in the order of a plan.
 
@@ -100,9 +118,10 @@ def make_batches(
         weights: (classes,) weight of each class, or None.
         with_targets: False gives `(inputs,)` for prediction.
         pad_to: Fixed length, for devices that want static shapes.
+        inputs: What makes a batch's inputs of row numbers; `TokenInputs` when not given.
     """
-    names = ("token_ids", "padding_mask") + (("segment_ids",) if encoded.has_segments else ())
-    signature: tuple[object, ...] = (dict.fromkeys(names, tf.TensorSpec((None, pad_to), tf.int32)),)
+    inputs = inputs or TokenInputs(encoded, pad_to)
+    signature: tuple[object, ...] = (inputs.signature,)
     if with_targets:
         signature += (_target_spec(encoded, pad_to),)
         if weights is not None:
@@ -111,13 +130,13 @@ def make_batches(
 
     def generate() -> Iterator[tuple[object, ...]]:
         for rows in next_plan():
-            inputs = pad_rows(encoded, rows, pad_to=pad_to)
+            given = inputs(rows)
             if not with_targets:
-                yield (inputs,)
+                yield (given,)
                 continue
-            targets = _targets(encoded, rows, inputs["token_ids"].shape[1])
+            targets = _targets(encoded, rows, next(iter(given.values())).shape[1])
             # -1 marks what is not learned from: it takes the last class's weight here and no part in the loss.
-            yield (inputs, targets) if weights is None else (inputs, targets, weights[targets].astype(np.float32))
+            yield (given, targets) if weights is None else (given, targets, weights[targets].astype(np.float32))
 
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
     return dataset.apply(tf.data.experimental.assert_cardinality(len(next_plan()))).prefetch(4)
@@ -142,13 +161,22 @@ def _targets(encoded: Encoded, rows: np.ndarray, width: int) -> np.ndarray:
     return targets
 
 
-def predict_rows(model: Any, encoded: Encoded, batch_size: int = 64) -> np.ndarray:
+def predict_rows(
+    model: Any,
+    encoded: Encoded,
+    batch_size: int = 64,
+    *,
+    inputs: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
+    room: Callable[[tuple[int, ...]], np.ndarray] | None = None,
+) -> np.ndarray:
     """The model's outputs for all windows, in their order; batches are formed by length, so padding is small.
 
     Args:
         model: Keras model on the inputs of `pad_rows`.
         encoded: The examples.
         batch_size: Windows a call.
+        inputs: What makes a batch's inputs of row numbers; `TokenInputs` when not given.
+        room: Makes the array of a shape that is filled; in memory when not given.
 
     Returns:
         (W, ...) float32 for a model with one output a text; (T, ...) float32, aligned with `encoded.ids`, for one
@@ -157,11 +185,13 @@ def predict_rows(model: Any, encoded: Encoded, batch_size: int = 64) -> np.ndarr
     per_token = len(model.output_shape) == 3
     plan = plan_epoch(encoded.lengths, batch_size, seed=0, epoch=0, shuffle=False)
     restored: np.ndarray | None = None
+    inputs = inputs or TokenInputs(encoded)
     for rows in plan:
-        found = np.asarray(model.predict_on_batch(pad_rows(encoded, rows)), dtype=np.float32)
+        found = np.asarray(model.predict_on_batch(inputs(rows)), dtype=np.float32)
         if restored is None:
             count = len(encoded.ids) if per_token else len(encoded)
-            restored = np.empty((count, *found.shape[2 if per_token else 1 :]), dtype=np.float32)
+            shape = (count, *found.shape[2 if per_token else 1 :])
+            restored = np.empty(shape, dtype=np.float32) if room is None else room(shape)
         if not per_token:
             restored[rows] = found
             continue

@@ -23,12 +23,17 @@ class FrozenFeatures(Tuning):
     shares_base = True
 
     cache: bool = option(
-        False, "Compute the features once and keep them on disk beside the run: epochs after the first cost next to nothing."
+        False, "Compute the features once and keep them on disk while the run goes: the epochs then cost next to nothing."
     )
 
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
+        from kerasft.layers.tuned_block import TunedBlock
+
         freeze(parts)
-        parts.inference = True
+        parts.embeddings_dropout = None
+        causal = backbone.family.causal
+        blocks = (TunedBlock(block, causal=causal, inference=True, name=f"tuned_{i}") for i, block in enumerate(parts.blocks))
+        parts.blocks[:] = blocks
         return parts
 
     def recommended(self, parameters: int) -> Recommended:

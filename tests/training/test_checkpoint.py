@@ -56,7 +56,8 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, name: str) -> None:
     content = bytearray(path.read_bytes())
     content[-3] ^= 0xFF
     path.write_bytes(bytes(content))
-    state, damaged = store.restore(make_model(2))
+    other = make_model(2)
+    state, damaged = store.restore(other, weights_by_path(other))
     assert state is not None
     assert state.step == 1
     assert "step-00000002 is damaged" in damaged[0]
