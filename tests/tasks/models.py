@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import kerasft as kft
 from kerasft.assembly import assemble
 from kerasft.backbones.base import Backbone
@@ -14,6 +16,7 @@ from kerasft.data.dataset import Dataset
 from kerasft.model import FineTunedModel
 from kerasft.preprocessing.batching import make_batches, plan_epoch
 from kerasft.tasks import Task
+from kerasft.tuning import Tuning
 from kerasft.tuning.full import Full
 from tests.task_data import examples, options
 
@@ -45,6 +48,22 @@ def model_of(preset: str, task: Task, data: Dataset, *, own_backbone: bool = Fal
 def example_model(preset: str, task: str) -> FineTunedModel:
     """The untrained model of a task on its eight examples."""
     return model_of(preset, options(task, "gpt2" if "gpt2" in preset else "bert"), task_data(task))
+
+
+def tuned_model(
+    preset: str, task: str, tuning: Tuning, *, shake: float = 0.0, choices: dict[str, Any] | None = None
+) -> FineTunedModel:
+    """The model of a task with a backbone of its own and a tuning method; what learns is moved at random by `shake`."""
+    data, chosen = task_data(task), options(task, "gpt2" if "gpt2" in preset else "bert")
+    chosen = type(chosen).from_dict({**chosen.to_dict(), **(choices or {})})
+    learned = chosen.learn(data["train"].usable(need_label=data.columns.label is not None)[0])
+    backbone = load_backbone(Path(preset), dropout=0.0, origin=preset)
+    _ = backbone.fingerprint
+    keras_model, encoder = assemble(backbone, chosen, tuning, learned)
+    rng = np.random.default_rng(0)
+    for weight in keras_model.trainable_weights if shake else ():
+        weight.assign(weight.numpy() + shake * rng.normal(size=weight.shape))
+    return FineTunedModel(chosen, tuning, learned, data.columns, backbone, keras_model, encoder)
 
 
 def fit(model: FineTunedModel, data: Dataset, *, epochs: int, learning_rate: float) -> FineTunedModel:

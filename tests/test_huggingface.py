@@ -1,0 +1,104 @@
+"""Hugging Face folders against transformers: models it made (fixtures with its logits) are read with their heads and give its
+logits; what is written of them holds its weights again, so that it would load them with equal logits.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kerasft as kft
+from kerasft.model import import_huggingface
+from kerasft.tuning import TUNINGS
+from kerasft.weights import read_arrays
+from tests.tasks.models import tuned_model
+
+HEADS = Path(__file__).parent / "fixtures" / "heads"
+TASKS = {
+    "BertForQuestionAnswering": "question_answering",
+    "BertForSequenceClassification": "text_classification",
+    "BertForTokenClassification": "token_classification",
+    "GPT2ForQuestionAnswering": "question_answering",
+    "GPT2ForSequenceClassification": "text_classification",
+    "GPT2ForTokenClassification": "token_classification",
+    "GPT2LMHeadModel": "causal_lm",
+}
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:keras")
+
+
+def inputs_of(folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    found = dict(np.load(folder / "expected.npz"))
+    return found, found.pop("logits")
+
+
+@pytest.mark.parametrize("architecture", list(TASKS))
+def test_a_model_of_transformers_is_read_head_included_and_written_as_it_was(architecture: str, tmp_path: Path) -> None:
+    folder = HEADS / architecture
+    model = import_huggingface(str(folder))
+    assert model.task.name == TASKS[architecture]
+    inputs, expected = inputs_of(folder)
+    # What a span head says of padding is the head's own affair.
+    kept = inputs["padding_mask"].astype(bool) if expected.ndim == 3 else slice(None)
+    logits = np.asarray(model.keras_model.predict_on_batch(inputs))
+    np.testing.assert_allclose(logits[kept], expected[kept], atol=1e-5)
+    written = model.export_huggingface(tmp_path / "written")
+    theirs, ours = read_arrays(folder / "model.safetensors"), read_arrays(written / "model.safetensors")
+    # A causal head is the embedding once more, which transformers ties itself.
+    assert set(theirs) - {"lm_head.weight"} == set(ours)
+    for name, array in ours.items():
+        np.testing.assert_allclose(array, theirs[name], atol=1e-6, err_msg=name)
+    config = json.loads((written / "config.json").read_text())
+    given = json.loads((folder / "config.json").read_text())
+    assert config["architectures"] == [architecture]
+    for key in ("model_type", "vocab_size", "hidden_size", "n_embd", "layer_norm_eps", "hidden_act", "activation_function"):
+        assert config.get(key) == given.get(key), key
+    if model.labels:
+        assert config["id2label"] == given["id2label"]
+
+
+def test_a_bias_gpt2s_classifier_has_no_place_for_is_folded_into_the_last_norm(presets: dict[str, str], tmp_path: Path) -> None:
+    model = tuned_model(presets["gpt2"], "text_classification", kft.Full(), shake=0.5)
+    again = import_huggingface(str(model.export_huggingface(tmp_path / "hf")))
+    assert float(np.abs(again.keras_model.get_layer("head").dense.bias.numpy()).max()) == 0.0
+    texts = ["a good film", "awful"]
+    for one, other in zip(model.predict(texts), again.predict(texts), strict=True):
+        np.testing.assert_allclose(list(one.probabilities.values()), list(other.probabilities.values()), atol=1e-5)
+
+
+def test_a_regressor_is_written_in_the_labels_own_units(presets: dict[str, str], tmp_path: Path) -> None:
+    model = tuned_model(presets["bert"], "regression", kft.LoRA(rank=2), shake=0.5)
+    again = import_huggingface(str(model.export_huggingface(tmp_path / "hf")))
+    assert again.task.name == "regression"
+    assert again.predict("a good film").value == pytest.approx(model.predict("a good film").value, abs=1e-4)
+
+
+@pytest.mark.parametrize("tuning", ["adapters", "prefix_tuning", "prompt_tuning"])
+def test_what_transformers_has_no_place_for_is_refused(tuning: str, presets: dict[str, str], tmp_path: Path) -> None:
+    model = tuned_model(presets["bert"], "text_classification", TUNINGS.get(tuning)())
+    with pytest.raises(kft.ConfigError, match="cannot be merged"):
+        model.export_huggingface(tmp_path / "hf")
+    assert not (tmp_path / "hf").exists()
+
+
+def test_another_pooling_or_task_is_refused(presets: dict[str, str], tmp_path: Path) -> None:
+    model = tuned_model(presets["bert"], "text_classification", kft.Full(), choices={"pooling": "mean"})
+    with pytest.raises(kft.ConfigError, match="pooling=mean"):
+        model.export_huggingface(tmp_path / "hf")
+
+
+def test_a_bare_backbone_is_no_finetuned_model(presets: dict[str, str]) -> None:
+    with pytest.raises(kft.PresetError, match="no fine-tuned model"):
+        import_huggingface(presets["bert"])
+
+
+def test_a_saved_backbone_is_a_preset_with_the_merged_weights(presets: dict[str, str], tmp_path: Path) -> None:
+    model = tuned_model(presets["bert"], "text_classification", kft.LoRA(rank=2), shake=0.5)
+    folder = model.save_backbone(tmp_path / "mine")
+    with pytest.raises(kft.RunExistsError):
+        model.save_backbone(folder)
+    merged, read = model.merge().backbone, tuned_model(str(folder), "text_classification", kft.Full()).backbone
+    for one, other in zip(merged.model.weights, read.model.weights, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-6)
