@@ -121,7 +121,13 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     sub.add_argument("--target", help="label to explain, or number of a tagger's word (from 0); the answer's own by default")
     sub.add_argument("--json", action="store_true", help="print JSON")
     sub = on_model("export", commands.export)
-    sub.add_argument("--to", help="version folder; <folder>/serving/1 by default")
+    sub.add_argument(
+        "--format",
+        choices=("savedmodel", "huggingface"),
+        default="savedmodel",
+        help="what to write; huggingface is a folder that transformers loads with equal logits",
+    )
+    sub.add_argument("--to", help="folder to write; <folder>/serving/1 or <folder>/huggingface by default")
     sub.add_argument("--overwrite", action="store_true", help="replace an export that is there")
     sub.add_argument("--zip", action="store_true", help="also pack it for downloading")
     sub.add_argument("--replay", help="rows to answer in a fresh process; the run's own validation rows by default")

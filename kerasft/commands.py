@@ -289,13 +289,17 @@ def explain(parsed: argparse.Namespace) -> None:
 
 
 def export(parsed: argparse.Namespace) -> int:
-    """Write a SavedModel for TensorFlow Serving and prove that it answers alike."""
+    """Write a SavedModel for TensorFlow Serving and prove that it answers alike, or a Hugging Face folder."""
     from kerasft.data.dataset import DataConfig, load_data
     from kerasft.errors import DataError
     from kerasft.export import zip_export
     from kerasft.model import load
 
     model = load(parsed.folder, base=parsed.base)
+    if parsed.format == "huggingface":
+        target = Path(parsed.to) if parsed.to else Path(parsed.folder) / "huggingface"
+        print(f"Written to {model.export_huggingface(target, overwrite=parsed.overwrite)}.")
+        return 0
     target = Path(parsed.to) if parsed.to else Path(parsed.folder) / "serving" / "1"
     model.export(target, overwrite=parsed.overwrite)
     print(f"Written to {target}.")
