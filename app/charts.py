@@ -110,7 +110,8 @@ def status_card(name: str, told: Progress) -> str:
         facts.append(f"<b>{escape(clock(step.eta_seconds))} left</b>")
     if told.started:
         share = told.started.trainable_parameters / max(1, told.started.parameters)
-        facts.append(f"{told.started.trainable_parameters:,} weights learn ({share:.1%})")
+        state = told.started.optimizer_bytes / 2**20
+        facts.append(f"{told.started.trainable_parameters:,} weights learn ({share:.1%}, optimizer {state:,.1f} MiB)")
     body = [
         f'<div class="kft-status s-{escape(told.state)}"><div class="head"><span class="pill">{escape(told.state)}</span>'
         f"<b>{escape(name)}</b></div>",

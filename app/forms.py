@@ -49,6 +49,8 @@ class Form:
 def widget(spec: OptionSpec) -> Any:
     """The widget for one option."""
     label = spec.name.replace("_", " ")
+    if spec.choices and spec.kind is tuple:
+        return gr.Dropdown(list(spec.choices), value=list(spec.default), label=label, info=spec.help, multiselect=True)
     if spec.choices:
         return gr.Dropdown(list(spec.choices), value=spec.default, label=label, info=spec.help)
     if spec.kind is bool and not spec.optional:
@@ -66,6 +68,8 @@ def convert(spec: OptionSpec, value: Any) -> Any:
     Raises:
         ConfigError: It is not of the option's type.
     """
+    if spec.kind is tuple and isinstance(value, list):
+        return tuple(value)
     if isinstance(value, str) and spec.kind is not str:
         return spec.parse(value) if value.strip() else (None if spec.optional else spec.default)
     if value in ("", None):

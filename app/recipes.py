@@ -51,7 +51,8 @@ def checked(recipe: dict[str, Any], columns: Columns, family: str) -> dict[str, 
 
 def _changed(values: dict[str, Any], cls: Any) -> dict[str, Any]:
     """Options that differ from their default."""
-    defaults = {spec.name: spec.default for spec in cls.specs()}
+    # JSON has lists where an option is a tuple.
+    defaults = {spec.name: list(spec.default) if spec.kind is tuple else spec.default for spec in cls.specs()}
     return {k: v for k, v in values.items() if k in defaults and v != defaults[k]}
 
 

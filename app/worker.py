@@ -13,19 +13,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kerasft.errors import RunError
+from kerasft.config import read_json
+from kerasft.errors import KerasFTError, RunError
+from kerasft.tuning import TUNINGS
 
 _PATIENCE = 3.0  # seconds a stopped text may take to its end before the process is ended instead
 
 
 class Predictor:
-    """Answers texts with the model of one run at a time; switching runs ends the old process."""
+    """Answers texts with the model of one run at a time. Runs tuned from one base (LoRA, adapters, prompts) share a process
+    and the base's weights in it; switching to any other run ends the old process.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._process: subprocess.Popen[str] | None = None
         self._key: tuple[Path, float] | None = None
+        self._base: str | None = None
+        self._known: dict[Path, float] = {}
 
     def ask(self, folder: Path, row: dict[str, Any]) -> dict[str, Any]:
         """The answer to one row, or `error`; see `kerasft.lines` for what a row may hold.
@@ -94,8 +100,12 @@ class Predictor:
     def _ready(self, folder: Path) -> subprocess.Popen[str]:
         weights = folder / "model.safetensors"
         key = (folder, weights.stat().st_mtime if weights.exists() else 0.0)  # a resumed run has new weights
-        if self._process is not None and self._process.poll() is None and self._key == key:
-            return self._process
+        base = shared_base(folder)
+        if self._process is not None and self._process.poll() is None:
+            if self._key == key:
+                return self._process
+            if base is not None and base == self._base and self._known.get(folder, key[1]) == key[1]:
+                return self._switch(self._process, key)
         self.close()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "kerasft", "predict", str(folder), "--jsonl"],
@@ -106,9 +116,20 @@ class Predictor:
             encoding="utf-8",
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
-        self._key = key
+        self._key, self._base, self._known = key, base, {folder: key[1]}
         self._read(self._process)  # the first line says that the model is loaded
         return self._process
+
+    def _switch(self, process: subprocess.Popen[str], key: tuple[Path, float]) -> subprocess.Popen[str]:
+        """Another run's model over the base that is loaded."""
+        assert process.stdin is not None
+        process.stdin.write(json.dumps({"use": str(key[0])}) + "\n")
+        process.stdin.flush()
+        answer = self._read(process)
+        if "error" in answer:
+            raise RunError(answer["error"])
+        self._key, self._known[key[0]] = key, key[1]
+        return process
 
     def _read(self, process: subprocess.Popen[str]) -> dict[str, Any]:
         assert process.stdout is not None
@@ -130,3 +151,14 @@ class Predictor:
             self._process.kill()
             self._process.communicate()
             self._process = None
+
+
+def shared_base(folder: Path) -> str | None:
+    """The SHA-256 of the base weights a run's model leaves as they are; None where it has weights of its own."""
+    try:
+        recipe = read_json(folder / "run.json")
+        model = recipe.get("model") or {}
+        tuning = TUNINGS.get(recipe["tuning"]["name"])
+        return model["base"]["sha256"] if tuning.shares_base else None
+    except (KerasFTError, KeyError, TypeError, AttributeError):
+        return None

@@ -164,7 +164,6 @@ def _add_group(sub: argparse.ArgumentParser, prefix: str, specs: Sequence[Any], 
     for spec in specs:
         if spec.name in skip:
             continue
-        default = spec.none if spec.default is None else str(spec.default)
         metavar = "{" + ",".join(spec.choices) + "}" if spec.choices else spec.kind.__name__.upper()
-        help_text = f"{spec.help} [default: {default}]".replace("%", "%%")
+        help_text = f"{spec.help} [default: {spec.shown_default}]".replace("%", "%%")
         group.add_argument(f"--{prefix}.{spec.name}", metavar=metavar, help=help_text, default=argparse.SUPPRESS)

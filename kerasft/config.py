@@ -65,6 +65,13 @@ class OptionSpec:
     none: str
 
     @property
+    def shown_default(self) -> str:
+        """The default as a person would write it."""
+        if self.default is None:
+            return self.none
+        return ",".join(self.default) if self.kind is tuple else str(self.default)
+
+    @property
     def required(self) -> bool:
         """True when there is no default."""
         return self.default is MISSING

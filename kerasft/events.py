@@ -28,7 +28,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Started(Event):
-    """Training begins or goes on: steps in all, step it starts from, what learns."""
+    """Training begins or goes on: steps in all, step it starts from, what learns, memory of the optimizer's state."""
 
     run: str
     total_steps: int
@@ -38,6 +38,7 @@ class Started(Event):
     validation_examples: int
     trainable_parameters: int
     parameters: int
+    optimizer_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

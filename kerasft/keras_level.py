@@ -31,6 +31,8 @@ def build(
 ) -> Any:
     """The plain `keras.Model` that `finetune` would train: compile, fit and save it as any other.
 
+    A `.keras` file keeps weights and answers, but not which weights were frozen: KerasHub's layers all learn once loaded.
+
     Args:
         preset: Name, folder, or `hf://owner/name`.
         task: What is learned.

@@ -4,7 +4,8 @@ The first line out says `{"ready": true, "task", "shows", "labels", "paired"}`. 
 `text` and for pairs `text_pair`, comes one line out: the answer's fields, or `error`. With `"explain": true` (and perhaps
 `"target"`) the answer has `explanation`. With `"sampling": {...}` a generating model takes those options, and with
 `"stream": true` it first sends lines `{"partial": "text so far"}`. An embedding model adds `neighbours`, the nearest texts of
-its training data, with `"neighbours": 5`.
+its training data, with `"neighbours": 5`. A line `{"use": "folder of another run"}` switches to that run's model, over the
+same base weights if both were tuned from one, and is answered with a new `ready` line.
 """
 
 from __future__ import annotations
@@ -38,19 +39,29 @@ def answer_lines(model: Any, lines: Iterable[str], out: TextIO) -> None:
         out.write(line.encode("utf-8", errors="replace").decode("utf-8") + "\n")  # a cut JSON escape is half a character
         out.flush()
 
-    shows = model.task.shows
-    say({"ready": True, "task": model.task.name, "shows": shows, "labels": model.labels, "paired": model.paired})
+    say(_ready(model))
     for line in lines:
         if not line.strip():
             continue
         try:
-            for answer in _answers(model, corpus, json.loads(line)):
+            row = json.loads(line)
+            if "use" in row:
+                model = model.use(row["use"])
+                corpus = _Corpus(model)
+                say(_ready(model))
+                continue
+            for answer in _answers(model, corpus, row):
                 say(answer)
         except KerasFTError as error:
             say({"error": str(error)})
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             expected = "A line is a JSON object with 'text' (and 'text_pair' for pairs)"
             say({"error": f"{expected}. Received: {line.strip()[:80]!r} ({error})."})
+
+
+def _ready(model: Any) -> dict[str, Any]:
+    task = model.task
+    return {"ready": True, "task": task.name, "shows": task.shows, "labels": model.labels, "paired": model.paired}
 
 
 def _answers(model: Any, corpus: _Corpus, row: dict[str, Any]) -> Iterator[dict[str, Any]]:

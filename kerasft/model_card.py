@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kerasft.evaluation.report import Report
+from kerasft.tuning import TUNINGS
 
 _USES = {
     "question_answering": ('predict(("a question", "its context"))', 'predict THIS_FOLDER "a question ||| its context"'),
@@ -27,6 +28,11 @@ def model_card(recipe: dict[str, Any], labels: tuple[str, ...], reports: dict[st
     facts = [
         f"- base model: {recipe['preset']} ({recipe['parameters']:,} parameters, {share:.1%} trained)",
         f"- task: {recipe['task']['name']}; tuning: {recipe['tuning']['name']}",
+        *(
+            ["- this folder holds only the weights that learned; to be loaded it needs the base model"]
+            if TUNINGS.get(recipe["tuning"]["name"]).sparse
+            else []
+        ),
         *([f"- labels: {shown}"] if shown else []),
         f"- data: {recipe['data']['path'] or 'rows from memory'}; rows: {rows}; SHA-256 {recipe['data_sha256'][:16]}…",
         f"- training: {train['epochs']} epochs, learning rate {train['learning_rate']:g}, batch "

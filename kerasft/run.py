@@ -350,6 +350,7 @@ class _Run:
                 validation_examples=validation_rows,
                 trainable_parameters=int(sum(np.prod(v.shape) for v in keras_model.trainable_variables)),
                 parameters=int(sum(np.prod(v.shape) for v in keras_model.weights)),
+                optimizer_bytes=int(sum(np.prod(v.shape) for v in job.model.optimizer.variables)) * 4,
             )
         )
         if not validation_rows:

@@ -56,8 +56,7 @@ def test_the_make_targets_of_the_readme_exist() -> None:
 def test_every_option_is_documented_as_it_is(cls: type) -> None:
     section = OPTIONS.split(f"`{cls.__name__}`\n")[1].split("\n#")[0]
     for spec in cls.specs():
-        shown = spec.none if spec.default is None else spec.default
-        assert f"| `{spec.name}` | {shown} | {spec.help} |" in section
+        assert f"| `{spec.name}` | {spec.shown_default} | {spec.help} |" in section
 
 
 def test_every_event_and_error_is_documented() -> None:

@@ -13,7 +13,7 @@ import kerasft as kft
 from kerasft.lines import answer_lines
 from kerasft.recipe import RunConfig
 from kerasft.run import start
-from tests.tasks.models import example_model, task_data
+from tests.tasks.models import example_model, task_data, tuned_model
 
 
 def say(model: kft.FineTunedModel, *rows: Any) -> list[dict[str, Any]]:
@@ -176,3 +176,18 @@ def test_neighbours_are_the_nearest_texts_of_the_training_data(presets: dict[str
     assert near["neighbours"][0]["cosine"] >= near["neighbours"][1]["cosine"]
     assert "neighbours" not in none
     assert sorted(found["text"] for found in many["neighbours"]) == sorted(row["text"] for row in rows)
+
+
+def test_a_line_switches_to_another_run_over_the_same_base(presets: dict[str, str], tmp_path: Path) -> None:
+    for name, tuning in {"one": kft.LoRA(rank=2), "two": kft.Adapters(size=4)}.items():
+        tuned_model(presets["bert"], "text_classification", tuning, shake=0.3).save(tmp_path / name)
+    model = kft.load(tmp_path / "one")
+    text = json.dumps({"text": "a good film"})
+    out = io.StringIO()
+    answer_lines(model, [text, json.dumps({"use": str(tmp_path / "two")}), text, json.dumps({"use": "nothing"}), text], out)
+    told = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [("ready" in line, "error" in line) for line in told] == [
+        (True, False), (False, False), (True, False), (False, False), (False, True), (False, False),
+    ]  # fmt: skip
+    assert told[1] != told[3]
+    assert told[3] == told[5]

@@ -10,6 +10,7 @@ from keras import ops
 
 # The dense layers of a block, by the names the field gives them.
 PROJECTIONS = ("query", "key", "value", "output", "feed_forward_in", "feed_forward_out")
+_PARTS = ("block", "after_attention", "after_feed_forward", "prefix")  # layers within, by argument
 
 
 def dense_of(block: Any, name: str) -> Any:
@@ -26,6 +27,7 @@ def dense_of(block: Any, name: str) -> Any:
     return dict(zip(PROJECTIONS, layers, strict=True))[name]
 
 
+@keras.saving.register_keras_serializable("kerasft")
 class TunedBlock(keras.layers.Layer):
     """Computes what a KerasHub Transformer block does, from the block's own layers, plus what was added, or without dropout.
 
@@ -66,6 +68,8 @@ class TunedBlock(keras.layers.Layer):
         self.after_attention, self.after_feed_forward, self.prefix = after_attention, after_feed_forward, prefix
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        if not self.block.built:  # made from a config
+            self.block.build(input_shape)
         for name, layer in self.low_rank.items():
             kernel = self.kernel(name)
             layer.build(tuple(kernel.shape))
@@ -153,6 +157,23 @@ class TunedBlock(keras.layers.Layer):
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...], *_: Any, **__: Any) -> tuple[int | None, ...]:
         return inputs_shape
+
+    def get_config(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name) for name in _PARTS}
+        return {
+            **super().get_config(),
+            "causal": self.causal,
+            "inference": self.inference,
+            "low_rank": {name: keras.saving.serialize_keras_object(layer) for name, layer in self.low_rank.items()},
+            **{name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> TunedBlock:
+        made = {name: config[name] and keras.saving.deserialize_keras_object(config[name]) for name in _PARTS}
+        updates = {name: keras.saving.deserialize_keras_object(layer) for name, layer in config["low_rank"].items()}
+        given = {name: config[name] for name in ("name", "trainable", "causal", "inference")}
+        return cls(**made, low_rank=updates, **given)
 
 
 def _sizes(tensor: Any) -> tuple[Any, ...]:

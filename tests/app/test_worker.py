@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +21,9 @@ import json, sys, time
 print(json.dumps({"ready": True}), flush=True)
 for line in sys.stdin:
     row = json.loads(line)
+    if "use" in row:
+        print(json.dumps({"ready": True, "used": row["use"]}), flush=True)
+        continue
     if row["text"] == "die":
         sys.exit("the memory is full")
     for i in range(row.get("tokens", 0)):
@@ -78,3 +83,36 @@ def test_a_child_s_error_is_told_without_what_came_before_it(tmp_path: Path) -> 
     with pytest.raises(RunError, match="did not work") as failed:
         run_command(["evaluate", str(tmp_path / "none"), "x.csv"], "It did not work.")
     assert str(failed.value.where).startswith("ArtifactError: This folder holds no KerasFT run.")
+
+
+def run_over(root: Path, name: str, tuning: str, base: str | None) -> Path:
+    folder = root / name
+    folder.mkdir()
+    model = {"base": {"preset": "p", "sha256": base}} if base else {}
+    (folder / "run.json").write_text(json.dumps({"tuning": {"name": tuning}, "model": model}))
+    (folder / "model.safetensors").write_bytes(b"")
+    return folder
+
+
+def test_runs_over_one_base_share_a_process_and_others_do_not(predictor: Predictor, tmp_path: Path) -> None:
+    lora, adapters = run_over(tmp_path, "a", "lora", "one"), run_over(tmp_path, "b", "adapters", "one")
+    elsewhere, biases = run_over(tmp_path, "c", "lora", "two"), run_over(tmp_path, "d", "bias_only", "one")
+    predictor.ask(lora, {"text": "x"})
+    process = predictor._process
+    assert predictor.ask(adapters, {"text": "x"})["text"] == "x"
+    assert predictor.ask(lora, {"text": "x"})["text"] == "x"
+    assert predictor._process is process
+    for other in (elsewhere, biases):
+        predictor.ask(other, {"text": "x"})
+        assert predictor._process is not process
+        process = predictor._process
+
+
+def test_a_run_trained_again_is_loaded_again(predictor: Predictor, tmp_path: Path) -> None:
+    lora, adapters = run_over(tmp_path, "a", "lora", "one"), run_over(tmp_path, "b", "adapters", "one")
+    for folder in (lora, adapters):
+        predictor.ask(folder, {"text": "x"})
+    process = predictor._process
+    os.utime(lora / "model.safetensors", (1, 1))
+    predictor.ask(lora, {"text": "x"})
+    assert predictor._process is not process
