@@ -189,7 +189,7 @@ def list_(parsed: argparse.Namespace) -> None:
         from kerasft.tuning import TUNINGS
 
         registry: Any = TASKS if parsed.what == "tasks" else TUNINGS
-        summaries = ((name, (cls.__doc__ or "").strip().splitlines()[0]) for name, cls in registry.all().items())
+        summaries = ((name, cls.summary()) for name, cls in registry.all().items())
         _print_table([("NAME", "WHAT"), *summaries])
 
 

@@ -140,6 +140,11 @@ class Options:
         return iter(())
 
     @classmethod
+    def summary(cls) -> str:
+        """The first paragraph of the class's docstring, on one line: what it is and when to take it."""
+        return " ".join((cls.__doc__ or "").strip().partition("\n\n")[0].split())
+
+    @classmethod
     def specs(cls) -> tuple[OptionSpec, ...]:
         """The options of this class, in order."""
         return _specs(cls)

@@ -39,12 +39,12 @@ def build(page: Page) -> None:
             tuning_about = gr.Markdown(_summary(TUNINGS, Full.name), elem_classes="hint")
             tuning_forms = _forms(TUNINGS)
             tuning_groups: dict[str, list[Any]] = {}
-            for advanced in (False, True):
-                _render(tuning_forms, Full.name, tuning_groups, advanced=advanced)
+            _render(tuning_forms, Full.name, tuning_groups, advanced=False)
             train_form = Form(TrainConfig)
             train_form.render(advanced=False)
             with gr.Accordion("Advanced", open=False):
                 _render(task_forms, TextClassification.name, task_groups, advanced=True)
+                _render(tuning_forms, Full.name, tuning_groups, advanced=True)
                 train_form.render(advanced=True)
             name = gr.Textbox(label="Name of the run", placeholder="made from the file's name", max_lines=1, elem_id="run-name")
             fits = gr.HTML(elem_id="train-fits")
@@ -160,7 +160,7 @@ def _titles(registry: Any) -> list[tuple[str, str]]:
 
 
 def _summary(registry: Any, name: str) -> str:
-    return str(registry.get(name).__doc__ or "").strip().splitlines()[0]
+    return str(registry.get(name).summary())
 
 
 def _model_choices() -> list[tuple[str, str]]:

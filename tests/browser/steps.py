@@ -31,9 +31,20 @@ def start_run(page: Any, csv_file: Path, preset: str, name: str, epochs: int) ->
     page.set_input_files("input[type=file] >> nth=0", str(csv_file))
     page.wait_for_selector("#data-report:not(:has-text('1,099')) .cards", timeout=30_000)
     page.click("#to-train")
-    model = page.locator("#model input")
-    model.fill(preset)
-    model.press("Enter")
+    press_train(page, preset, name, epochs)
+
+
+def press_train(page: Any, preset: str, name: str, epochs: int) -> None:
+    """In the tab Train: choose the model, epochs and name, and press Train."""
+    choose(page, "#model", preset)
     page.get_by_label("epochs").first.fill(str(epochs))
     page.fill("#run-name input, #run-name textarea", name)
+    page.wait_for_function("!document.querySelector('#train-fits .error')")
     page.click("#train")
+
+
+def choose(page: Any, dropdown: str, value: str) -> None:
+    """Pick a value of a dropdown by typing it."""
+    field = page.locator(f"{dropdown} input")
+    field.fill(value)
+    field.press("Enter")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser import road_data
-from tests.browser.steps import MARKS, tab
+from tests.browser.steps import MARKS, choose, press_train, tab
 
 pytest.importorskip("playwright.sync_api")
 
@@ -27,13 +27,7 @@ def upload(page: Any, data: Path, understood: str) -> None:
 
 def train(page: Any, preset: str, name: str, epochs: int = 2) -> None:
     """Choose the model, train, and come to the results."""
-    model = page.locator("#model input")
-    model.fill(preset)
-    model.press("Enter")
-    page.get_by_label("epochs").first.fill(str(epochs))
-    page.fill("#run-name input, #run-name textarea", name)
-    page.wait_for_function("!document.querySelector('#train-fits .error')")
-    page.click("#train")
+    press_train(page, preset, name, epochs)
     page.wait_for_selector(f".kft-status.s-finished >> text={name}", timeout=90_000)
     page.click("#to-results")
     page.wait_for_selector("#report .cards", timeout=20_000)
@@ -58,9 +52,7 @@ def test_several_labels(page: Any, presets: dict[str, str], tmp_path: Path, look
     look(page, "labels-results")
     page.click("#other")
     page.set_input_files("#other-in input[type=file]", str(road_data.write_moods(tmp_path / "others.csv", 30)))
-    by = page.locator("#other-by input")
-    by.fill("lang")
-    by.press("Enter")
+    choose(page, "#other-by", "lang")
     page.click("#other-evaluate")
     page.wait_for_selector("#other-report >> text=Each group", timeout=60_000)
     look(page, "labels-other")
