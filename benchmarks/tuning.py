@@ -68,8 +68,10 @@ def ours(method: str, data: Path, seed: int, options: list[str]) -> dict[str, An
     """One run with the method's defaults."""
     with tempfile.TemporaryDirectory(prefix="kerasft-run-") as folder:
         out = Path(folder) / "run"
-        command = [sys.executable, "-m", "kerasft", "train", "--data", str(data), "--task", "text_classification",
-                   "--tuning", method, "--preset", DEFAULT_PRESET, "--train.seed", str(seed), "--out", str(out), *options]  # fmt: skip
+        fixed = {"--data": data, "--task": "text_classification", "--tuning": method, "--preset": DEFAULT_PRESET,
+                 "--train.seed": seed, "--out": out}  # fmt: skip
+        named = [str(word) for pair in fixed.items() for word in pair]
+        command = [sys.executable, "-m", "kerasft", "train", *named, *options]
         seconds, peak = measured(command)
         reports = json.loads((out / "report.json").read_text(encoding="utf-8"))
         recipe = json.loads((out / "run.json").read_text(encoding="utf-8"))
