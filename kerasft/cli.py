@@ -123,11 +123,11 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     sub = on_model("export", commands.export)
     sub.add_argument(
         "--format",
-        choices=("savedmodel", "huggingface"),
+        choices=("savedmodel", "huggingface", "peft"),
         default="savedmodel",
-        help="what to write; huggingface is a folder that transformers loads with equal logits",
+        help="what to write: a SavedModel, a folder transformers loads with equal logits, or a LoRA for PEFT",
     )
-    sub.add_argument("--to", help="folder to write; <folder>/serving/1 or <folder>/huggingface by default")
+    sub.add_argument("--to", help="folder to write; <folder>/serving/1, <folder>/huggingface or <folder>/peft by default")
     sub.add_argument("--overwrite", action="store_true", help="replace an export that is there")
     sub.add_argument("--zip", action="store_true", help="also pack it for downloading")
     sub.add_argument("--replay", help="rows to answer in a fresh process; the run's own validation rows by default")

@@ -296,9 +296,10 @@ def export(parsed: argparse.Namespace) -> int:
     from kerasft.model import load
 
     model = load(parsed.folder, base=parsed.base)
-    if parsed.format == "huggingface":
-        target = Path(parsed.to) if parsed.to else Path(parsed.folder) / "huggingface"
-        print(f"Written to {model.export_huggingface(target, overwrite=parsed.overwrite)}.")
+    if parsed.format != "savedmodel":
+        target = Path(parsed.to) if parsed.to else Path(parsed.folder) / parsed.format
+        write = model.export_huggingface if parsed.format == "huggingface" else model.export_peft
+        print(f"Written to {write(target, overwrite=parsed.overwrite)}.")
         return 0
     target = Path(parsed.to) if parsed.to else Path(parsed.folder) / "serving" / "1"
     model.export(target, overwrite=parsed.overwrite)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from kerasft import export as exporting
-from kerasft import huggingface
 from kerasft.artifact import Artifact, own_weights, read_artifact, write_artifact
 from kerasft.assembly import assemble, make_framer
 from kerasft.backbones.base import Backbone, Encoder
@@ -23,6 +22,7 @@ from kerasft.data.split import Split
 from kerasft.errors import ConfigError, DataError
 from kerasft.evaluation.report import Report
 from kerasft.explain import Cut, Explanation, cut, integrated_gradients, not_explained
+from kerasft.interchange import huggingface, peft
 from kerasft.preprocessing.batching import predict_rows
 from kerasft.preprocessing.encoding import Encoded, encode
 from kerasft.sampling import Sampling
@@ -259,10 +259,9 @@ class FineTunedModel:
 
         A model of a parameter-efficient method holds only what learned, with the name and the SHA-256 of its base.
         """
-        folder = Path(folder)
-        write_artifact(folder, self._artifact())
-        self.folder = folder
-        return folder
+        self.folder = Path(folder)
+        write_artifact(self.folder, self._artifact())
+        return self.folder
 
     def _artifact(self) -> Artifact:
         return Artifact(**{item.name: getattr(self, item.name) for item in fields(Artifact)})
@@ -309,7 +308,7 @@ class FineTunedModel:
         return FineTunedModel(self.task, Full(), self.learned, self.columns, backbone, model, encoder, recipe)
 
     def save_backbone(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the tuned backbone, without its head, as a preset for other runs; low-rank updates are merged into it.
+        """Write the tuned backbone, without its head, as a preset for other runs; a LoRA is merged into it.
 
         Raises:
             ConfigError: What was learned is something added to the backbone and cannot be merged.
@@ -325,6 +324,15 @@ class FineTunedModel:
             RunExistsError: The folder is there and `overwrite` is False.
         """
         return huggingface.export_huggingface(self.merge()._artifact(), Path(folder), overwrite=overwrite)
+
+    def export_peft(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a LoRA of a BERT, with its head, in the layout of Hugging Face's PEFT.
+
+        Raises:
+            ConfigError: It is no LoRA of a BERT.
+            RunExistsError: The folder is there and `overwrite` is False.
+        """
+        return peft.export_peft(self._artifact(), Path(folder), overwrite=overwrite)
 
     def export(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a SavedModel for TensorFlow Serving: strings in, answers out.

@@ -5,6 +5,7 @@ logits; what is written of them holds its weights again, so that it would load t
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 import kerasft as kft
 from kerasft.model import import_huggingface
-from kerasft.tuning import TUNINGS
+from kerasft.tuning import TUNINGS, Tuning
 from kerasft.weights import read_arrays
 from tests.tasks.models import tuned_model
 
@@ -102,3 +103,32 @@ def test_a_saved_backbone_is_a_preset_with_the_merged_weights(presets: dict[str,
     merged, read = model.merge().backbone, tuned_model(str(folder), "text_classification", kft.Full()).backbone
     for one, other in zip(merged.model.weights, read.model.weights, strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("task", ["text_classification", "token_classification"])
+def test_pefts_factors_added_to_the_base_are_the_merged_weights(task: str, presets: dict[str, str], tmp_path: Path) -> None:
+    """PEFT computes `W + scale * B A`; the folder for transformers, pinned by the fixtures above, holds the sum."""
+    tuning = kft.LoRA(rank=2, alpha=6.0)
+    model = tuned_model(presets["bert"], task, tuning, shake=0.3)
+    folder = model.export_peft(tmp_path / "peft")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    factors = read_arrays(folder / "adapter_model.safetensors")
+    merged = read_arrays(model.export_huggingface(tmp_path / "hf") / "model.safetensors")
+    base = read_arrays(Path(presets["bert"]) / "model.safetensors")
+    pairs = {name.removesuffix(".lora_A.weight") for name in factors if name.endswith(".lora_A.weight")}
+    assert len(pairs) == 2 * 6
+    for place in pairs:
+        name = place.removeprefix("base_model.model.bert.") + ".weight"
+        update = config["lora_alpha"] / config["r"] * factors[f"{place}.lora_B.weight"] @ factors[f"{place}.lora_A.weight"]
+        np.testing.assert_allclose(base[name] + update, merged[f"bert.{name}"], atol=1e-5, err_msg=name)
+        assert re.fullmatch(config["target_modules"], f"bert.{name.removesuffix('.weight')}")
+    for part in ("weight", "bias"):
+        np.testing.assert_array_equal(factors[f"base_model.model.classifier.{part}"], merged[f"classifier.{part}"])
+    assert config["modules_to_save"] == ["classifier"]
+
+
+@pytest.mark.parametrize(("family", "tuning"), [("gpt2", kft.LoRA()), ("bert", kft.Adapters())], ids=["gpt2", "adapters"])
+def test_what_pefts_layout_does_not_hold_is_refused(family: str, tuning: Tuning, presets: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(kft.ConfigError, match="a LoRA of BERT"):
+        tuned_model(presets[family], "text_classification", tuning).export_peft(tmp_path / "peft")
+    assert not (tmp_path / "peft").exists()

@@ -47,7 +47,9 @@ class LoRA(Tuning):
         """What the updates are multiplied by."""
         return self.alpha / (math.sqrt(self.rank) if self.rank_stabilized else self.rank)
 
-    def _projections(self) -> list[str]:
+    @property
+    def projections(self) -> list[str]:
+        """The dense layers of a block that are updated, by the names of `layers.tuned_block.PROJECTIONS`."""
         chosen = [name for name in _TARGETS[:4] if name in self.targets]
         return chosen + (["feed_forward_in", "feed_forward_out"] if "feed_forward" in self.targets else [])
 
@@ -56,7 +58,7 @@ class LoRA(Tuning):
         from kerasft.layers.tuned_block import TunedBlock
 
         freeze(parts)
-        names = self._projections()
+        names = self.projections
         for i, block in enumerate(parts.blocks):
             updates = {
                 name: LowRank(

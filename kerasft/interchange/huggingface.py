@@ -75,8 +75,9 @@ def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = Fa
     weights = {f"{prefix}{name}": array for name, array in arrays.items()}
     if task.name in ("token_classification", "question_answering"):
         weights = {name: array for name, array in weights.items() if ".pooler." not in name}
-    if kind.head:
-        kernel, bias = _head(artifact)
+    head = head_of(artifact)
+    if head is not None:
+        _, kernel, bias = head
         weights[f"{kind.head}.weight"] = kernel.T
         if kind.head == "score":
             weights[f"{prefix}ln_f.bias"] = weights[f"{prefix}ln_f.bias"] + np.linalg.pinv(kernel.T) @ bias
@@ -147,14 +148,17 @@ def _described(task: Task) -> str:
     return ", ".join([task.name, *(f"{name}={value}" for name, value in given.items())])
 
 
-def _head(artifact: Artifact) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel (H, outputs) and bias of the head."""
+def head_of(artifact: Artifact) -> tuple[str, np.ndarray, np.ndarray] | None:
+    """The head's layer as transformers calls it, its kernel (H, outputs) and bias; None for a task without a head."""
+    kind = _KINDS[artifact.task.name][artifact.backbone.family.name]
+    if not kind.head:
+        return None
     weights = weights_by_path(artifact.keras_model)
     kernel, bias = (as_array(weights[f"head/logits/{name}"]) for name in ("kernel", "bias"))
     if artifact.task.name == "regression":
         facts = artifact.learned.facts
         kernel, bias = kernel * facts["deviation"], bias * facts["deviation"] + facts["mean"]
-    return kernel.astype(np.float32), bias.astype(np.float32)
+    return kind.head, kernel.astype(np.float32), bias.astype(np.float32)
 
 
 def _labels(artifact: Artifact) -> dict[str, Any]:

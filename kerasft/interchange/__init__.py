@@ -1,0 +1,1 @@
+"""Tuned models in the layouts of other libraries."""
