@@ -92,6 +92,7 @@ _STATES = {
     "failed": "Failed",
     "interrupted": "Interrupted: its process ended without a word (power cut, or out of memory?)",
     "prepared": "Prepared",
+    "saved": "A model that was saved without a run",
 }
 
 

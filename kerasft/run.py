@@ -33,7 +33,7 @@ from kerasft.model_card import model_card
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig, changed
-from kerasft.runs import STOP_FILE, clear, forget_old_stop, free_folder, holds_run
+from kerasft.runs import STOP_FILE, clear, forget_old_stop, free_folder, holds_run, run_state
 from kerasft.tasks import Learned, Task, get_task
 from kerasft.tasks.base import pick
 from kerasft.training.checkpoint import Checkpoints, TrainingState
@@ -139,7 +139,7 @@ def resume(
     folder = Path(folder).expanduser()
     if not (folder / "run.json").exists():
         raise ArtifactError("This folder holds no KerasFT run.", where=str(folder), hint="Give the folder that holds run.json.")
-    if any(isinstance(event, Finished) for event in _last_attempt(folder)):
+    if any(isinstance(event, Finished) for event in _last_attempt(folder)) or run_state(folder) == "saved":
         return load(folder)
     forget_old_stop(folder)
     config = RunConfig.from_dict(changed(read_json(folder / "run.json"), changes or {}))

@@ -24,7 +24,8 @@ class RunSummary:
     Attributes:
         name: Name of the folder.
         folder: Its path.
-        state: `queued`, `running`, `finished`, `stopped`, `failed`, `interrupted` (its process died) or `prepared`.
+        state: `queued`, `running`, `finished`, `stopped`, `failed`, `interrupted` (its process died), `prepared`,
+            or `saved` (a model that was written without a run: merged, imported).
         score: Main figure on validation, or empty.
         preset: Preset of the recipe.
         data: Data of the recipe.
@@ -100,6 +101,8 @@ def run_state(folder: Path) -> str:
         return "stopped"
     if isinstance(last, events.Failed):
         return "failed"
+    if last is None and (folder / "model.safetensors").exists():
+        return "saved"
     return "interrupted" if last is not None or (folder / PROCESS_FILE).exists() else "prepared"
 
 
@@ -167,7 +170,7 @@ def holds_run(folder: Path) -> bool:
 
 def clear(folder: Path) -> None:
     """Remove what an earlier run wrote; files that are not a run's stay."""
-    for name in ("checkpoints", "logs", "tokenizer", "serving", "data"):
+    for name in ("checkpoints", "logs", "tokenizer", "serving", "huggingface", "peft", "data"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in ("run.json", "model.safetensors", "events.jsonl", "report.json", "report.md", "README.md", STOP_FILE):
         (folder / name).unlink(missing_ok=True)

@@ -68,6 +68,13 @@ def test_a_folder_with_only_a_recipe_is_prepared(tmp_path: Path) -> None:
     assert not runs.holds_run(folder)
 
 
+def test_a_model_without_a_run_is_saved_and_holds_its_folder(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    (folder / "model.safetensors").touch()
+    assert runs.run_state(folder) == "saved"
+    assert runs.holds_run(folder)
+
+
 def test_a_queued_run_is_queued_whatever_else_there_is(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", FINISHED)
     (folder / runs.QUEUED_FILE).touch()
