@@ -137,6 +137,16 @@ def save_backbone(parsed: argparse.Namespace) -> None:
     print(f"Written to {load(parsed.folder, base=parsed.base).save_backbone(folder)}. Next: kerasft train --preset {folder}")
 
 
+def import_huggingface(parsed: argparse.Namespace) -> None:
+    """Take over a model fine-tuned with transformers, head and labels included."""
+    from kerasft.model import import_huggingface
+
+    folder = Path(parsed.out)
+    _must_be_free(folder)
+    model = import_huggingface(parsed.model)
+    print(f'Written to {model.save(folder)}. Next: kerasft predict {folder} "{model.task.asks}"')
+
+
 def _must_be_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"'{folder}' is there already.", hint="Choose another name, or remove it.")

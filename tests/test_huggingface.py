@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import kerasft as kft
+from kerasft.cli import main
 from kerasft.model import import_huggingface
 from kerasft.tuning import TUNINGS, Tuning
 from kerasft.weights import read_arrays
@@ -132,3 +133,16 @@ def test_what_pefts_layout_does_not_hold_is_refused(family: str, tuning: Tuning,
     with pytest.raises(kft.ConfigError, match="a LoRA of BERT"):
         tuned_model(presets[family], "text_classification", tuning).export_peft(tmp_path / "peft")
     assert not (tmp_path / "peft").exists()
+
+
+def test_an_imported_model_is_kept_as_any_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "models" / "tagger"
+    assert main(["import-huggingface", str(HEADS / "BertForTokenClassification"), str(out)]) == 0
+    assert main(["predict", str(out), "a good film"]) == 0
+    assert main(["list", "runs", "--folder", str(out.parent)]) == 0
+    assert "saved" in capsys.readouterr().out
+    assert main(["import-huggingface", str(HEADS / "BertForTokenClassification"), str(out)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    words = kft.load(out).predict("a good film").words
+    direct = import_huggingface(str(HEADS / "BertForTokenClassification")).predict("a good film").words
+    assert [word.tag for word in words] == [word.tag for word in direct]

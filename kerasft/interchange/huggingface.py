@@ -132,7 +132,8 @@ def import_huggingface(name: str, **options: Any) -> Artifact:
         weight = arrays[f"{head}.weight"]
         layer.set_weights([weight.T, arrays.get(f"{head}.bias", np.zeros(len(weight), np.float32))])
     columns = Columns("text", "context") if task.name == "question_answering" else Columns("text")
-    return Artifact(task, Full(), learned, columns, backbone, model, encoder, {"imported_from": name})
+    recipe = {"preset": name, "data": {}, "task": task.to_dict(), "tuning": Full().to_dict(), "train": {}, "imported": True}
+    return Artifact(task, Full(), learned, columns, backbone, model, encoder, recipe)
 
 
 def _as_transformers(task: Task, backbone: Backbone) -> bool:

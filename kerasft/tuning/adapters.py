@@ -12,8 +12,8 @@ from kerasft.tuning.base import TUNINGS, Recommended, Tuning, by_size, cannot_me
 @TUNINGS.register
 @dataclass(frozen=True, kw_only=True)
 class Adapters(Tuning):
-    """Small bottleneck layers learn inside frozen blocks (Houlsby et al. 2019): as good as LoRA and steadier over seeds and
-    rates; answering costs a little more, since they cannot be merged.
+    """Small bottleneck layers learn inside frozen blocks (Houlsby et al. 2019): for what LoRA is for; answering costs a little
+    more, since they cannot be merged.
 
     Layer norms stay frozen, so that models can share one base; the paper trains them too.
     """

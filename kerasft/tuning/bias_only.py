@@ -12,7 +12,7 @@ from kerasft.tuning.base import TUNINGS, Recommended, Tuning, by_size, freeze
 @dataclass(frozen=True, kw_only=True)
 class BiasOnly(Tuning):
     """Only the biases learn (BitFit, Ben Zaken et al. 2022), a tenth of a per cent of the weights: the simplest method with
-    a tiny artifact; somewhat below LoRA.
+    a tiny artifact.
     """
 
     name = "bias_only"

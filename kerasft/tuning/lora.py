@@ -16,8 +16,8 @@ _TARGETS = ("query", "key", "value", "output", "feed_forward")
 @TUNINGS.register
 @dataclass(frozen=True, kw_only=True)
 class LoRA(Tuning):
-    """Low-rank updates of frozen weights (Hu et al. 2021): nearly the score of full fine-tuning with about a hundredth of the
-    weights and an artifact of a megabyte; the first choice for large models, and for many tasks on one base.
+    """Low-rank updates of frozen weights (Hu et al. 2021): about a hundredth of the weights learn, and the artifact is a
+    hundredth of the model; the first choice for large models, and for many tasks on one base.
 
     The updates can be merged into the weights afterwards, so that answering costs nothing more.
     """
