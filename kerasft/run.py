@@ -143,8 +143,8 @@ def resume(
         return load(folder)
     forget_old_stop(folder)
     config = RunConfig.from_dict(changed(read_json(folder / "run.json"), changes or {}))
-    before = Checkpoints(folder / "checkpoints").recipe
-    odd = [] if before is None else list(differing(before, config.to_dict()))
+    before = Checkpoints(folder / "checkpoints").made_with.get("recipe", config.to_dict())
+    odd = list(differing(before, config.to_dict()))
     told = "; ".join(f"{name}: {old!r} -> {new!r}" for name, old, new in odd)
     if odd and not allow_changes:
         hint = "Put them back, start a new run, or go on all the same: allow_changes=True (--allow-changes)."
@@ -215,9 +215,10 @@ class _Run:
         encoded = self._encode(model, *train_part)
         held_out = (self._encode(model, *validation), validation[1]) if validation and len(validation[0]) else None
         job = make_job(model, options, encoded, held_out, self.emit)
-        recipe = self.config.to_dict()
-        checkpoints = Checkpoints(self.folder / "checkpoints", keep=options.keep_checkpoints, recipe=recipe)
-        state = self._restore(job, checkpoints) if self.resuming else TrainingState()
+        base = model.backbone.fingerprint if model.tuning.sparse else None
+        made_with = {"recipe": self.config.to_dict(), "base": base}
+        checkpoints = Checkpoints(self.folder / "checkpoints", keep=options.keep_checkpoints, made_with=made_with)
+        state = self._restore(job, checkpoints, base) if self.resuming else TrainingState()
         self._tell_start(model, job, state, len(train_part[0]), len(validation[0]) if validation else 0)
         outcome = train(job, options, checkpoints=checkpoints, state=state, stop=self.stop, emit=self._sinks(options))
         if held_out:
@@ -327,7 +328,10 @@ class _Run:
             self.emit(Warned(code="cut", message=message, hint=hint))
         return encoded
 
-    def _restore(self, job: Job, checkpoints: Checkpoints) -> TrainingState:
+    def _restore(self, job: Job, checkpoints: Checkpoints, base: str | None) -> TrainingState:
+        if checkpoints.made_with.get("base", base) != base:
+            hint = "Put the base back as it was, or start a new run."
+            raise ArtifactError("The base's weights have changed since the run was stopped.", where=self.config.preset, hint=hint)
         state, damaged = checkpoints.restore(job.model, job.weights)
         for sentence in damaged:
             self.emit(Warned(code="damaged_checkpoint", message=sentence))

@@ -14,6 +14,7 @@ from kerasft.comparison import differing
 from kerasft.events import Validated
 from kerasft.run import start
 from tests.conftest import write_reviews
+from tests.tiny import make_bert
 
 
 def config(presets: dict[str, str], data: Path, **train: object) -> kft.RunConfig:
@@ -129,3 +130,16 @@ def test_the_command_line_refuses_and_allows_alike(stopped: Path, tmp_path: Path
 def test_what_is_no_option_is_told(stopped: Path) -> None:
     with pytest.raises(kft.ConfigError, match="no option of a run"):
         kft.resume(stopped, changes={"epochs": 3})
+
+
+def test_a_base_that_changed_meanwhile_is_told(tmp_path: Path) -> None:
+    preset = make_bert(tmp_path / "base")
+
+    def stop(event: object) -> None:
+        if isinstance(event, Validated):
+            (tmp_path / "run" / "STOP").touch()
+
+    start(config({"bert": str(preset)}, write_reviews(tmp_path / "r.csv"), validate_every=1), tmp_path / "run", on_event=stop)
+    make_bert(preset, seed=5)
+    with pytest.raises(kft.ArtifactError, match="base's weights have changed"):
+        kft.resume(tmp_path / "run")

@@ -69,13 +69,13 @@ class Checkpoints:
     Args:
         folder: Where they are kept.
         keep: How many of the newest stay.
-        recipe: The run's options, kept with each checkpoint.
+        made_with: What else is kept with each checkpoint: the run's options, the hash of its base.
     """
 
-    def __init__(self, folder: Path, *, keep: int = 2, recipe: dict[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path, *, keep: int = 2, made_with: dict[str, Any] | None = None) -> None:
         self.folder = folder
         self._keep = keep
-        self._recipe = recipe
+        self._made_with = made_with
 
     @property
     def best_weights(self) -> Path:
@@ -101,7 +101,7 @@ class Checkpoints:
         hashes = {name: _sha256(temporary / name) for name in ("weights.safetensors", "optimizer.safetensors")}
         if state.best is not None and self.best_weights.exists():
             hashes["../best.safetensors"] = _sha256(self.best_weights)
-        record = {"state": asdict(state), "sha256": hashes, "recipe": self._recipe}
+        record = {"state": asdict(state), "sha256": hashes, "made_with": self._made_with}
         write_text(temporary / "state.json", json.dumps(record))
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
@@ -114,15 +114,15 @@ class Checkpoints:
         return sorted(path for path in self.folder.glob("step-*") if path.is_dir())
 
     @property
-    def recipe(self) -> dict[str, Any] | None:
-        """The options the newest readable checkpoint was made with; None when there is none."""
+    def made_with(self) -> dict[str, Any]:
+        """What the newest readable checkpoint was made with; empty when there is none."""
         for path in reversed(self._all()):
             try:
-                found = json.loads((path / "state.json").read_text(encoding="utf-8")).get("recipe")
+                found = json.loads((path / "state.json").read_text(encoding="utf-8")).get("made_with")
             except (OSError, ValueError, AttributeError):
                 continue
-            return found if isinstance(found, dict) else None
-        return None
+            return found if isinstance(found, dict) else {}
+        return {}
 
     def restore(self, model: Any, weights: Mapping[str, Any]) -> tuple[TrainingState | None, list[str]]:
         """Set model and optimizer to the newest checkpoint that is whole.
