@@ -38,7 +38,7 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         return plan_epoch(encoded.lengths, options.batch_size, seed=options.seed, epoch=epoch, **how)
 
     keras_model, inputs, found = model.keras_model, TokenInputs(encoded), model.found
-    if getattr(model.tuning, "cache", False) and keras_model.trainable_variables:
+    if model.tuning.caches_features and keras_model.trainable_variables:
         emit(Phase(phase="features", detail=f"{len(encoded) + (len(held_out[0]) if held_out else 0):,} rows, once"))
         keras_model, inputs, found = _head_alone(model, encoded, held_out)
 

@@ -16,8 +16,9 @@ import pytest
 
 import kerasft as kft
 from kerasft import export as exporting
+from kerasft.artifact import FORMAT
 from kerasft.export import TEXT_OPERATIONS, Replay, check_operations, operations, zip_export
-from kerasft.model import FORMAT, FineTunedModel, load
+from kerasft.model import FineTunedModel, load
 from kerasft.recipe import RunConfig
 from kerasft.run import start
 from tests.conftest import BAD, GOOD, write_reviews

@@ -64,7 +64,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("step", [1, 4, *(pytest.param(step, marks=pytest.mark.slow) for step in (2, 3, 5))])
 def test_a_run_stopped_at_any_step_ends_as_if_it_had_not_been(
     step: int, presets: dict[str, str], reviews: Path, tmp_path: Path, whole_run: dict[str, np.ndarray]
 ) -> None:

@@ -68,16 +68,18 @@ class TunedBlock(keras.layers.Layer):
         self.after_attention, self.after_feed_forward, self.prefix = after_attention, after_feed_forward, prefix
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        if not self.block.built:  # made from a config
+        # Made from a config, the layers within may have been built by Keras already.
+        if not self.block.built:
             self.block.build(input_shape)
         for name, layer in self.low_rank.items():
-            kernel = self.kernel(name)
-            layer.build(tuple(kernel.shape))
-            layer.begin(kernel)
+            if not layer.built:
+                kernel = self.kernel(name)
+                layer.build(tuple(kernel.shape))
+                layer.begin(kernel)
         for adapter in (self.after_attention, self.after_feed_forward):
-            if adapter is not None:
+            if adapter is not None and not adapter.built:
                 adapter.build(input_shape)
-        if self.prefix is not None:
+        if self.prefix is not None and not self.prefix.built:
             heads, size = self._attention._query_dense.kernel.shape[1:]
             self.prefix.build((None, None, heads, size))
         self.built = True

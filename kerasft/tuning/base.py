@@ -44,6 +44,11 @@ class Tuning(Options):
     sparse: ClassVar[bool] = False  # a saved model holds only what learned, and needs its base to be loaded
     shares_base: ClassVar[bool] = False  # the backbone's own weights stay as they are, so that several models can share them
 
+    @property
+    def caches_features(self) -> bool:
+        """Whether the head is trained by itself, on outputs of the backbone that are computed once."""
+        return False
+
     @abstractmethod
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         """Freeze or replace parts (`backbones.base.Parts`) before they are wired into a graph.

@@ -26,6 +26,10 @@ class FrozenFeatures(Tuning):
         False, "Compute the features once and keep them on disk while the run goes: the epochs then cost next to nothing."
     )
 
+    @property
+    def caches_features(self) -> bool:
+        return self.cache
+
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         from kerasft.layers.tuned_block import TunedBlock
 

@@ -152,3 +152,15 @@ def test_cached_features_train_the_same_head(family: str, presets: dict[str, str
         heads.append([weight.numpy() for weight in model.keras_model.get_layer("head").weights])
     for one, other in zip(*heads, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lora", "adapters", "prefix_tuning", "prompt_tuning"])
+def test_they_learn_in_half_precision(name: str, presets: dict[str, str], tmp_path: Path) -> None:
+    """Weights stay float32; what is computed with them is bfloat16, and close to what float32 gives."""
+    tuning = kft.LoRA(rank=2, decompose=True) if name == "lora" else TUNINGS.get(name)()
+    train = kft.TrainConfig(epochs=1, batch_size=8, learning_rate=0.02, tensorboard=False, precision="mixed_bfloat16")
+    data = kft.load_data(write_reviews(tmp_path / "r.csv"))
+    model = kft.finetune(presets["gpt2"], data, kft.TextClassification(), tuning=tuning, train=train, out=tmp_path / "run")
+    assert {str(weight.dtype) for weight in model.keras_model.trainable_weights} == {"float32"}
+    one, other = model.predict("a good film"), kft.load(tmp_path / "run").predict("a good film")
+    assert one.score == pytest.approx(other.score, abs=0.02)
