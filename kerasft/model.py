@@ -255,9 +255,8 @@ class FineTunedModel:
         return own_weights(self.keras_model, self.backbone, self.encoder, self.tuning)
 
     def save(self, folder: str | Path) -> Path:
-        """Write `run.json`, `model.safetensors` and `tokenizer/`; what `load` needs and nothing else.
-
-        A model of a parameter-efficient method holds only what learned, with the name and the SHA-256 of its base.
+        """Write `run.json`, `model.safetensors` and `tokenizer/`: what `load` needs; of a parameter-efficient method only what
+        learned, with the name and the SHA-256 of its base.
         """
         self.folder = Path(folder)
         write_artifact(self.folder, self._artifact())
@@ -382,9 +381,10 @@ def load(folder: str | Path, *, base: str | Path | FineTunedModel | None = None)
             is not the one it was tuned from.
     """
     folder = Path(folder).expanduser()
-    return FineTunedModel(
-        **vars(read_artifact(folder, base.backbone if isinstance(base, FineTunedModel) else base)), folder=folder
-    )
+    if isinstance(base, FineTunedModel):  # BitFit and full tuning changed theirs: it is loaded again
+        shared = base.backbone if base.tuning.shares_base else base.backbone.origin
+        return FineTunedModel(**vars(read_artifact(folder, shared)), folder=folder)
+    return FineTunedModel(**vars(read_artifact(folder, base)), folder=folder)
 
 
 def import_huggingface(name: str, **options: Any) -> FineTunedModel:

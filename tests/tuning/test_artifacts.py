@@ -167,3 +167,13 @@ def test_a_model_built_by_hand_is_saved_and_loaded_by_keras(
     inputs = {key: value for key, value in inputs.items() if key in model.input}
     # Which weights learn is not in a .keras file of KerasHub's layers (all do, once loaded); our own format keeps it.
     np.testing.assert_allclose(np.asarray(again(inputs)), np.asarray(model(inputs)), atol=1e-6)
+
+
+def test_a_model_that_changed_its_base_does_not_lend_it(preset: str, tmp_path: Path) -> None:
+    """BitFit's hash is that of the base it began with, its weights are not."""
+    lora = tuned_model(preset, "text_classification", kft.LoRA(rank=2), shake=0.3)
+    lora.save(tmp_path / "lora")
+    biases = tuned_model(preset, "text_classification", kft.BiasOnly(), shake=0.3)
+    loaded = kft.load(tmp_path / "lora", base=biases)
+    assert loaded.backbone is not biases.backbone
+    np.testing.assert_allclose(shares(loaded), shares(lora), atol=1e-6)
