@@ -164,3 +164,12 @@ def test_they_learn_in_half_precision(name: str, presets: dict[str, str], tmp_pa
     assert {str(weight.dtype) for weight in model.keras_model.trainable_weights} == {"float32"}
     one, other = model.predict("a good film"), kft.load(tmp_path / "run").predict("a good film")
     assert one.score == pytest.approx(other.score, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["frozen", "lora", "prefix_tuning", "prompt_tuning"])
+def test_tuned_models_are_explained(name: str, presets: dict[str, str]) -> None:
+    """Contributions of the text's words add up to the score's change; what stands before the text is no word."""
+    model = tuned_model(presets["bert"], "text_classification", TUNINGS.get(name)(), shake=0.3)
+    found = model.explain("a good film")
+    assert [word.text for word in found.words] == ["a", "good", "film"]
+    assert sum(word.score for word in found.words) == pytest.approx(found.score - found.baseline, abs=max(0.02, found.gap * 1.01))
