@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Artifact:
     backbone: Backbone
     keras_model: Any
     encoder: Encoder
-    recipe: dict[str, Any]
+    recipe: dict[str, Any] = field(default_factory=dict)
 
 
 def own_weights(keras_model: Any, backbone: Backbone, encoder: Encoder, tuning: Tuning) -> dict[str, Any]:

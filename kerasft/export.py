@@ -19,6 +19,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from kerasft import replay as replay_script
 from kerasft.backbones.generation import Choice, as_choice
 from kerasft.errors import ExportError, RunExistsError
+from kerasft.weights import whole_folder
 
 # Operations of TF-Text that stock TensorFlow Serving images (TF-Text 2.12 and later) have.
 TEXT_OPERATIONS = frozenset({"CaseFoldUTF8", "NormalizeUTF8", "RegexSplitWithOffsets", "FastWordpieceTokenizeWithOffsets"})
@@ -119,17 +120,9 @@ def export_saved_model(path: Path, functions: Any, owners: dict[str, Any], *, ov
     for name, owner in owners.items():
         setattr(module, name, owner)
     signatures = functions if isinstance(functions, dict) else {"serving_default": functions}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
+    with whole_folder(path) as temporary:
         tf.saved_model.save(module, str(temporary), signatures=signatures)
         check_operations(temporary)
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.chmod(0o755)
-        os.replace(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def operations(path: Path) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import numpy as np
 from kerasft import export as exporting
 from kerasft.artifact import Artifact, own_weights, read_artifact, write_artifact
 from kerasft.assembly import assemble, make_framer
-from kerasft.backbones.base import Backbone, Encoder
 from kerasft.backbones.generation import Generator
 from kerasft.bulk import answer_file
 from kerasft.data.columns import Columns
@@ -27,16 +26,14 @@ from kerasft.preprocessing.batching import predict_rows
 from kerasft.preprocessing.encoding import Encoded, encode
 from kerasft.sampling import Sampling
 from kerasft.scoring import evaluate
-from kerasft.tasks import Learned, Task
 from kerasft.tasks.base import Answering, Generating
 from kerasft.tasks.causal_lm import Generated
-from kerasft.tuning import Tuning
 from kerasft.tuning.full import Full
 from kerasft.weights import weights_by_path
 
 
 @dataclass
-class FineTunedModel:
+class FineTunedModel(Artifact):
     """A fine-tuned model, ready to answer.
 
     Attributes:
@@ -51,14 +48,6 @@ class FineTunedModel:
         folder: Where it is saved, or None.
     """
 
-    task: Task
-    tuning: Tuning
-    learned: Learned
-    columns: Columns
-    backbone: Backbone
-    keras_model: Any
-    encoder: Encoder
-    recipe: dict[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     _side_by_side: dict[Path, FineTunedModel] = field(default_factory=dict, repr=False)
 
@@ -259,11 +248,8 @@ class FineTunedModel:
         learned, with the name and the SHA-256 of its base.
         """
         self.folder = Path(folder)
-        write_artifact(self.folder, self._artifact())
+        write_artifact(self.folder, self)
         return self.folder
-
-    def _artifact(self) -> Artifact:
-        return Artifact(**{item.name: getattr(self, item.name) for item in fields(Artifact)})
 
     def use(self, other: str | Path) -> FineTunedModel:
         """The model of another run, over the same base weights in memory, where it was tuned from the same base.
@@ -322,7 +308,7 @@ class FineTunedModel:
             ConfigError: transformers has no model that computes the same.
             RunExistsError: The folder is there and `overwrite` is False.
         """
-        return huggingface.export_huggingface(self.merge()._artifact(), Path(folder), overwrite=overwrite)
+        return huggingface.export_huggingface(self.merge(), Path(folder), overwrite=overwrite)
 
     def export_peft(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write a LoRA of a BERT, with its head, in the layout of Hugging Face's PEFT.
@@ -331,7 +317,7 @@ class FineTunedModel:
             ConfigError: It is no LoRA of a BERT.
             RunExistsError: The folder is there and `overwrite` is False.
         """
-        return peft.export_peft(self._artifact(), Path(folder), overwrite=overwrite)
+        return peft.export_peft(self, Path(folder), overwrite=overwrite)
 
     def export(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write a SavedModel for TensorFlow Serving: strings in, answers out.

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,7 @@ from kerasft.errors import ConfigError, PresetError, RunExistsError
 from kerasft.presets import fetch, find_preset
 from kerasft.tasks import Learned, Task, get_task
 from kerasft.tuning.full import Full
-from kerasft.weights import as_array, read_arrays, weights_by_path, write_arrays, write_text
+from kerasft.weights import as_array, read_arrays, weights_by_path, whole_folder, write_arrays, write_text
 
 
 @dataclass(frozen=True)
@@ -196,21 +193,23 @@ def _learned(task: str, config: dict[str, Any]) -> Learned:
     return Learned(labels, {"majority": 0})
 
 
-def _write(folder: Path, backbone: Backbone, config: dict[str, Any], weights: dict[str, np.ndarray], *, overwrite: bool) -> Path:
+def free_to_write(folder: Path, *, overwrite: bool) -> Path:
+    """The folder, if nothing is in its place or what is there may be replaced.
+
+    Raises:
+        RunExistsError: A file is there, or a folder that is not empty and `overwrite` is False.
+    """
     folder = Path(folder).expanduser()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
+    if folder.is_file() or (folder.exists() and any(folder.iterdir()) and not overwrite):
         raise RunExistsError("There is something there already.", where=str(folder), hint="Choose another folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    return folder
+
+
+def _write(folder: Path, backbone: Backbone, config: dict[str, Any], weights: dict[str, np.ndarray], *, overwrite: bool) -> Path:
+    folder = free_to_write(folder, overwrite=overwrite)
+    with whole_folder(folder) as temporary:
         write_text(temporary / "config.json", json.dumps(config, indent=1, ensure_ascii=False))
         contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
         write_arrays(temporary / "model.safetensors", contiguous, {"format": "pt"})
         backbone.family.save_huggingface_tokenizer(backbone, temporary)
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.chmod(0o755)
-        os.replace(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
     return folder

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from kerasft.artifact import Artifact
-from kerasft.errors import ConfigError, RunExistsError
-from kerasft.interchange.huggingface import head_of
+from kerasft.errors import ConfigError
+from kerasft.interchange.huggingface import free_to_write, head_of
 from kerasft.tuning.lora import LoRA
-from kerasft.weights import as_array, write_arrays, write_text
+from kerasft.weights import as_array, whole_folder, write_arrays, write_text
 
 # Where transformers' BERT keeps each projection of a block.
 _PLACES = {
@@ -47,9 +47,7 @@ def export_peft(artifact: Artifact, folder: Path, *, overwrite: bool = False) ->
             f"PEFT's layout holds a LoRA of BERT. Received: {tuning.name} of {family}, task {task.name}.",
             hint="Merge it into a plain folder instead: model.export_huggingface(folder) (--format huggingface).",
         )
-    folder = Path(folder).expanduser()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not overwrite:
-        raise RunExistsError("There is something there already.", where=str(folder), hint="Choose another folder.")
+    folder = free_to_write(folder, overwrite=overwrite)
     prefix = "base_model.model." + ("" if task.name == "text_embedding" else "bert.")
     arrays: dict[str, np.ndarray] = {}
     for i, block in enumerate(artifact.encoder.parts.blocks):
@@ -62,9 +60,10 @@ def export_peft(artifact: Artifact, folder: Path, *, overwrite: bool = False) ->
     if head is not None:
         name, kernel, bias = head
         arrays[f"base_model.model.{name}.weight"], arrays[f"base_model.model.{name}.bias"] = kernel.T, bias
-    folder.mkdir(parents=True, exist_ok=True)
-    write_arrays(folder / "adapter_model.safetensors", {k: np.ascontiguousarray(v) for k, v in arrays.items()}, {"format": "pt"})
-    write_text(folder / "adapter_config.json", json.dumps(_config(artifact, tuning, head), indent=1))
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    with whole_folder(folder) as temporary:
+        write_arrays(temporary / "adapter_model.safetensors", contiguous, {"format": "pt"})
+        write_text(temporary / "adapter_config.json", json.dumps(_config(artifact, tuning, head), indent=1))
     return folder
 
 
