@@ -142,6 +142,26 @@ def text_html(prompt: str, text: str, reason: str) -> str:
     )
 
 
+def gaps_html(answer: Mapping[str, Any]) -> str:
+    """A text with its gaps filled, and the candidates of each gap."""
+    pieces = answer["text"].split("[MASK]")
+    filled = escape(pieces[0])
+    for gap, piece in zip(answer["gaps"], pieces[1:], strict=True):
+        filled += f'<mark class="k0">{escape(gap[0][0])}</mark>{escape(piece)}'
+    tables = "".join(_candidates(i, gap, len(answer["gaps"])) for i, gap in enumerate(answer["gaps"][:_BARS], start=1))
+    return _card(f'<div class="kft-text">{filled}</div>{tables}<p>## goes on with the word before it.</p>')
+
+
+def _candidates(number: int, gap: Sequence[Sequence[Any]], count: int) -> str:
+    rows = "".join(
+        f'<tr><td>{escape(token)}</td><td class="wide"><div class="meter"><div style="width:{_percent(share)}"></div></div></td>'
+        f'<td class="num">{share:.1%}</td></tr>'
+        for token, share in gap
+    )
+    head = f"<h4>Gap {number}</h4>" if count > 1 else ""
+    return f'{head}<table class="kft-table kft-bars"><tbody>{rows}</tbody></table>'
+
+
 def vector_html(answer: Mapping[str, Any], note: str = "") -> str:
     """The first numbers of a vector, and the training texts nearest to it."""
     vector = answer["vector"]

@@ -15,6 +15,7 @@ from kerasft.tasks.classification import TextClassification
 INPUTS = {
     "question_answering": ("Question", "Context"),
     "causal_lm": ("Prompt", ""),
+    "masked_lm": ("Text with [MASK]", ""),
 }
 ROLES = {
     "question_answering": ("Question", "Context", "Answer"),

@@ -185,7 +185,9 @@ def _worst(report: Any, task: str) -> str:
     label: str | None
     predicted: str | None
     score: str | None
-    if task == "causal_lm":
+    if task == "masked_lm":
+        title, about, label, predicted, score = (*_UNEXPECTED[:2], None, None, _UNEXPECTED[4])
+    elif task == "causal_lm":
         title, about, label, predicted, score = _GENERATED if "bleu" in report.metrics else _UNEXPECTED
     else:
         title, about, label, predicted, score = _MISTAKES.get(task, _USUAL)

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,11 +58,12 @@ def main() -> None:
         chosen = SETS[name]
         with tempfile.TemporaryDirectory(prefix="kerasft-bench-") as folder:
             data = prepare(chosen, Path(folder) / "data")
-            sides = {} if given.only_peer else {"KerasFT": [ours(chosen, data, seed, given.options) for seed in given.seeds]}
-            if given.peer_python:
-                sides["HF Trainer"] = [peer(chosen, data, seed, given.peer_python) for seed in given.seeds]
+            sides: dict[str, list[dict[str, float]]] = {}
+            for seed in given.seeds:  # the sides take turns, so that a busy hour of the machine falls on both
+                for side, run in runners(given):
+                    sides.setdefault(side, []).append(run(chosen, data, seed))
+                    print(name, side, seed, sides[side][-1], file=sys.stderr, flush=True)
         lines += [row(name, side, figure, runs) for figure in chosen.figures for side, runs in sides.items()]
-        print(lines[-1], file=sys.stderr, flush=True)
     seeds = ", ".join(map(str, given.seeds))
     print(f"Weights {DEFAULT_PRESET}; seeds {seeds}; {info}; {versions('kerasft', 'tensorflow', 'keras')}\n")
     print(table(("set", "system", "figure", "mean", "spread (sd)", "each seed", "seconds a run"), lines))
@@ -75,6 +77,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only-peer", action="store_true", help="leave KerasFT out")
     parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="further options of `kerasft train`, last")
     return parser.parse_args()
+
+
+def runners(given: argparse.Namespace) -> list[tuple[str, Callable[[Set, Path, int], dict[str, float]]]]:
+    """The sides asked for: a name, and what trains once and answers the test figures."""
+    sides: list[tuple[str, Callable[[Set, Path, int], dict[str, float]]]] = []
+    if not given.only_peer:
+        sides.append(("KerasFT", lambda chosen, data, seed: ours(chosen, data, seed, given.options)))
+    if given.peer_python:
+        sides.append(("HF Trainer", lambda chosen, data, seed: peer(chosen, data, seed, given.peer_python)))
+    return sides
 
 
 def prepare(chosen: Set, target: Path) -> Path:

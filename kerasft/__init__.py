@@ -12,6 +12,7 @@ from kerasft import keras_setup
 
 if TYPE_CHECKING:
     from kerasft import layers as layers
+    from kerasft.architectures import Architecture as Architecture
     from kerasft.comparison import Comparison as Comparison
     from kerasft.comparison import compare_runs as compare_runs
     from kerasft.data.columns import Columns as Columns
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from kerasft.model import FineTunedModel as FineTunedModel
     from kerasft.model import import_huggingface as import_huggingface
     from kerasft.model import load as load
+    from kerasft.new_preset import NewPreset as NewPreset
+    from kerasft.new_preset import create_preset as create_preset
     from kerasft.presets import list_presets as list_presets
     from kerasft.recipe import RunConfig as RunConfig
     from kerasft.reproduction import reproduce as reproduce
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from kerasft.tasks.classification import TextClassification as TextClassification
     from kerasft.tasks.cloze import ClozeClassification as ClozeClassification
     from kerasft.tasks.embedding import TextEmbedding as TextEmbedding
+    from kerasft.tasks.masked_lm import MaskedLM as MaskedLM
     from kerasft.tasks.multi_label import MultiLabelClassification as MultiLabelClassification
     from kerasft.tasks.question_answering import QuestionAnswering as QuestionAnswering
     from kerasft.tasks.regression import Regression as Regression
@@ -69,6 +73,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Adapters": "tuning.adapters",
+    "Architecture": "architectures",
     "ArtifactError": "errors",
     "BiasOnly": "tuning.bias_only",
     "CausalLM": "tasks.causal_lm",
@@ -90,8 +95,10 @@ _HOMES = {
     "LayerwiseDecay": "tuning.layerwise_decay",
     "Learned": "tasks.base",
     "LoRA": "tuning.lora",
+    "MaskedLM": "tasks.masked_lm",
     "MissingPackageError": "errors",
     "MultiLabelClassification": "tasks.multi_label",
+    "NewPreset": "new_preset",
     "PrefixTuning": "tuning.prefix_tuning",
     "PresetError": "errors",
     "PromptTuning": "tuning.prompt_tuning",
@@ -112,6 +119,7 @@ _HOMES = {
     "build": "keras_level",
     "check_data": "data.quality",
     "compare_runs": "comparison",
+    "create_preset": "new_preset",
     "finetune": "run",
     "import_huggingface": "model",
     "layers": "layers",

@@ -18,7 +18,7 @@ from kerasft.tasks import Learned, Task, get_task
 from kerasft.tuning import Tuning, get_tuning
 from kerasft.weights import load_weights, save_weights, weights_by_path, write_text
 
-FORMAT = 2  # of the folder; a newer one is refused rather than misread
+FORMAT = 3  # of the folder; a newer one is refused rather than misread
 
 
 @dataclass
@@ -36,10 +36,14 @@ class Artifact:
 
 
 def own_weights(keras_model: Any, backbone: Backbone, encoder: Encoder, tuning: Tuning) -> dict[str, Any]:
-    """The weights an artifact holds, by path: all of them, or for a sparse method those its base does not have as they are."""
+    """The weights an artifact holds, by path: all of them, or for a sparse method those its base does not have as they are.
+
+    All are also those of the backbone that the task has no use for, such as the pooler under a tagger: `save_backbone` and later
+    runs do.
+    """
     found = weights_by_path(keras_model)
     if not tuning.sparse:
-        return found
+        return found | weights_by_path(backbone.model)
     head = encoder.parts.lm_head
     learning = {id(weight) for weight in keras_model.trainable_weights}
     base = {id(weight) for weight in (*backbone.model.weights, *(head.weights if head is not None else ()))}
@@ -112,7 +116,9 @@ def read_artifact(folder: Path, base: str | Path | Backbone | None = None) -> Ar
         reason = str(error).strip().splitlines()[0][:300]
         raise ArtifactError(f"The saved model cannot be built again: {reason}", where=str(folder)) from error
     model, encoder = assemble(backbone, task, tuning, learned)
-    load_weights(own_weights(model, backbone, encoder, tuning), folder / "model.safetensors")
+    # Up to format 2 only the weights the task uses were kept.
+    wanted = own_weights(model, backbone, encoder, tuning) if written > 2 or tuning.sparse else weights_by_path(model)
+    load_weights(wanted, folder / "model.safetensors")
     return Artifact(task, tuning, learned, columns, backbone, model, encoder, recipe)
 
 

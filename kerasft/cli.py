@@ -72,6 +72,14 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     sub.add_argument("--folder", default="saved_models", help="where the runs are")
     sub = command("fetch", commands.fetch)
     sub.add_argument("preset")
+    sub = command("create-preset", commands.create_preset)
+    _add_data(sub, given, "create-preset")
+    if given[:1] == ["create-preset"]:
+        from kerasft.architectures import Architecture
+
+        _add_group(sub, "architecture", Architecture.specs())
+    sub.add_argument("out", help="folder to write")
+    sub.add_argument("--overwrite", action="store_true", help="replace what is in that folder")
     sub = command("check", commands.check)
     _add_data(sub, given, "check")
     sub.add_argument("--preset", help="count tokens with this preset's vocabulary, if it is here")

@@ -216,6 +216,23 @@ def fetch(parsed: argparse.Namespace) -> None:
     print(fetch(find_preset(parsed.preset), lambda event: print(f"{event.to_dict()['detail']} ...", file=sys.stderr)))
 
 
+def create_preset(parsed: argparse.Namespace) -> None:
+    """Make a model with random weights and a vocabulary from your own texts, to be pre-trained."""
+    from kerasft.architectures import Architecture
+    from kerasft.data.dataset import DataConfig, load_data
+    from kerasft.new_preset import create_preset
+    from kerasft.progress import TerminalProgress
+
+    config = DataConfig.from_dict({"path": parsed.data, **_given(parsed, "data", DataConfig.specs())})
+    if config.path is None:
+        raise ConfigError("No texts were given.", hint="kerasft create-preset --data FILE FOLDER")
+    architecture = Architecture.from_dict(_given(parsed, "architecture", Architecture.specs()))
+    data = load_data(None, config)
+    print(create_preset(data, parsed.out, architecture, overwrite=parsed.overwrite, on_event=TerminalProgress(sys.stderr)))
+    task = "masked_lm" if architecture.family == "bert" else "causal_lm"
+    print(f"Train it: kerasft train --preset {parsed.out} --data {config.path} --task {task} --train.learning_rate 1e-3")
+
+
 def check(parsed: argparse.Namespace) -> int:
     """Look for what is odd in the data."""
     from kerasft.data.dataset import DataConfig, load_data

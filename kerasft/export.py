@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,24 +50,19 @@ class Replay:
         return f"{self.equal_rows:,} of {self.rows:,} answers equal, largest difference of a number {self.largest_difference:.1e}"
 
 
-def answering(
-    framer: Any, framing: Any, model: Any, serve: Callable[[Any, Any, tuple[Any, ...]], dict[str, Any]], *, paired: bool
-) -> Any:
+def answering(asking: Any, *, paired: bool) -> Any:
     """The graph from `text` (and `text_pair`) to named tensors.
 
     Args:
-        framer: `backbones.tokenization.Framer`.
-        framing: `preprocessing.framing.Framing` of the task, from texts to windows of ids.
-        model: Keras model.
-        serve: From the model's output, the windows and the texts to named tensors, in the graph.
+        asking: `tasks.asking.Asking`: framing, Keras model, and what lies around them.
         paired: Whether there is a second text.
     """
     names = ("text", "text_pair") if paired else ("text",)
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name=name) for name in names])
     def answer(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        framed = framing(*texts)
-        return serve(model(framer.dense(framed), training=False), framed, texts)
+        framed = asking.framing(*texts)
+        return asking.serve(asking.model(asking.dense(framed), training=False), framed, texts)
 
     return answer
 
@@ -199,11 +194,14 @@ def difference(wanted: Any, got: Any) -> float | None:
         return 0.0 if wanted == got else None
     if isinstance(wanted, float):
         return abs(wanted - float(got)) / max(1.0, abs(wanted))
-    filling = got[len(wanted) :]
-    if len(got) < len(wanted) or any(value not in ("", -1, 0) for value in filling):
+    if len(got) < len(wanted) or not all(_is_filling(value) for value in got[len(wanted) :]):
         return None
     found = [difference(one, other) for one, other in zip(wanted, got, strict=False)]
     return None if None in found else max((value for value in found if value is not None), default=0.0)
+
+
+def _is_filling(value: Any) -> bool:
+    return all(map(_is_filling, value)) if isinstance(value, list) else value in ("", -1, 0)
 
 
 def zip_export(path: Path) -> Path:

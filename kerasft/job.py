@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasft.events import Emit, Phase, Warned
 from kerasft.frozen_part import halves
-from kerasft.preprocessing.batching import TokenInputs, class_weights, make_batches, plan_epoch, predict_rows
+from kerasft.preprocessing.batching import class_weights, make_batches, plan_epoch, predict_rows
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.preprocessing.features import Features
 from kerasft.training.optimizer import make_optimizer
@@ -37,10 +37,16 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
     def plan(epoch: int) -> list[np.ndarray]:
         return plan_epoch(encoded.lengths, options.batch_size, seed=options.seed, epoch=epoch, **how)
 
-    keras_model, inputs, found = model.keras_model, TokenInputs(encoded), model.found
+    def feed(epoch: int) -> Any:
+        return model.task.feed(encoded, model.framer, seed=options.seed, epoch=epoch)
+
+    keras_model, found = model.keras_model, model.found
     if model.tuning.caches_features and keras_model.trainable_variables:
         emit(Phase(phase="features", detail=f"{len(encoded) + (len(held_out[0]) if held_out else 0):,} rows, once"))
-        keras_model, inputs, found = _head_alone(model, encoded, held_out)
+        keras_model, cached, found = _head_alone(model, encoded, held_out)
+
+        def feed(epoch: int) -> Any:
+            return cached
 
     def validate() -> dict[str, float]:
         assert held_out is not None
@@ -75,7 +81,7 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         model=keras_model,
         weights=model.own_weights,
         plan=plan,
-        batches=lambda rows: make_batches(encoded, rows, weights=weights, inputs=inputs),
+        batches=lambda rows, epoch: make_batches(feed(epoch), rows, weights=weights),
         validate=validate if held_out is not None else None,
         monitor=model.task.main_metric(model.learned) if options.monitor == "auto" else options.monitor,
         epochs=options.epochs,
@@ -88,6 +94,6 @@ def _head_alone(model: Any, encoded: Encoded, held_out: tuple[Encoded, Any] | No
     rows = {id(part): Features(parts.features, part, with_mask=parts.with_mask) for part in (encoded, *(held_out or ())[:1])}
 
     def found(part: Encoded, *, batch_size: int) -> Any:
-        return model.task.collect(predict_rows(parts.head, part, batch_size, inputs=rows[id(part)]), part)
+        return model.task.collect(predict_rows(parts.head, part, batch_size, feed=rows[id(part)]), part)
 
     return parts.head, rows[id(encoded)], found

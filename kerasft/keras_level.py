@@ -75,10 +75,11 @@ def batches(
     rows, paired = task.reading(usable)
     encoded = encode(framer, rows, paired=paired, framing=task.framing(framer))
     encoded = task.targets(encoded, task.gold(usable, learned), learned)
-    epochs = itertools.count()
     how = {"shuffle": shuffle, "group": shuffle, "together": encoded.together}
 
-    def plan() -> list[np.ndarray]:
-        return plan_epoch(encoded.lengths, batch_size, seed=seed, epoch=next(epochs), **how)
+    def epoch_of(number: int) -> tuple[Any, list[np.ndarray]]:
+        feed = task.feed(encoded, framer, seed=seed, epoch=number)
+        return feed, plan_epoch(encoded.lengths, batch_size, seed=seed, epoch=number, **how)
 
-    return make_batches(encoded, plan)
+    numbers = itertools.count()
+    return make_batches(*epoch_of(0), passes=lambda: epoch_of(next(numbers)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from kerasft.preprocessing.batching import predict_rows
 from kerasft.preprocessing.encoding import Encoded, encode
 from kerasft.sampling import Sampling
 from kerasft.scoring import evaluate
+from kerasft.tasks.asking import Asking
 from kerasft.tasks.base import Answering, Generating
 from kerasft.tasks.causal_lm import Generated
 from kerasft.tuning.full import Full
@@ -75,16 +76,25 @@ class FineTunedModel(Artifact):
         rows, paired = self.task.reading(split)
         return encode(self.framer, rows, paired=paired, framing=self.framing, progress=progress)
 
+    @cached_property
+    def asking(self) -> Asking:
+        """How it is asked, which may be another way than it learned."""
+        assert isinstance(self.task, Answering)
+        return self.task.asking(self.keras_model, self.scorer, self.framer, self.learned)
+
     def found(self, encoded: Encoded, *, batch_size: int = 64) -> Any:
         """What the outputs say, one item a row, in the order of the rows."""
-        return self.task.collect(predict_rows(self.scorer, encoded, batch_size), encoded)
+        feed = self.task.feed(encoded, self.framer, seed=0, epoch=None)
+        return self.task.collect(predict_rows(self.scorer, encoded, batch_size, feed=feed), encoded)
 
     def answer(self, texts: Sequence[str], pairs: Sequence[str | None], *, batch_size: int = 64) -> list[Any]:
         """One answer a row, from columns of texts and second texts."""
         if not isinstance(self.task, Answering):
             return list(self.generate(list(texts)))
-        encoded = encode(self.framer, [(texts, pairs)], paired=self.paired, framing=self.framing)
-        return self.task.decode(self.found(encoded, batch_size=batch_size), self.learned, texts, pairs)
+        asking = self.asking
+        encoded = encode(self.framer, [(texts, pairs)], paired=self.paired, framing=asking.framing)
+        outputs = predict_rows(asking.model, encoded, batch_size, feed=asking.feed(encoded))
+        return self.task.decode(asking.collect(outputs, encoded), self.learned, texts, pairs)
 
     def predict(self, texts: Any, *, batch_size: int = 64) -> Any:
         """Answer texts.
@@ -293,13 +303,14 @@ class FineTunedModel(Artifact):
         return FineTunedModel(self.task, Full(), self.learned, self.columns, backbone, model, encoder, recipe)
 
     def save_backbone(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the tuned backbone, without its head, as a preset for other runs; a LoRA is merged into it.
+        """Write the tuned backbone as a preset for other runs, without the task's head (a masked language model's is kept,
+        since later runs have a use for it); a LoRA is merged into it.
 
         Raises:
             ConfigError: What was learned is something added to the backbone and cannot be merged.
             RunExistsError: The folder is there and `overwrite` is False.
         """
-        return huggingface.save_backbone(self.merge().backbone, Path(folder), overwrite=overwrite)
+        return huggingface.save_backbone(self.merge(), Path(folder), overwrite=overwrite)
 
     def export_huggingface(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write a folder that `transformers` loads with equal logits; low-rank updates are merged into it.
@@ -327,11 +338,10 @@ class FineTunedModel(Artifact):
             overwrite: Replace an export that is there.
         """
         if isinstance(self.task, Answering):
-            serve = partial(self.task.serve, learned=self.learned)
-            function = exporting.answering(self.framer, self.framing, self.scorer, serve, paired=self.paired)
+            function, used = exporting.answering(self.asking, paired=self.paired), self.asking.model
         else:
-            function = exporting.generating(self.generator, self._sampling(None, {}))
-        owners = {"layers": list(self.scorer.layers), "tokenizer": self.framer.tokenizer}
+            function, used = exporting.generating(self.generator, self._sampling(None, {})), self.scorer
+        owners = {"layers": list(used.layers), "tokenizer": self.framer.tokenizer}
         exporting.export_saved_model(Path(path), function, owners, overwrite=overwrite)
         return Path(path)
 

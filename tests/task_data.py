@@ -20,6 +20,8 @@ _ASKED = [
     ("what is dull", "it is the plot", "plot"),
     ("what is great", "hate it", None),
 ]
+# Documents of several sentences.
+_DOCUMENTS = [tuple(words[(i + j) % 4].capitalize() for j in range(3)) for i in range(4) for words in (GOOD, BAD)]
 
 
 def examples(task: str) -> dict[str, Any]:
@@ -40,6 +42,8 @@ def examples(task: str) -> dict[str, Any]:
     elif task == "causal_lm":
         rows = [{"prompt": t, "completion": label} for t, label in zip(texts, labels, strict=True)]
         return {"rows": rows, "text": "prompt", "label": "completion"}
+    elif task == "masked_lm":
+        return {"rows": [{"text": f"{a}. {b}. {c} {i}"} for i, (a, b, c) in enumerate(_DOCUMENTS)], "text": "text"}
     elif task == "text_embedding":
         return {"rows": [{"text": a, "text_pair": b} for a, b in zip(GOOD + BAD, BAD[::-1] + GOOD[::-1], strict=True)][:8],
                 "text": "text", "text_pair": "text_pair"}  # fmt: skip
@@ -59,6 +63,8 @@ def options(task: str, family: str) -> Task:
         given = {"max_length": 32, "overlap": 4, "max_answer": 8}
     if task == "causal_lm":
         given = {"max_length": 32, "max_new_tokens": 8}
+    if task == "masked_lm":
+        given = {"masking": "span", "rate": 0.3, "span_boundary_objective": True, "next_sentence": True, "max_length": 32}
     return TASKS.get(task)(**given)
 
 
@@ -67,4 +73,6 @@ def askable(task: str) -> list[Any]:
     odd = ["", "Élan 漢字 🙂\t\n\u200b zero", "word good film " * 60]
     if task == "question_answering":
         return [("what film", "a good film it is"), *((text, text) for text in odd)]
+    if task == "masked_lm":
+        return ["[MASK]", "a [MASK] film", "[MASK][MASK] ##s [mask] [MASK] book", *(f"{text} [MASK] {text}" for text in odd)]
     return [*GOOD[:3], *BAD[:3], *odd]

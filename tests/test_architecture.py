@@ -16,18 +16,18 @@ APP = sorted((ROOT / "app").rglob("*.py"))
 FLOORS = {
     "errors": 0, "config": 0, "events": 0,
     "sampling": 1, "presets": 1, "data": 1, "evaluation": 1, "runs": 1,
-    "comparison": 1,
+    "comparison": 1, "architectures": 1,
     "preprocessing": 2, "layers": 2, "weights": 2,
     "backbones": 3,
     "tuning": 4, "tasks": 4, "training": 4,
     "replay": 4, "export": 5, "assembly": 5, "bulk": 5, "explain": 5, "frozen_part": 4, "job": 5, "recipe": 5,
     "artifact": 6, "scoring": 6, "model_card": 6, "interchange": 7, "model": 8,
-    "keras_level": 9, "run": 9,
+    "keras_level": 9, "run": 9, "new_preset": 9,
     "lines": 10, "reproduction": 10, "progress": 11, "commands": 12, "cli": 13, "__main__": 14,
 }  # fmt: skip
 # `keras_setup` stands beside the house: what importing the package does, and when that was.
 BESIDE = {"keras_setup", "__init__"}
-WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("presets", "events")}
+WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("presets", "events"), ("preprocessing", "layers")}
 NO_SCREENS = ("runs.py", "worker.py", "children.py", "facts.py", "figures.py", "charts.py", "plots.py", "answers.py",
               "reports.py", "recipes.py")  # fmt: skip
 HEAVY = ("tensorflow", "keras", "keras_hub", "tensorflow_text")

@@ -201,6 +201,7 @@ def plain(value: Any) -> Any:
 # classifiers at every step, `tests/test_crash.py` kills runs of every method.
 RESUMED = [
     ("causal_lm", "lora", "gpt2"),
+    ("masked_lm", "full", "bert"),
     ("question_answering", "full", "bert"),
     ("text_classification", "prompt_tuning", "gpt2"),
     ("token_classification", "gradual_unfreezing", "bert"),

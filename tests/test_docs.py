@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import kerasft as kft
+from kerasft.architectures import Architecture
 from kerasft.cli import _parser
 from kerasft.data.dataset import DataConfig
 from kerasft.events import EVENTS
@@ -51,7 +52,9 @@ def test_the_make_targets_of_the_readme_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "cls", [DataConfig, Sampling, TrainConfig, *TASKS.all().values(), *TUNINGS.all().values()], ids=lambda c: c.__name__
+    "cls",
+    [Architecture, DataConfig, Sampling, TrainConfig, *TASKS.all().values(), *TUNINGS.all().values()],
+    ids=lambda c: c.__name__,
 )
 def test_every_option_is_documented_as_it_is(cls: type) -> None:
     section = OPTIONS.split(f"`{cls.__name__}`\n")[1].split("\n#")[0]

@@ -15,6 +15,7 @@ from kerasft_app.answers import (
     answer_html,
     entities_html,
     explanation_html,
+    gaps_html,
     labels_html,
     number_html,
     text_html,
@@ -29,7 +30,7 @@ from kerasft_app.page import FILE_TYPES, Page
 _WAIT = '<div class="kft-status"><div class="note">The first answer takes some seconds: the model is loaded.</div></div>'
 _NEIGHBOURS = 5
 _OWN = "the answer itself"
-_BUTTONS = {"text": "Generate", "answer": "Find the answer", "entities": "Tag", "vector": "Embed"}
+_BUTTONS = {"text": "Generate", "answer": "Find the answer", "entities": "Tag", "vector": "Embed", "gaps": "Fill the gaps"}
 
 
 def build(page: Page) -> None:
@@ -136,7 +137,7 @@ def build(page: Page) -> None:
             gr.Textbox(label=second, visible=bool(facts and facts.paired)),
             gr.Button(_BUTTONS.get(shows, "Predict")),
             gr.Button(visible=shows == "text"),
-            gr.Button(visible=shows not in ("text", "vector")),
+            gr.Button(visible=shows not in ("text", "vector", "gaps")),
             gr.Accordion(visible=shows == "text"),
             gr.Number(value=own),
             "",
@@ -186,5 +187,6 @@ def _view(facts: ModelFacts, answered: dict[str, Any], context: str, note: str) 
         "entities": lambda: entities_html(answered, facts.labels),
         "answer": lambda: answer_html(answered, context),
         "vector": lambda: vector_html(answered, note),
+        "gaps": lambda: gaps_html(answered),
     }
     return str(makers[facts.shows]()) if facts.shows in makers else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -72,6 +72,7 @@ class Encoder:
         hidden_dim: H.
         parts: The tuned parts it is wired of.
         embedded: (B, L, H) token embeddings, before positions are added: where attributions are measured.
+        numerics: `epsilon` and `approximate` (whether GELU is the tanh approximation) of its layers, for heads of its kind.
     """
 
     inputs: dict[str, Any]
@@ -80,6 +81,7 @@ class Encoder:
     hidden_dim: int
     parts: Parts
     embedded: Any
+    numerics: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -136,6 +138,8 @@ class Family(ABC):
     kerashub_class: ClassVar[str]  # class name of the KerasHub backbone
     has_segments: ClassVar[bool]
     default_pooling: ClassVar[str]
+    smallest_vocabulary: ClassVar[int]  # pieces there are without any text
+    new_config: ClassVar[dict[str, Any]]  # what `rebuild` is told of a new model, besides its sizes
 
     @abstractmethod
     def load(self, folder: Path, *, dtype: str, dropout: float | None) -> Backbone:
@@ -148,6 +152,19 @@ class Family(ABC):
     @abstractmethod
     def rebuild(self, config: dict[str, Any], tokenizer_folder: Path, *, dtype: str) -> Backbone:
         """Build from `Backbone.config`, with random weights, and a saved tokenizer."""
+
+    @abstractmethod
+    def train_vocabulary(self, texts: Iterable[str], folder: Path, options: Any) -> int:
+        """Make a vocabulary from texts and write the files `rebuild` reads.
+
+        Args:
+            texts: Gone through once.
+            folder: Where the files go.
+            options: `architectures.Architecture`.
+
+        Returns:
+            How many pieces it has.
+        """
 
     @abstractmethod
     def save_tokenizer(self, backbone: Backbone, folder: Path) -> None:

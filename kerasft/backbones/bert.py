@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from kerasft.backbones.base import FAMILIES, Backbone, Encoder, Family, Parts
 from kerasft.config import read_json
+
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @FAMILIES.register
@@ -21,6 +24,8 @@ class Bert(Family):
     kerashub_class = "BertBackbone"
     has_segments = True
     default_pooling = "pooled"
+    smallest_vocabulary = 5
+    new_config = {"num_segments": 2, "numerics": {"activation": "gelu", "epsilon": 1e-12}}
 
     def load(self, folder: Path, *, dtype: str, dropout: float | None) -> Backbone:
         import keras_hub
@@ -58,6 +63,18 @@ class Bert(Family):
         model = loading.rebuild_model(keras_hub.models.BertBackbone, config, dtype=dtype)
         given = read_json(tokenizer_folder / "tokenizer.json")
         return Backbone(self, model, BertText(str(tokenizer_folder / "vocabulary.txt"), **given), config)
+
+    def train_vocabulary(self, texts: Iterable[str], folder: Path, options: Any) -> int:
+        from tokenizers.implementations import BertWordPieceTokenizer
+
+        tokenizer = BertWordPieceTokenizer(lowercase=options.lowercase, strip_accents=options.lowercase)
+        how = {"vocab_size": options.vocabulary_size, "min_frequency": options.min_frequency}
+        tokenizer.train_from_iterator(texts, **how, special_tokens=list(_SPECIAL), show_progress=False)
+        pieces = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
+        (folder / "vocabulary.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+        given = {"lowercase": options.lowercase, "strip_accents": options.lowercase}
+        (folder / "tokenizer.json").write_text(json.dumps(given), encoding="utf-8")
+        return len(pieces)
 
     def save_tokenizer(self, backbone: Backbone, folder: Path) -> None:
         tokenizer = backbone.tokenizer
@@ -154,7 +171,7 @@ class Bert(Family):
         if parts.prompt is not None:
             x = x[:, parts.prompt.length :, :]
         pooled = parts.pooler(x[:, 0, :])  # (B, H)
-        return Encoder(inputs, x, pooled, backbone.model.hidden_dim, parts, tokens)
+        return Encoder(inputs, x, pooled, backbone.model.hidden_dim, parts, tokens, _numerics(backbone))
 
     def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
         pieces = tokenizer.wordpiece
@@ -171,9 +188,14 @@ class Bert(Family):
         return piece.removeprefix("##").encode("utf-8"), not piece.startswith("##")
 
     def piece_lengths(self, tokenizer: Any) -> list[int]:
-        special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
         pieces = tokenizer.wordpiece.get_vocabulary()
-        return [0 if piece in special else len(piece.removeprefix("##")) for piece in pieces]
+        return [0 if piece in _SPECIAL else len(piece.removeprefix("##")) for piece in pieces]
+
+
+def _numerics(backbone: Backbone) -> dict[str, Any]:
+    """What heads of the pre-trained kind are computed with."""
+    given = backbone.config.get("numerics", {})
+    return {"epsilon": given.get("epsilon", 1e-12), "approximate": given.get("activation", "gelu") != "gelu"}
 
 
 def _norm(name: str, layer: Any) -> dict[str, Any]:
@@ -186,9 +208,7 @@ def _lm_head(backbone: Backbone) -> Any:
 
     if not backbone.config.get("lm_head"):
         return None
-    numerics = backbone.config.get("numerics", {})
-    approximate = numerics.get("activation", "gelu") != "gelu"
-    head = MaskedLMTransform(epsilon=numerics.get("epsilon", 1e-12), approximate=approximate, name="lm_head")
+    head = MaskedLMTransform(**_numerics(backbone), name="lm_head")
     head.build((None, backbone.model.hidden_dim))
     if backbone.lm_head:
         names = ("dense.weight", "dense.bias", "LayerNorm.weight", "LayerNorm.bias")

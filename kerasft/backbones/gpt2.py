@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ class GPT2(Family):
     kerashub_class = "GPT2Backbone"
     has_segments = False
     default_pooling = "last"
+    smallest_vocabulary = 257  # every byte, and the end of a text
+    new_config = {"numerics": {"activation": "gelu_new", "epsilon": 1e-5}}
 
     def load(self, folder: Path, *, dtype: str, dropout: float | None) -> Backbone:
         import keras_hub
@@ -54,6 +57,16 @@ class GPT2(Family):
         model = loading.rebuild_model(keras_hub.models.GPT2Backbone, config, dtype=dtype)
         tokenizer = self._tokenizer(tokenizer_folder / "vocabulary.json", tokenizer_folder / "merges.txt")
         return Backbone(self, model, tokenizer, config)
+
+    def train_vocabulary(self, texts: Iterable[str], folder: Path, options: Any) -> int:
+        from tokenizers import ByteLevelBPETokenizer
+
+        tokenizer = ByteLevelBPETokenizer()
+        how = {"vocab_size": options.vocabulary_size, "min_frequency": options.min_frequency}
+        tokenizer.train_from_iterator(texts, **how, special_tokens=["<|endoftext|>"], show_progress=False)
+        tokenizer.save_model(str(folder))
+        (folder / "vocab.json").rename(folder / "vocabulary.json")
+        return int(tokenizer.get_vocab_size())
 
     def save_tokenizer(self, backbone: Backbone, folder: Path) -> None:
         backbone.tokenizer.save_assets(str(folder))

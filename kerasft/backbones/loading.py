@@ -58,6 +58,8 @@ def load_weights(kerashub_class: Any, folder: Path, *, dtype: str, dropout: floa
         PresetError: The weights are absent, damaged or do not fit the config.
     """
     given = read_json(folder / "config.json")
+    if dropout is None:  # KerasHub takes 0.1 whatever a Hugging Face config says
+        dropout = given.get("hidden_dropout_prob", given.get("resid_pdrop"))
     overrides = {} if dropout is None else {"dropout": dropout}
     try:
         with _completed(folder, given) as complete:

@@ -42,6 +42,24 @@ class Framer(Framing):
         """(vocabulary,) int32, see `Family.piece_lengths`."""
         return np.asarray(self.family.piece_lengths(self.tokenizer), dtype=np.int32)
 
+    @cached_property
+    def special_ids(self) -> list[int]:
+        """Ids that stand for no text."""
+        known = {*self.start, *self.end, self.pad_id, self.unknown_id}
+        return sorted(known if self.mask_id is None else {*known, self.mask_id})
+
+    @cached_property
+    def word_starts(self) -> np.ndarray:
+        """(vocabulary,) bool, True for pieces that begin a word."""
+        count = len(self.piece_lengths)
+        return np.asarray([self.family.show_piece(self.tokenizer, i)[1] for i in range(count)], dtype=bool)
+
+    @cached_property
+    def pieces(self) -> list[str]:
+        """The vocabulary's pieces as people read them; `##` marks those that go on with a word."""
+        shown = (self.family.show_piece(self.tokenizer, i) for i in range(len(self.piece_lengths)))
+        return [("" if begins else "##") + text.decode("utf-8", errors="replace") for text, begins in shown]
+
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Ragged int32 ids of raw texts, no special ids, nothing cut."""
         # KerasHub's tokenizers run other code eagerly: they return lists, and GPT-2's splits words as Llama 3 does.

@@ -16,6 +16,7 @@ from kerasft.backbones.loading import load_backbone
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.errors import ConfigError, PresetError, RunExistsError
+from kerasft.interchange import language_head
 from kerasft.presets import fetch, find_preset
 from kerasft.tasks import Learned, Task, get_task
 from kerasft.tuning.full import Full
@@ -42,6 +43,7 @@ _KINDS = {
     "token_classification": {"bert": _TOKENS, "gpt2": _TOKENS},
     "question_answering": {"bert": _SPANS, "gpt2": _SPANS},
     "causal_lm": {"gpt2": _Kind("LMHeadModel", "")},
+    "masked_lm": {"bert": _Kind("ForMaskedLM", "")},
     "text_embedding": {"bert": _Kind("Model", ""), "gpt2": _Kind("Model", "")},
 }
 _PROBLEMS = {
@@ -70,6 +72,10 @@ def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = Fa
     config, arrays = backbone.family.to_huggingface(backbone)
     prefix = "" if kind.architecture == "Model" else _PREFIX[family]
     weights = {f"{prefix}{name}": array for name, array in arrays.items()}
+    if task.name == "masked_lm":
+        # The pooler stays also where transformers has no use for it: the folder is a preset for the next run.
+        kind = _Kind(language_head.architecture(task), "")
+        weights |= language_head.head_weights(artifact)
     if task.name in ("token_classification", "question_answering"):
         weights = {name: array for name, array in weights.items() if ".pooler." not in name}
     head = head_of(artifact)
@@ -85,8 +91,17 @@ def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = Fa
     return _write(folder, backbone, config, weights, overwrite=overwrite)
 
 
-def save_backbone(backbone: Backbone, folder: Path, *, overwrite: bool = False) -> Path:
-    """Write a backbone, without a head, as a preset: a Hugging Face folder, which every part of KerasFT reads."""
+def save_backbone(artifact: Artifact, folder: Path, *, overwrite: bool = False) -> Path:
+    """Write a model's backbone as a preset, a Hugging Face folder, which every part of KerasFT reads; of what stands on it
+    only pre-training heads are kept.
+    """
+    if artifact.task.name == "masked_lm":
+        return export_huggingface(artifact, folder, overwrite=overwrite)
+    return write_backbone(artifact.backbone, folder, overwrite=overwrite)
+
+
+def write_backbone(backbone: Backbone, folder: Path, *, overwrite: bool = False) -> Path:
+    """Write a backbone without a head as a preset."""
     config, arrays = backbone.family.to_huggingface(backbone)
     config["architectures"] = [_CLASS[backbone.family.name] + "Model"]
     return _write(folder, backbone, config, arrays, overwrite=overwrite)
@@ -107,6 +122,9 @@ def import_huggingface(name: str, **options: Any) -> Artifact:
     backbone = load_backbone(path, origin=name)
     family = backbone.family.name
     architecture = str((config.get("architectures") or ["none"])[0]).removeprefix(_CLASS[family])
+    pairs = architecture == "ForPreTraining"
+    if pairs:
+        architecture, options = "ForMaskedLM", {"next_sentence": True, **options}
     found = [task for task, kinds in _KINDS.items() if family in kinds and kinds[family].architecture == architecture]
     if not found or architecture == "Model":
         known = sorted({_CLASS[f] + kind.architecture for kinds in _KINDS.values() for f, kind in kinds.items()})
@@ -121,6 +139,8 @@ def import_huggingface(name: str, **options: Any) -> Artifact:
     learned = _learned(task.name, config)
     model, encoder = assemble(backbone, task, Full(), learned)
     head = _KINDS[task.name][family].head
+    if pairs:
+        language_head.read_next_sentence(model, read_arrays(path / "model.safetensors"))
     if head:
         arrays = read_arrays(path / "model.safetensors")
         if f"{head}.weight" not in arrays:
@@ -182,6 +202,8 @@ def _learned(task: str, config: dict[str, Any]) -> Learned:
         return Learned((), {"mean": 0.0, "deviation": 1.0})
     if task == "question_answering":
         return Learned((), {"no_answer": False, "threshold": 0.0})
+    if task == "masked_lm":
+        return Learned()
     if task == "causal_lm":
         return Learned((), {"completions": False})
     if task == "multi_label_classification":

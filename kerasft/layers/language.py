@@ -116,31 +116,44 @@ class MaskedLMTransform(keras.layers.Layer):
     The head's bias over the vocabulary is left out: the tasks that use this layer add their own.
 
     Args:
+        units: Width of the output; that of the input when not given.
         epsilon: Of the normalisation.
         approximate: Whether GELU is the tanh approximation.
+        seed: Of the initial weights, a truncated normal of standard deviation 0.02.
         **kwargs: Of `keras.layers.Layer`.
 
     Call:
-        (..., H) -> (..., H).
+        (..., I) -> (..., units).
     """
 
-    def __init__(self, *, epsilon: float = 1e-12, approximate: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        units: int | None = None,
+        *,
+        epsilon: float = 1e-12,
+        approximate: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.epsilon, self.approximate = epsilon, approximate
+        self.units, self.epsilon, self.approximate, self.seed = units, epsilon, approximate, seed
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         # === Layers ===
-        self.dense = keras.layers.Dense(input_shape[-1], dtype=self.dtype_policy, name="dense")
+        units = self.units or input_shape[-1]
+        initial = keras.initializers.TruncatedNormal(stddev=0.02, seed=self.seed)
+        self.dense = keras.layers.Dense(units, kernel_initializer=initial, dtype=self.dtype_policy, name="dense")
         self.norm = keras.layers.LayerNormalization(epsilon=self.epsilon, dtype=self.dtype_policy, name="norm")
         self.dense.build(input_shape)
-        self.norm.build(input_shape)
+        self.norm.build((*input_shape[:-1], units))
         self.built = True
 
     def call(self, vectors: Any) -> Any:
         return self.norm(ops.gelu(self.dense(vectors), approximate=self.approximate))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return input_shape
+        return (*input_shape[:-1], self.units or input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "epsilon": self.epsilon, "approximate": self.approximate}
+        names = ("units", "epsilon", "approximate", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -83,82 +84,95 @@ def pad_rows(encoded: Encoded, rows: np.ndarray, *, pad_to: int | None = None) -
     return inputs
 
 
-class TokenInputs:
-    """Model inputs of rows as token ids; see `pad_rows`.
+class Feed(ABC):
+    """What a batch holds: model inputs and targets, from row numbers.
 
     Args:
-        encoded: The examples.
+        encoded: The rows.
         pad_to: Fixed length, for devices that want static shapes.
+
+    Attributes:
+        signature: Shape and kind of each input.
+        target_signature: Of the targets.
     """
 
+    signature: dict[str, tf.TensorSpec]
+
     def __init__(self, encoded: Encoded, pad_to: int | None = None) -> None:
-        self._encoded, self._pad_to = encoded, pad_to
+        self.encoded, self.pad_to = encoded, pad_to
+
+    @property
+    def target_signature(self) -> Any:
+        if self.encoded.token_targets is not None:
+            return tf.TensorSpec((None, self.pad_to), tf.int32)
+        assert self.encoded.targets is not None
+        return tf.TensorSpec((None, *self.encoded.targets.shape[1:]), tf.as_dtype(self.encoded.targets.dtype))
+
+    @abstractmethod
+    def __call__(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """The inputs of some rows."""
+
+    def batch(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], Any]:
+        """Inputs and targets of some rows; targets of tokens as (B, L), -1 where there is none."""
+        inputs, encoded = self(rows), self.encoded
+        if encoded.token_targets is None:
+            assert encoded.targets is not None
+            return inputs, np.asarray(encoded.targets[rows])
+        targets = np.full((len(rows), next(iter(inputs.values())).shape[1]), -1, dtype=np.int32)
+        for i, row in enumerate(rows):
+            found = encoded.token_targets[encoded.offsets[row] : encoded.offsets[row + 1]]
+            targets[i, : len(found)] = found
+        return inputs, targets
+
+
+class TokenFeed(Feed):
+    """Rows as token ids; see `pad_rows`."""
+
+    def __init__(self, encoded: Encoded, pad_to: int | None = None) -> None:
+        super().__init__(encoded, pad_to)
         names = ("token_ids", "padding_mask") + (("segment_ids",) if encoded.has_segments else ())
         self.signature = dict.fromkeys(names, tf.TensorSpec((None, pad_to), tf.int32))
 
     def __call__(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        return pad_rows(self._encoded, rows, pad_to=self._pad_to)
+        return pad_rows(self.encoded, rows, pad_to=self.pad_to)
 
 
 def make_batches(
-    encoded: Encoded,
-    plan: list[np.ndarray] | Callable[[], list[np.ndarray]],
+    feed: Feed,
+    plan: list[np.ndarray],
     *,
+    passes: Callable[[], tuple[Feed, list[np.ndarray]]] | None = None,
     weights: np.ndarray | None = None,
     with_targets: bool = True,
-    pad_to: int | None = None,
-    inputs: Any = None,
 ) -> tf.data.Dataset:
     """A `tf.data.Dataset` of `(inputs, targets)` or `(inputs, targets, sample weights)` in the order of a plan.
 
     Args:
-        encoded: The examples.
-        plan: Of `plan_epoch`; cut its beginning to start in the middle of an epoch. A function is asked for a new
-            plan of as many batches at every pass.
+        feed: What a batch holds.
+        plan: Of `plan_epoch`; cut its beginning to start in the middle of an epoch.
+        passes: Asked at every pass for another feed and another plan of as many batches; these two when not given.
         weights: (classes,) weight of each class, or None.
         with_targets: False gives `(inputs,)` for prediction.
-        pad_to: Fixed length, for devices that want static shapes.
-        inputs: What makes a batch's inputs of row numbers; `TokenInputs` when not given.
     """
-    inputs = inputs or TokenInputs(encoded, pad_to)
-    signature: tuple[object, ...] = (inputs.signature,)
+    signature: tuple[object, ...] = (feed.signature,)
     if with_targets:
-        signature += (_target_spec(encoded, pad_to),)
+        signature += (feed.target_signature,)
         if weights is not None:
-            signature += (tf.TensorSpec((None,) if encoded.token_targets is None else (None, pad_to), tf.float32),)
-    next_plan = plan if callable(plan) else lambda: plan
+            per_token = feed.encoded.token_targets is not None
+            signature += (tf.TensorSpec((None, feed.pad_to) if per_token else (None,), tf.float32),)
 
     def generate() -> Iterator[tuple[object, ...]]:
-        for rows in next_plan():
-            given = inputs(rows)
+        now, batches = passes() if passes else (feed, plan)
+        for rows in batches:
             if not with_targets:
-                yield (given,)
+                yield (now(rows),)
                 continue
-            targets = _targets(encoded, rows, next(iter(given.values())).shape[1])
+            given, targets = now.batch(rows)
             # -1 marks what is not learned from: it takes the last class's weight here and no part in the loss.
             yield (given, targets) if weights is None else (given, targets, weights[targets].astype(np.float32))
 
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
-    return dataset.apply(tf.data.experimental.assert_cardinality(len(next_plan()))).prefetch(4)
-
-
-def _target_spec(encoded: Encoded, pad_to: int | None) -> tf.TensorSpec:
-    if encoded.token_targets is not None:
-        return tf.TensorSpec((None, pad_to), tf.int32)
-    assert encoded.targets is not None
-    return tf.TensorSpec((None, *encoded.targets.shape[1:]), tf.as_dtype(encoded.targets.dtype))
-
-
-def _targets(encoded: Encoded, rows: np.ndarray, width: int) -> np.ndarray:
-    """Targets of some windows; those of tokens as (B, width), -1 where there is none."""
-    if encoded.token_targets is None:
-        assert encoded.targets is not None
-        return np.asarray(encoded.targets[rows])
-    targets = np.full((len(rows), width), -1, dtype=np.int32)
-    for i, row in enumerate(rows):
-        found = encoded.token_targets[encoded.offsets[row] : encoded.offsets[row + 1]]
-        targets[i, : len(found)] = found
-    return targets
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(plan))).prefetch(4)
 
 
 def predict_rows(
@@ -166,7 +180,7 @@ def predict_rows(
     encoded: Encoded,
     batch_size: int = 64,
     *,
-    inputs: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
+    feed: Feed | None = None,
     room: Callable[[tuple[int, ...]], np.ndarray] | None = None,
 ) -> np.ndarray:
     """The model's outputs for all windows, in their order; batches are formed by length, so padding is small.
@@ -175,7 +189,7 @@ def predict_rows(
         model: Keras model on the inputs of `pad_rows`.
         encoded: The examples.
         batch_size: Windows a call.
-        inputs: What makes a batch's inputs of row numbers; `TokenInputs` when not given.
+        feed: What a batch holds; `TokenFeed` when not given.
         room: Makes the array of a shape that is filled; in memory when not given.
 
     Returns:
@@ -185,9 +199,9 @@ def predict_rows(
     per_token = len(model.output_shape) == 3
     plan = plan_epoch(encoded.lengths, batch_size, seed=0, epoch=0, shuffle=False)
     restored: np.ndarray | None = None
-    inputs = inputs or TokenInputs(encoded)
+    feed = feed or TokenFeed(encoded)
     for rows in plan:
-        found = np.asarray(model.predict_on_batch(inputs(rows)), dtype=np.float32)
+        found = np.asarray(model.predict_on_batch(feed(rows)), dtype=np.float32)
         if restored is None:
             count = len(encoded.ids) if per_token else len(encoded)
             shape = (count, *found.shape[2 if per_token else 1 :])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from kerasft.config import Options, Registry
 from kerasft.errors import DataError
 from kerasft.evaluation.report import Report
+from kerasft.tasks.asking import Asking
 
 TASKS: Registry[Task] = Registry("task", "kerasft.tasks")
 
@@ -146,13 +148,34 @@ class Task(Options):
     def targets(self, encoded: Any, gold: Any, learned: Learned) -> Any:
         """The encoded rows with what the loss compares the outputs with."""
 
+    def remarks_on_tokens(self, encoded: Any, framer: Any) -> list[str]:
+        """Sentences on what the tokens of a split are like.
+
+        Raises:
+            DataError: Nothing can be learned from them.
+        """
+        return []
+
+    def feed(self, encoded: Any, framer: Any, *, seed: int, epoch: int | None) -> Any:
+        """What a batch of encoded rows holds, a `preprocessing.batching.Feed`: for most tasks their token ids.
+
+        Args:
+            encoded: Of `targets`.
+            framer: Of the backbone.
+            seed: Of what is drawn anew in every epoch.
+            epoch: Its number, from 0; None for an evaluation, which must draw the same each time.
+        """
+        from kerasft.preprocessing.batching import TokenFeed
+
+        return TokenFeed(encoded)
+
     @abstractmethod
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         """A plain `keras.Model`: the encoder with this task's head; outputs logits."""
 
     @abstractmethod
     def loss(self, *, label_smoothing: float) -> Any:
-        """The Keras loss on logits and targets."""
+        """The Keras loss on logits and targets; of a model with several outputs one for each, by name."""
 
     def scorer(self, model: Any) -> Any:
         """The `keras.Model` whose outputs are evaluated and decoded; another only where logits would be too large."""
@@ -211,6 +234,20 @@ class Task(Options):
 
 class Answering(Task):
     """A task that answers from one pass of the model over a text."""
+
+    def asking(self, model: Any, scorer: Any, framer: Any, learned: Learned) -> Asking:
+        """How it is asked: mostly as it is evaluated.
+
+        Args:
+            model: Of `build`.
+            scorer: Of `scorer`.
+            framer: Of the backbone.
+            learned: What the task took from its rows.
+        """
+        from kerasft.preprocessing.batching import TokenFeed
+
+        serve = partial(self.serve, learned=learned)
+        return Asking(self.framing(framer), scorer, TokenFeed, framer.dense, self.collect, serve)
 
     @abstractmethod
     def decode(self, found: Any, learned: Learned, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Any]:

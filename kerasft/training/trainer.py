@@ -26,7 +26,7 @@ class Job:
         model: Compiled `keras.Model`.
         weights: Those of its weights that are kept, by path: all that learn, and none that can be had elsewhere.
         plan: From an epoch's number to its batches' row numbers.
-        batches: From a plan to a `tf.data.Dataset`.
+        batches: From a plan and the number of its epoch to a `tf.data.Dataset`.
         validate: Figures on the validation split, or None when there is none.
         monitor: The figure that decides which weights are best.
         epochs: How many.
@@ -35,7 +35,7 @@ class Job:
     model: Any
     weights: Mapping[str, Any]
     plan: Callable[[int], list[np.ndarray]]
-    batches: Callable[[list[np.ndarray]], Any]
+    batches: Callable[[list[np.ndarray], int], Any]
     validate: Callable[[], dict[str, float]] | None
     monitor: str
     epochs: int
@@ -123,7 +123,7 @@ class _Loop:
             emit=self.emit,
             after_step=self._after_step,
         )
-        data = self.job.batches(plan)
+        data = self.job.batches(plan, state.epoch)
         epochs = {"initial_epoch": state.epoch, "epochs": state.epoch + 1}
         self.job.model.fit(data, **epochs, shuffle=False, callbacks=[watch], verbose=0)
 

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from kerasft.preprocessing.batching import class_weights, make_batches, pad_rows, padding_share, plan_epoch, predict_rows
+from kerasft.preprocessing.batching import (
+    TokenFeed,
+    class_weights,
+    make_batches,
+    pad_rows,
+    padding_share,
+    plan_epoch,
+    predict_rows,
+)
 from kerasft.preprocessing.encoding import Encoded
 
 PAD = 9
@@ -155,23 +163,23 @@ def test_batches_come_in_the_order_of_the_plan_with_targets_and_class_weights() 
     encoded = encoded_rows(lengths, targets=targets)
     plan = plan_epoch(lengths, 8, seed=1, epoch=2)
     weights = np.array([0.5, 1.0, 2.5])
-    batches = list(make_batches(encoded, plan, weights=weights))
+    batches = list(make_batches(TokenFeed(encoded), plan, weights=weights))
     assert rows_of(batches) == [rows.tolist() for rows in plan]
     for rows, (_, given_targets, given_weights) in zip(plan, batches, strict=True):
         np.testing.assert_array_equal(given_targets, targets[rows])
         np.testing.assert_array_equal(given_weights, weights[targets[rows]])
-    dataset = make_batches(encoded, plan)
+    dataset = make_batches(TokenFeed(encoded), plan)
     assert int(dataset.cardinality()) == len(plan)
     assert len(next(iter(dataset))) == 2
-    assert len(next(iter(make_batches(encoded, plan, with_targets=False)))) == 1
-    assert make_batches(encoded, plan, pad_to=64).element_spec[0]["token_ids"].shape == (None, 64)
+    assert len(next(iter(make_batches(TokenFeed(encoded), plan, with_targets=False)))) == 1
+    assert make_batches(TokenFeed(encoded, 64), plan).element_spec[0]["token_ids"].shape == (None, 64)
 
 
 def test_starting_in_the_middle_of_a_plan_gives_the_tail_of_the_whole() -> None:
     lengths = SKEWED[:60].clip(max=64)
     encoded = encoded_rows(lengths, targets=np.zeros(60, np.int32))
     plan = plan_epoch(lengths, 8, seed=1, epoch=0)
-    whole, tail = (list(make_batches(encoded, part)) for part in (plan, plan[3:]))
+    whole, tail = (list(make_batches(TokenFeed(encoded), part)) for part in (plan, plan[3:]))
     assert len(tail) == len(whole) - 3
     for (one, _), (other, _) in zip(whole[3:], tail, strict=True):
         for name in one:

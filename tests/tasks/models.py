@@ -14,7 +14,7 @@ from kerasft.backbones.base import Backbone
 from kerasft.backbones.loading import load_backbone
 from kerasft.data.dataset import Dataset
 from kerasft.model import FineTunedModel
-from kerasft.preprocessing.batching import make_batches, plan_epoch
+from kerasft.preprocessing.batching import TokenFeed, make_batches, plan_epoch
 from kerasft.tasks import Task
 from kerasft.tuning import Tuning
 from kerasft.tuning.full import Full
@@ -74,5 +74,5 @@ def fit(model: FineTunedModel, data: Dataset, *, epochs: int, learning_rate: flo
     encoded = model.task.targets(model.encode(split), model.task.gold(split, model.learned), model.learned)
     plan = plan_epoch(encoded.lengths, 8, seed=1, epoch=0)
     model.keras_model.compile(keras.optimizers.Adam(learning_rate), model.task.loss(label_smoothing=0.0))
-    model.keras_model.fit(make_batches(encoded, plan * epochs), verbose=0, shuffle=False)
+    model.keras_model.fit(make_batches(TokenFeed(encoded), plan * epochs), verbose=0, shuffle=False)
     return model
