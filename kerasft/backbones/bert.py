@@ -65,12 +65,10 @@ class Bert(Family):
         return Backbone(self, model, BertText(str(tokenizer_folder / "vocabulary.txt"), **given), config)
 
     def train_vocabulary(self, texts: Iterable[str], folder: Path, options: Any) -> int:
-        from tokenizers.implementations import BertWordPieceTokenizer
+        from kerasft.backbones.wordpiece import train_pieces
 
-        tokenizer = BertWordPieceTokenizer(lowercase=options.lowercase, strip_accents=options.lowercase)
-        how = {"vocab_size": options.vocabulary_size, "min_frequency": options.min_frequency}
-        tokenizer.train_from_iterator(texts, **how, special_tokens=list(_SPECIAL), show_progress=False)
-        pieces = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
+        how = {"vocabulary_size": options.vocabulary_size, "min_frequency": options.min_frequency}
+        pieces = train_pieces(texts, _SPECIAL, lowercase=options.lowercase, **how)
         (folder / "vocabulary.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
         given = {"lowercase": options.lowercase, "strip_accents": options.lowercase}
         (folder / "tokenizer.json").write_text(json.dumps(given), encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras_hub
@@ -10,6 +12,9 @@ import tensorflow_text as tf_text
 
 # What BERT's `_clean_text` drops: control and format characters but tab and line ends, U+FFFD, private use.
 _DROPPED = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{fffd}\p{Cf}\p{Co}]"
+
+_LETTERS = 1000  # characters of the alphabet of a new vocabulary; texts with rarer ones have unknown words
+_LINE = 10_000  # words at a time
 
 
 class BertText:
@@ -41,3 +46,51 @@ class BertText:
 
     def __call__(self, texts: tf.Tensor) -> Any:
         return self.wordpiece(self.normalise(texts))
+
+
+def train_pieces(
+    texts: Iterable[str], special: Sequence[str], *, lowercase: bool, vocabulary_size: int, min_frequency: int
+) -> list[str]:
+    """A WordPiece vocabulary made from texts with the Rust `tokenizers`; the same texts give the same vocabulary.
+
+    Args:
+        texts: Gone through once.
+        special: The first pieces.
+        lowercase: Whether texts are lower-cased and accents stripped.
+        vocabulary_size: Most pieces.
+        min_frequency: How often two pieces must meet to become one.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=lowercase)
+    split = pre_tokenizers.BertPreTokenizer()
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(word for word, _ in split.pre_tokenize_str(normalizer.normalize_str(text)))
+    letters: Counter[str] = Counter()
+    for word, count in counts.items():
+        for letter in word:
+            letters[letter] += count
+    kept = sorted(sorted(letters), key=lambda letter: -letters[letter])[:_LETTERS]
+    inner = {letter for word in counts for letter in word[1:]}
+    # The trainer would number `##x` in the order of a hash table, another one each time, and break ties by the numbers.
+    first = [*special, *sorted(kept), *(f"##{letter}" for letter in sorted(inner & set(kept)))]
+    tokenizer = Tokenizer(models.WordPiece(unk_token=special[1]))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary_size,
+        min_frequency=min_frequency,
+        special_tokens=first,
+        limit_alphabet=len(kept),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_repeated(counts), trainer)
+    vocabulary = tokenizer.get_vocab()
+    return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def _repeated(counts: Counter[str]) -> Iterable[str]:
+    """Every word as often as it was counted, a line at a time."""
+    for word, count in counts.items():
+        for start in range(0, count, _LINE):
+            yield " ".join([word] * min(_LINE, count - start))
