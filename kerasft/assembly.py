@@ -18,5 +18,6 @@ def make_framer(backbone: Backbone, task: Task) -> Framer:
 def assemble(backbone: Backbone, task: Task, tuning: Tuning, learned: Learned, *, seed: int = 1) -> tuple[Any, Encoder]:
     """The plain `keras.Model` and the encoder under its head: parts, tuned, wired, with the task's head."""
     family = backbone.family
-    encoder = family.wire(tuning.apply(family.parts(backbone), backbone, seed=seed), backbone)
+    parts = tuning.apply(family.parts(backbone), backbone, seed=seed)
+    encoder = family.wire(parts, backbone, separate=task.separates_documents)
     return task.build(encoder, make_framer(backbone, task), learned, seed=seed), encoder

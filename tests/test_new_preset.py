@@ -56,10 +56,8 @@ def test_a_new_preset_is_trained_saved_and_tuned(family: str, corpus: Path, tmp_
     assert last < first
     model.save_backbone(tmp_path / "trained")
     rows = [{"text": text, "label": text[:3]} for text in ("a machine of brass", "the first program")] * 8
-    tuned = kft.finetune(
-        str(tmp_path / "trained"), kft.load_data(rows), kft.TextClassification(), train=kft.TrainConfig(epochs=1, tensorboard=False),
-        out=tmp_path / "tuned",
-    )  # fmt: skip
+    train, out = kft.TrainConfig(epochs=1, tensorboard=False), tmp_path / "tuned"
+    tuned = kft.finetune(str(tmp_path / "trained"), kft.load_data(rows), kft.TextClassification(), train=train, out=out)
     assert tuned.predict("a machine of brass").label in tuned.labels
 
 

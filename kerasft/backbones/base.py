@@ -183,8 +183,14 @@ class Family(ABC):
         """The backbone's own layers by role."""
 
     @abstractmethod
-    def wire(self, parts: Parts, backbone: Backbone) -> Encoder:
-        """Put parts together as the family's paper does."""
+    def wire(self, parts: Parts, backbone: Backbone, *, separate: bool = False) -> Encoder:
+        """Put parts together as the family's paper does.
+
+        Args:
+            parts: Tuned or as they were.
+            backbone: What they are of.
+            separate: The padding mask numbers documents that share a row (1, 2, ...), and none sees another.
+        """
 
     @abstractmethod
     def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:

@@ -150,8 +150,10 @@ class Bert(Family):
             lm_bias=backbone.lm_head.get("bias"),
         )
 
-    def wire(self, parts: Parts, backbone: Backbone) -> Encoder:
+    def wire(self, parts: Parts, backbone: Backbone, *, separate: bool = False) -> Encoder:
         import keras
+
+        from kerasft.layers.attention_masks import segment_mask
 
         names = ("token_ids", "segment_ids", "padding_mask")
         inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
@@ -164,8 +166,9 @@ class Bert(Family):
         x = parts.embeddings_norm(x)
         if parts.embeddings_dropout is not None:
             x = parts.embeddings_dropout(x)
+        masks = {"padding_mask": mask, **({"attention_mask": segment_mask(mask)} if separate else {})}
         for block in parts.blocks:
-            x = block(x, padding_mask=mask)
+            x = block(x, **masks)
         if parts.prompt is not None:
             x = x[:, parts.prompt.length :, :]
         pooled = parts.pooler(x[:, 0, :])  # (B, H)

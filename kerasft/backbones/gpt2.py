@@ -137,8 +137,10 @@ class GPT2(Family):
             final_norm=model.layer_norm,
         )
 
-    def wire(self, parts: Parts, backbone: Backbone) -> Encoder:
+    def wire(self, parts: Parts, backbone: Backbone, *, separate: bool = False) -> Encoder:
         import keras
+
+        from kerasft.layers.attention_masks import segment_mask
 
         inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in ("token_ids", "padding_mask")}
         # A layer of its own, so that the graph can be cut here: the embedding itself may be used again by a tied head.
@@ -148,8 +150,9 @@ class GPT2(Family):
             x, mask = parts.prompt(x, mask)
         if parts.embeddings_dropout is not None:
             x = parts.embeddings_dropout(x)
+        masks = {"padding_mask": mask, **({"attention_mask": segment_mask(mask)} if separate else {})}
         for block in parts.blocks:
-            x = block(x, **{_mask_name(block): mask})
+            x = block(x, **_mask_names(block, masks))
         sequence = parts.final_norm(x if parts.prompt is None else x[:, parts.prompt.length :, :])
         return Encoder(inputs, sequence, None, backbone.model.hidden_dim, parts, tokens)
 
@@ -197,9 +200,9 @@ def _is_tuned(block: Any) -> bool:
     return hasattr(block, "keys_values")
 
 
-def _mask_name(block: Any) -> str:
-    """What a block calls its padding mask."""
-    return "padding_mask" if _is_tuned(block) else "decoder_padding_mask"
+def _mask_names(block: Any, masks: dict[str, Any]) -> dict[str, Any]:
+    """Masks by the names a block gives them."""
+    return masks if _is_tuned(block) else {f"decoder_{name}": mask for name, mask in masks.items()}
 
 
 def _keys_values(block: Any, x: Any) -> Any:

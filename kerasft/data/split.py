@@ -39,10 +39,15 @@ class Split:
         return [None] * len(self) if name is None else self.table.columns[name].to_pylist()
 
     def batches(self, size: int = CHUNK) -> Iterator[tuple[list[str | None], list[str | None], list[str | None]]]:
-        """Texts, second texts and labels, `size` rows at a time, in order."""
-        for start in range(0, len(self), size):
-            part = replace(self, table=_slice(self.table, start, size))
+        """Texts, second texts and labels, at most `size` rows at a time and fewer where they are long, in order."""
+        for part in self.parts(size):
             yield part.cells("text"), part.cells("text_pair"), part.cells("label")
+
+    def parts(self, size: int = CHUNK) -> Iterator[Split]:
+        """The rows a few at a time, as `batches` does."""
+        size = self.table.rows_at_a_time(size)
+        for start in range(0, len(self), size):
+            yield replace(self, table=_slice(self.table, start, size))
 
     @property
     def has_tokens(self) -> bool:
@@ -75,15 +80,9 @@ class Split:
 
     def usable(self, *, need_label: bool = True) -> tuple[Split, list[Note]]:
         """The rows that can be learned from, and what was left out: empty texts (or lists of tokens), missing labels."""
-        table = self.table.columns
-        texts = trimmed(table[self.columns.text])
-        filled = pc.not_equal(texts, "")
-        if self.has_tokens:
-            filled = pc.and_(filled, pc.invert(pc.match_substring_regex(texts, r"^\[\s*\]$")))
-        masks = [("empty_text", "empty text", filled.to_numpy(zero_copy_only=False))]
+        masks = [("empty_text", "empty text", self._filled("text", r"^\[\s*\]$" if self.has_tokens else None))]
         if need_label and self.columns.label:
-            labelled = pc.not_equal(trimmed(table[self.columns.label]), "")
-            masks.append(("missing_label", "no label", labelled.to_numpy(zero_copy_only=False)))
+            masks.append(("missing_label", "no label", self._filled("label")))
         keep = np.ones(len(self), dtype=bool)
         notes = []
         for code, what, mask in masks:
@@ -93,6 +92,17 @@ class Split:
                 notes.append(Note(code, f"{len(rows):,} rows of {self.name} with {what} are left out.", rows))
             keep &= mask
         return (self if keep.all() else self.take(np.flatnonzero(keep))), notes
+
+    def _filled(self, role: str, empty: str | None = None) -> np.ndarray:
+        """(rows,) True where the cell of a role holds more than white space, and not what the pattern `empty` describes."""
+        found = [np.zeros(0, dtype=bool)]
+        for part in self.parts():
+            cells = trimmed(part.table.columns[getattr(self.columns, role)])
+            filled = pc.not_equal(cells, "")
+            if empty:
+                filled = pc.and_(filled, pc.invert(pc.match_substring_regex(cells, empty)))
+            found.append(filled.to_numpy(zero_copy_only=False))
+        return np.concatenate(found)
 
 
 def _slice(table: Table, start: int, size: int) -> Table:

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kerasft.data.spool import Spool, taken
 from kerasft.errors import DataError
 
 CHUNK = 50_000  # rows held as Python objects at a time; keeps a million-row file in bounded memory
+CHUNK_CHARACTERS = 16 * 2**20  # and characters, where rows are whole documents
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,13 @@ class Table:
 
     def take(self, indices: np.ndarray) -> Table:
         """The rows at `indices`, in that order."""
-        return Table(self.columns.take(pa.array(indices)), self.rows[indices], self.source, self.notes)
+        columns = taken(self.columns, np.asarray(indices), self.rows_at_a_time())
+        return Table(columns, self.rows[indices], self.source, self.notes)
+
+    def rows_at_a_time(self, most: int = CHUNK) -> int:
+        """How many rows may be held as Python objects at once: at most `most`, fewer where they are long."""
+        each = self.columns.nbytes / max(1, len(self))
+        return max(1, min(most, int(CHUNK_CHARACTERS / max(1.0, each))))
 
 
 class TableBuilder:
@@ -71,28 +79,30 @@ class TableBuilder:
         self._names = list(names)
         self._pending: list[Sequence[str | None]] = []
         self._numbers: list[int] = []
-        self._chunks: list[pa.RecordBatch] = []
+        self._characters = 0
+        self._spool = Spool()
         self._row_chunks: list[np.ndarray] = []
 
     def add(self, number: int, values: Sequence[str | None]) -> None:
         """Add one row; `values` is as long as there are columns."""
         self._pending.append(values)
         self._numbers.append(number)
-        if len(self._pending) >= CHUNK:
+        self._characters += sum(map(len, filter(None, values)))
+        if len(self._pending) >= CHUNK or self._characters > CHUNK_CHARACTERS:
             self._flush()
 
     def _flush(self) -> None:
         columns = zip(*self._pending, strict=True) if self._pending else ([] for _ in self._names)
         arrays = [text_array(list(column)) for column in columns]
-        self._chunks.append(pa.RecordBatch.from_arrays(arrays, names=self._names))
+        self._spool.add(pa.RecordBatch.from_arrays(arrays, names=self._names))
         self._row_chunks.append(np.asarray(self._numbers, dtype=np.int64))
-        self._pending, self._numbers = [], []
+        self._pending, self._numbers, self._characters = [], [], 0
 
     def build(self, source: str, notes: Iterable[Note] = ()) -> Table:
         """The table of all rows added."""
-        if self._pending or not self._chunks:
+        if self._pending or not self._row_chunks:
             self._flush()
-        return Table(pa.Table.from_batches(self._chunks), np.concatenate(self._row_chunks), source, tuple(notes))
+        return Table(self._spool.table(), np.concatenate(self._row_chunks), source, tuple(notes))
 
 
 def whole_characters(text: str) -> str:

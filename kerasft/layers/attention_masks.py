@@ -27,4 +27,4 @@ def prefix_mask(prefix_lengths: Any, length: Any) -> Any:
 
 def segment_mask(segments: Any) -> Any:
     """(B, L, L) int32: a position sees those of its own segment; `segments` (B, L) int, such as numbers of packed documents."""
-    return ops.cast(segments[:, :, None] == segments[:, None, :], "int32")
+    return ops.cast(ops.equal(segments[:, :, None], segments[:, None, :]), "int32")

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerasft.layers.attention_masks import causal_mask
+
 # The dense layers of a block, by the names the field gives them.
 PROJECTIONS = ("query", "key", "value", "output", "feed_forward_in", "feed_forward_out")
 _PARTS = ("block", "after_attention", "after_feed_forward", "prefix")  # layers within, by argument
@@ -46,8 +48,9 @@ class TunedBlock(keras.layers.Layer):
         **kwargs: Of `keras.layers.Layer`.
 
     Call:
-        `inputs` (B, S, H); `padding_mask` (B, S), 1 keeps; or, when generating, `attention_mask` (B, S, T) and `cache`
-        (B, 2, T, heads, size) with the keys and values so far, those of `inputs` among them -> (B, S, H).
+        `inputs` (B, S, H); `padding_mask` (B, S), 1 keeps, and perhaps `attention_mask` (B, S, S), what a position (row) may
+        see besides; or, when generating, `attention_mask` (B, S, T) and `cache` (B, 2, T, heads, size) with the keys and values
+        so far, those of `inputs` among them -> (B, S, H).
     """
 
     def __init__(
@@ -129,7 +132,7 @@ class TunedBlock(keras.layers.Layer):
         query = self._project("query", normed, training)
         if cache is None:
             key, value = (self._project(name, normed, training) for name in ("key", "value"))
-            attention_mask = self._mask(inputs, padding_mask)
+            attention_mask = self._mask(inputs, padding_mask, attention_mask)
         else:
             key, value = cache[:, 0], cache[:, 1]
         if self.prefix is not None:
@@ -148,14 +151,15 @@ class TunedBlock(keras.layers.Layer):
         x = x + (found if self.after_feed_forward is None else self.after_feed_forward(found))
         return x if block.normalize_first else block._feedforward_layer_norm(x)
 
-    def _mask(self, inputs: Any, padding_mask: Any) -> Any:
+    def _mask(self, inputs: Any, padding_mask: Any, attention_mask: Any) -> Any:
         """(B, S, S), 1 where a position (row) may see another (column)."""
         rows, length = _sizes(inputs)[:2]
         kept = ops.broadcast_to(ops.cast(padding_mask, "bool")[:, None, :], (rows, length, length))
+        if attention_mask is not None:
+            kept = ops.logical_and(kept, ops.cast(attention_mask, "bool"))
         if not self.causal:
             return kept
-        places = ops.arange(length)
-        return ops.logical_and(kept, (places[None, :] <= places[:, None])[None])
+        return ops.logical_and(kept, ops.cast(causal_mask(length), "bool"))
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...], *_: Any, **__: Any) -> tuple[int | None, ...]:
         return inputs_shape

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,22 +88,6 @@ class GapFeed(TokenFeed):
 
     def __call__(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         return {**super().__call__(rows), "places": self._places[rows, None].astype(np.int32)}
-
-
-def pack_windows(encoded: Encoded) -> Encoded:
-    """Windows that follow each other put into one as long as they fit: short documents share a row.
-
-    Every token stays where it is in `encoded.ids`, so what belongs to tokens (targets, flat values) stays as it is. A packed
-    window belongs to the row of its first document.
-    """
-    starts = [0]
-    for i, stop in enumerate(encoded.offsets[1:]):
-        if stop - encoded.offsets[starts[-1]] > encoded.max_length:
-            starts.append(i)
-    first = np.asarray(starts if len(encoded) else [], dtype=np.int64)
-    offsets = np.concatenate([encoded.offsets[first], encoded.offsets[-1:]])
-    lengths = np.diff(offsets).astype(np.int32)
-    return replace(encoded, offsets=offsets, first_lengths=lengths, full_lengths=lengths, owners=encoded.owners[first])
 
 
 def _surrounded(framer: Any, windows: tf.RaggedTensor, owners: tf.Tensor, flat: dict[str, tf.Tensor]) -> Framed:

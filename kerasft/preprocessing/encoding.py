@@ -36,6 +36,7 @@ class Encoded:
         targets: (W, ...) what each window's output is compared with, or None.
         token_targets: (T,) int32 what each token's output is compared with, -1 where nothing, or None.
         together: So many consecutive windows always share a batch.
+        parts: Of packed windows: bounds (P + 1,) and rows (P,) of the parts they are packed of; see `packing`.
     """
 
     ids: np.ndarray
@@ -51,6 +52,7 @@ class Encoded:
     targets: np.ndarray | None = None
     token_targets: np.ndarray | None = None
     together: int = 1
+    parts: tuple[np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -64,6 +66,12 @@ class Encoded:
     def token_windows(self) -> np.ndarray:
         """(T,) the window each token is in."""
         return np.repeat(np.arange(len(self)), self.lengths)
+
+    @property
+    def token_rows(self) -> np.ndarray:
+        """(T,) the row each token is of."""
+        offsets, rows = (self.offsets, self.owners) if self.parts is None else self.parts
+        return np.repeat(rows, np.diff(offsets))
 
     @property
     def cut(self) -> int:

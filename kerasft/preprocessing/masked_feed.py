@@ -10,6 +10,7 @@ import tensorflow as tf
 from kerasft.layers.row_random import row_seeds
 from kerasft.preprocessing.batching import Feed, pad_rows
 from kerasft.preprocessing.encoding import Encoded
+from kerasft.preprocessing.packing import number_parts
 from kerasft.preprocessing.sentence_pairs import SentencePairs
 
 MASKED, BOUNDARY, NEXT = "masked", "boundary", "next_sentence"  # outputs of the model, and their targets
@@ -28,6 +29,7 @@ class MaskedFeed(Feed):
             outputs are figures.
         boundary: Whether hidden tokens are also told from the boundaries of their unit.
         pairs: Draws pairs of sentences, or None.
+        parts: Whether the padding mask numbers the parts of packed windows.
     """
 
     def __init__(
@@ -40,9 +42,16 @@ class MaskedFeed(Feed):
         epoch: int | None,
         boundary: bool = False,
         pairs: SentencePairs | None = None,
+        parts: bool = False,
     ) -> None:
         super().__init__(encoded)
-        self._masking, self._word_starts, self._boundary, self._pairs = masking, word_starts, boundary, pairs
+        self._masking, self._word_starts, self._boundary, self._pairs, self._parts = (
+            masking,
+            word_starts,
+            boundary,
+            pairs,
+            parts,
+        )
         self._seed, self._epoch, self._evaluates = seed, _EVALUATION if epoch is None else epoch, epoch is None
         several = tf.TensorSpec((None, None), tf.int32)
         names = ["token_ids", "padding_mask", "segment_ids", "places", *(["left", "right"] if boundary else [])]
@@ -84,7 +93,10 @@ class MaskedFeed(Feed):
     def plain(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Inputs of rows with nothing hidden, and which second parts follow the first, where there are pairs."""
         if self._pairs is None:
-            return pad_rows(self.encoded, rows), None
+            inputs = pad_rows(self.encoded, rows)
+            if self._parts:
+                inputs["padding_mask"] = number_parts(self.encoded, rows, inputs["padding_mask"])
+            return inputs, None
         return self._pairs(rows, self._seed, self._epoch)
 
     def masks(self, rows: np.ndarray, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -50,6 +50,11 @@ class Task(Options):
     weighs_classes: ClassVar[bool] = False  # whether class weights and label smoothing have a meaning
     must_tune_backbone: ClassVar[bool] = False  # has no weights of its own to learn
 
+    @property
+    def separates_documents(self) -> bool:
+        """Whether documents that share a row see nothing of each other; the padding mask then numbers them."""
+        return False
+
     def paired(self, columns: Any) -> bool:
         """Whether it reads two texts at a time, given the data's columns."""
         return columns.text_pair is not None

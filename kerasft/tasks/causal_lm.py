@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -54,6 +54,10 @@ class CausalLM(Generating):
     overlap: int = option(
         0, "Tokens a window repeats of the one before, to be read but not learned again.", low=0, high=4096, advanced=True
     )
+    pack: bool = option(
+        False, "Short documents share a window, <|endoftext|> between them: fewer steps (not with completions).", advanced=True
+    )
+    separate_documents: bool = option(False, "Documents that share a window do not see each other; slower.", advanced=True)
     separator: str = option(
         "newline",
         "What is put between a prompt and its completion, in training and after every prompt later.",
@@ -71,6 +75,21 @@ class CausalLM(Generating):
     shows = "text"
     monitors = ("accuracy",)
     must_tune_backbone = True
+
+    def cross_faults(self) -> Iterator[str]:
+        if self.separate_documents and not self.pack:
+            yield "'separate_documents' has a meaning only with 'pack'. Received: pack=False."
+
+    def faults(self, columns: Any, family: str, config: Any) -> Iterator[str]:
+        yield from super().faults(columns, family, config)
+        if self.pack and columns.label is not None:
+            yield "'pack' is for plain texts: a prompt and its completion have a window of their own."
+        if self.separates_documents and config.tuning.name == "prompt_tuning":
+            yield "'separate_documents' does not fit prompt tuning: only the first document would see the prompt."
+
+    @property
+    def separates_documents(self) -> bool:
+        return self.separate_documents
 
     def paired(self, columns: Any) -> bool:
         return False
@@ -100,11 +119,13 @@ class CausalLM(Generating):
     def gold(self, split: Any, learned: Learned) -> np.ndarray:
         """(rows,) words of what is predicted, for the perplexity of a word."""
         completions = learned.facts["completions"]
-        cells = split.cells("label" if completions else "text")
         if completions and (empty := [i for i, cell in enumerate(split.cells("text")) if not (cell or "").strip()]):
             rows = name_rows([int(split.table.rows[i]) for i in empty])
             raise DataError(f"{len(empty):,} prompts are empty.", where=f"{split.table.source}, {rows}", hint="Remove the rows.")
-        return np.asarray([len((cell or "").split()) for cell in cells])
+        counted = (
+            len((cell or "").split()) for texts, _, labels in split.batches() for cell in (labels if completions else texts)
+        )
+        return np.fromiter(counted, dtype=np.int64)
 
     def framing(self, framer: Any) -> Any:
         from kerasft.preprocessing.document_framing import DocumentFraming
@@ -112,11 +133,19 @@ class CausalLM(Generating):
         return DocumentFraming(framer, self.overlap, _SEPARATORS[self.separator])
 
     def targets(self, encoded: Any, gold: Any, learned: Learned) -> Any:
+        from kerasft.preprocessing.packing import pack_windows
+
         ids, scored = np.asarray(encoded.ids), np.asarray(encoded.flat["scored"])
         targets = np.full(len(ids), -1, dtype=np.int32)
         targets[:-1] = np.where(scored[1:] > 0, ids[1:], -1)
         targets[encoded.offsets[1:] - 1] = -1  # what follows a window's last token is another window
-        return replace(encoded, token_targets=targets)
+        encoded = replace(encoded, token_targets=targets)
+        return pack_windows(encoded) if self.pack else encoded
+
+    def feed(self, encoded: Any, framer: Any, *, seed: int, epoch: int | None) -> Any:
+        from kerasft.preprocessing.packing import PartsFeed
+
+        return PartsFeed(encoded) if self.separate_documents else super().feed(encoded, framer, seed=seed, epoch=epoch)
 
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         import keras
@@ -143,7 +172,7 @@ class CausalLM(Generating):
 
     def collect(self, outputs: np.ndarray, encoded: Any) -> list[TextFound]:
         known = encoded.token_targets >= 0
-        rows = encoded.owners[encoded.token_windows[known]]
+        rows = encoded.token_rows[known]
         nats = np.bincount(rows, weights=-outputs[known, 0].astype(np.float64), minlength=encoded.rows)
         right = np.bincount(rows, weights=outputs[known, 1], minlength=encoded.rows)
         tokens = np.bincount(rows, minlength=encoded.rows)

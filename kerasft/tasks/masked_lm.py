@@ -62,6 +62,9 @@ class MaskedLM(Answering):
     )
     max_length: int = option(128, "Tokens of a window; longer documents are read in several.", low=16, high=8192)
     pack: bool = option(True, "Short documents share a window, with [SEP] between them (without next_sentence).", advanced=True)
+    separate_documents: bool = option(
+        False, "Documents that share a window do not see each other; slower (without next_sentence).", advanced=True
+    )
     candidates: int = option(5, "How many tokens are given for a gap.", low=1, high=100, advanced=True)
 
     families = ("bert",)
@@ -78,6 +81,12 @@ class MaskedLM(Answering):
         yield from super().faults(columns, family, config)
         if config.tuning.caches_features:
             yield "Features cannot be cached for task 'masked_lm': other tokens are hidden in every epoch. Set cache to False."
+        if self.separates_documents and config.tuning.name == "prompt_tuning":
+            yield "'separate_documents' does not fit prompt tuning: only the first document would see the prompt."
+
+    @property
+    def separates_documents(self) -> bool:
+        return self.separate_documents and self.pack and not self.next_sentence
 
     def paired(self, columns: Any) -> bool:
         return False
@@ -106,7 +115,7 @@ class MaskedLM(Answering):
         return SentenceFraming(framer) if self.next_sentence else CorpusFraming(framer)
 
     def targets(self, encoded: Any, gold: Any, learned: Learned) -> Any:
-        from kerasft.preprocessing.corpus_framing import pack_windows
+        from kerasft.preprocessing.packing import pack_windows
         from kerasft.preprocessing.sentence_pairs import cut_between_sentences
 
         if self.next_sentence:
@@ -138,8 +147,16 @@ class MaskedLM(Answering):
             random_rate=self.random_rate,
         )
         pairs = SentencePairs(encoded, framer) if self.next_sentence else None
-        boundary = self.span_boundary_objective
-        return MaskedFeed(encoded, layer, framer.word_starts, seed=seed, epoch=epoch, boundary=boundary, pairs=pairs)
+        return MaskedFeed(
+            encoded,
+            layer,
+            framer.word_starts,
+            seed=seed,
+            epoch=epoch,
+            boundary=self.span_boundary_objective,
+            pairs=pairs,
+            parts=self.separates_documents,
+        )
 
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         import keras
