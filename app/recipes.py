@@ -121,6 +121,7 @@ _SERVED = {
     "entities": "`word_texts`, `word_types` and `entity_texts`, `entity_types`, each with scores, starts and ends in characters; "
     'filled up with "" and -1 to the longest of the request',
     "answer": '`answer`, its `score`, and `start` and `end` in the context; "" and -1 when there is none',
+    "gaps": '`tokens` and `scores` of the candidates of each `[MASK]`, likeliest first; filled up with "" and 0 to the most gaps',
     "text": "`text` and `finish_reason`; the signature `sample` also takes the sampling options of each prompt",
     "vector": "`vector`, the numbers of the text",
 }

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from kerasft.run import finetune as finetune
     from kerasft.run import resume as resume
     from kerasft.sampling import Sampling as Sampling
+    from kerasft.seen_windows import SeenToken as SeenToken
+    from kerasft.seen_windows import SeenWindow as SeenWindow
+    from kerasft.seen_windows import preview as preview
     from kerasft.tasks.base import Learned as Learned
     from kerasft.tasks.causal_lm import CausalLM as CausalLM
     from kerasft.tasks.classification import TextClassification as TextClassification
@@ -110,6 +113,8 @@ _HOMES = {
     "RunError": "errors",
     "RunExistsError": "errors",
     "Sampling": "sampling",
+    "SeenToken": "seen_windows",
+    "SeenWindow": "seen_windows",
     "Suggestion": "data.recognise",
     "TextClassification": "tasks.classification",
     "TextEmbedding": "tasks.embedding",
@@ -126,6 +131,7 @@ _HOMES = {
     "list_presets": "presets",
     "load": "model",
     "load_data": "data.dataset",
+    "preview": "seen_windows",
     "reproduce": "reproduction",
     "resume": "run",
     "suggest_task": "data.recognise",

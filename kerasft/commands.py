@@ -76,6 +76,24 @@ def train(parsed: argparse.Namespace) -> int:
     return _after_training(folder, progress)
 
 
+def preview(parsed: argparse.Namespace) -> None:
+    """Show what the model sees: rows token by token, with what is hidden, told and ignored."""
+    from dataclasses import asdict
+
+    from kerasft.data.dataset import load_data
+    from kerasft.seen_windows import preview
+
+    config = _run_config(parsed)
+    if not parsed.text and config.data.path is None:
+        raise ConfigError("No data were given.", hint="kerasft preview --data FILE --task masked_lm, or --text 'Some text.'")
+    data = parsed.text or load_data(None, config.data)
+    seen = preview(config.preset, data, config.task, rows=parsed.rows, epoch=parsed.epoch, seed=config.train.seed)
+    if parsed.json:
+        print(json.dumps([asdict(window) for window in seen], ensure_ascii=False))
+    else:
+        print("\n\n".join(map(str, seen)))
+
+
 def resume(parsed: argparse.Namespace) -> int:
     """Go on with a stopped run exactly where it stopped."""
     from kerasft.progress import TerminalProgress

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,12 @@ from kerasft.training.options import TrainConfig
 from kerasft.tuning import TUNINGS
 from kerasft.tuning.full import Full
 from kerasft_app.charts import error_box, status_card, training_charts
+from kerasft_app.children import run_command
 from kerasft_app.forms import Form
 from kerasft_app.page import Page
 from kerasft_app.recipes import checked, command_line, python_snippet
+from kerasft_app.seen import seen_html
+from kerasft_app.tabs import new_model
 
 
 def build(page: Page) -> None:
@@ -30,6 +35,7 @@ def build(page: Page) -> None:
             model = gr.Dropdown(_model_choices(), value=DEFAULT_PRESET, label="Model", allow_custom_value=True, elem_id="model",
                                 info="A name, a folder with config.json and weights, or hf://owner/name.")  # fmt: skip
             about = gr.Markdown(_about(DEFAULT_PRESET), elem_classes="hint")
+            new_model.build(page, model)
             task = gr.Dropdown(_titles(TASKS), value=TextClassification.name, label="Task", elem_id="task")
             task_about = gr.Markdown(_summary(TASKS, TextClassification.name), elem_classes="hint")
             task_forms = _forms(TASKS)
@@ -55,6 +61,12 @@ def build(page: Page) -> None:
             said = gr.HTML(elem_id="train-said")
             status = gr.HTML('<div class="kft-empty big">No run yet.</div>', elem_id="status")
             charts = gr.HTML(elem_id="charts")
+            with gr.Accordion("What the model sees", open=False, elem_id="seen"):
+                own = gr.Textbox(label="A text of yours (optional)", lines=2, elem_id="seen-text",
+                                 info="Else the first rows of the data. For tasks that need no label.")  # fmt: skip
+                epoch = gr.Number(1, label="Epoch", precision=0, minimum=1, info="Where tokens are hidden anew in each.")
+                show = gr.Button("Show", elem_id="seen-show")
+                windows = gr.HTML(elem_id="seen-view")
             with gr.Accordion("The same on the command line and in Python", open=False):
                 shell = gr.Code(language="shell", label="Command line", interactive=False)
                 python = gr.Code(language="python", label="Python", interactive=False)
@@ -101,6 +113,31 @@ def build(page: Page) -> None:
             return str(error_box(error))
         return ""
 
+    def show_windows(
+        data: dict[str, Any] | None, known: dict[str, Any] | None, text: str, epoch: float, task: str, tuning: str, model: str,
+        *values: Any,
+    ) -> str:  # fmt: skip
+        try:
+            return str(seen_html(look_closely(data, known, text, int(epoch or 1) - 1, task, tuning, model, values)))
+        except KerasFTError as error:
+            return str(error_box(error))
+
+    def look_closely(
+        data: dict[str, Any] | None, known: dict[str, Any] | None, text: str, epoch: int, task: str, tuning: str, model: str,
+        values: Sequence[Any],
+    ) -> Any:  # fmt: skip
+        """The windows of the chosen rows, or of the person's own text, as the process that loads the tokenizer tells them."""
+        if not text.strip() and (data is None or known is None):
+            raise ConfigError("No data are chosen.", hint="Write a text, or choose data in the tab Data.")
+        known = {"columns": {"text": "text"}} if known is None or text.strip() else known
+        recipe = {**read(known, task, tuning, model, values), **({"data": data} if data and not text.strip() else {})}
+        with tempfile.TemporaryDirectory(prefix="kerasft-") as folder:
+            path = Path(folder) / "run.json"
+            path.write_text(json.dumps(recipe), encoding="utf-8")
+            given = ["--text", text] if text.strip() else []
+            command = ["preview", str(path), "--json", "--rows", "3", "--epoch", str(epoch), *given]
+            return json.loads(run_command(command, "The rows cannot be shown."))
+
     def halt(run: str | None) -> str:
         if not run:
             return str(error_box("No run is chosen."))
@@ -123,13 +160,15 @@ def build(page: Page) -> None:
         return [card, training_charts(told), command_line(recipe), python_snippet(recipe), done, key]
 
     start.click(launch, [page.data, page.task, *chosen, *extra], [said, page.run, seen])
+    options = [task, tuning, model, *train_form.components, *extra]
+    show.click(show_windows, [page.data, page.task, own, epoch, *options], windows)
     stop.click(halt, page.run, said)
     ticking.tick(look, [page.run, seen], [status, charts, shell, python, ahead, seen], show_progress="hidden")
     ahead.click(lambda: gr.Tabs(selected="results"), None, page.tabs)
     model.change(_about, model, about, show_progress="hidden")
     page.task.change(lambda known: known["name"] if known else gr.skip(), page.task, task, show_progress="hidden")
     for choice in (page.task, task, tuning, model):
-        choice.change(advise, [page.task, task, tuning, model, *train_form.components, *extra], fits, show_progress="hidden")
+        choice.change(advise, [page.task, *options], fits, show_progress="hidden")
     task.change(lambda chosen: _summary(TASKS, chosen), task, task_about, show_progress="hidden")
     tuning.change(lambda chosen: _summary(TUNINGS, chosen), tuning, tuning_about, show_progress="hidden")
     for picker, groups in ((task, task_groups), (tuning, tuning_groups)):

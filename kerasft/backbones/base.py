@@ -73,6 +73,7 @@ class Encoder:
         parts: The tuned parts it is wired of.
         embedded: (B, L, H) token embeddings, before positions are added: where attributions are measured.
         numerics: `epsilon` and `approximate` (whether GELU is the tanh approximation) of its layers, for heads of its kind.
+        pooling: Which vector stands for a text where nothing else is said: what the checkpoint was trained to give.
     """
 
     inputs: dict[str, Any]
@@ -82,6 +83,7 @@ class Encoder:
     parts: Parts
     embedded: Any
     numerics: dict[str, Any] = field(default_factory=dict)
+    pooling: str = "pooled"
 
 
 @dataclass
@@ -116,6 +118,11 @@ class Backbone:
             other = self.family.rebuild(self.config, Path(folder), dtype="float32")
         other.model.set_weights(self.model.get_weights())
         return replace(other, lm_head=self.lm_head, origin=self.origin)
+
+    @property
+    def pooling(self) -> str:
+        """Which vector stands for a text: what the checkpoint was trained to give, else what its family does."""
+        return str(self.config.get("pooling", self.family.default_pooling))
 
     @property
     def max_length(self) -> int:
@@ -213,6 +220,10 @@ class Family(ABC):
     @abstractmethod
     def show_piece(self, tokenizer: Any, number: int) -> tuple[bytes, bool]:
         """The text of an id, which may be a part of a character, and whether it begins a word."""
+
+    @abstractmethod
+    def readable_piece(self, tokenizer: Any, number: int) -> str:
+        """An id's piece as people read it, with what tells whether it begins a word."""
 
     def step(self, parts: Parts, token_ids: Any, cache: Any, place: Any) -> tuple[Any, Any]:
         """Logits (B, S, V) of ids (B, S) that stand at `place`, with a key-value cache (B, layers, 2, T, heads, head

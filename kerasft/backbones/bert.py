@@ -172,7 +172,7 @@ class Bert(Family):
         if parts.prompt is not None:
             x = x[:, parts.prompt.length :, :]
         pooled = parts.pooler(x[:, 0, :])  # (B, H)
-        return Encoder(inputs, x, pooled, backbone.model.hidden_dim, parts, tokens, _numerics(backbone))
+        return Encoder(inputs, x, pooled, backbone.model.hidden_dim, parts, tokens, _numerics(backbone), backbone.pooling)
 
     def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
         pieces = tokenizer.wordpiece
@@ -187,6 +187,9 @@ class Bert(Family):
     def show_piece(self, tokenizer: Any, number: int) -> tuple[bytes, bool]:
         piece = tokenizer.wordpiece.id_to_token(number)
         return piece.removeprefix("##").encode("utf-8"), not piece.startswith("##")
+
+    def readable_piece(self, tokenizer: Any, number: int) -> str:
+        return str(tokenizer.wordpiece.id_to_token(number))  # ## goes on with a word
 
     def piece_lengths(self, tokenizer: Any) -> list[int]:
         pieces = tokenizer.wordpiece.get_vocabulary()

@@ -154,7 +154,7 @@ class GPT2(Family):
         for block in parts.blocks:
             x = block(x, **_mask_names(block, masks))
         sequence = parts.final_norm(x if parts.prompt is None else x[:, parts.prompt.length :, :])
-        return Encoder(inputs, sequence, None, backbone.model.hidden_dim, parts, tokens)
+        return Encoder(inputs, sequence, None, backbone.model.hidden_dim, parts, tokens, pooling=backbone.pooling)
 
     def step(self, parts: Parts, token_ids: Any, cache: Any, place: Any) -> tuple[Any, Any]:
         from keras import ops
@@ -187,6 +187,12 @@ class GPT2(Family):
         letters = {letter: byte for byte, letter in byte_letters().items()}
         text = bytes(letters[letter] for letter in tokenizer.id_to_token(number))
         return text, text[:1].isspace()
+
+    def readable_piece(self, tokenizer: Any, number: int) -> str:
+        if number == int(tokenizer.end_token_id):
+            return str(tokenizer.id_to_token(number))
+        text = self.show_piece(tokenizer, number)[0].decode("utf-8", errors="replace")
+        return text.replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥")
 
     def piece_texts(self, tokenizer: Any) -> list[bytes]:
         ends = int(tokenizer.end_token_id)

@@ -56,9 +56,8 @@ class Framer(Framing):
 
     @cached_property
     def pieces(self) -> list[str]:
-        """The vocabulary's pieces as people read them; `##` marks those that go on with a word."""
-        shown = (self.family.show_piece(self.tokenizer, i) for i in range(len(self.piece_lengths)))
-        return [("" if begins else "##") + text.decode("utf-8", errors="replace") for text, begins in shown]
+        """The vocabulary's pieces as people read them."""
+        return [self.family.readable_piece(self.tokenizer, i) for i in range(len(self.piece_lengths))]
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Ragged int32 ids of raw texts, no special ids, nothing cut."""

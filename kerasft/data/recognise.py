@@ -71,7 +71,8 @@ def _without_label(split: Split) -> Suggestion:
         return Suggestion("question_answering", f"Columns {text!r} and {pair!r} hold questions and texts to find the answers in.")
     if pair:
         return Suggestion("text_embedding", f"Columns {text!r} and {pair!r} hold pairs of texts, and no column is a label.")
-    return Suggestion("causal_lm", f"Column {text!r} holds texts, and no column is a label.")
+    for_bert = "A BERT can go on with its pre-training on them (masked_lm), or embed them (text_embedding)."
+    return Suggestion("causal_lm", f"Column {text!r} holds texts, and no column is a label. {for_bert}")
 
 
 def _by_label(split: Split, labels: Sequence[str]) -> Suggestion:

@@ -12,7 +12,7 @@ import numpy as np
 from kerasft.artifact import Artifact
 from kerasft.assembly import assemble
 from kerasft.backbones.base import Backbone
-from kerasft.backbones.loading import load_backbone
+from kerasft.backbones.loading import load_backbone, save_pooling
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.errors import ConfigError, PresetError, RunExistsError
@@ -67,8 +67,10 @@ def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = Fa
     family = backbone.family.name
     kind = _KINDS.get(task.name, {}).get(family)
     if kind is None or not _as_transformers(task, backbone):
-        hint = "Export a SavedModel, or save_backbone and go on from there."
-        raise ConfigError(f"transformers has no model that computes what this one does ({_described(task)}).", hint=hint)
+        usual = backbone.family.default_pooling
+        hint = f"Export a SavedModel, save_backbone and go on from there, or train with pooling={usual}."
+        what = f"transformers has no model that computes what this one does ({_described(task, backbone)})."
+        raise ConfigError(what, hint=hint)
     config, arrays = backbone.family.to_huggingface(backbone)
     prefix = "" if kind.architecture == "Model" else _PREFIX[family]
     weights = {f"{prefix}{name}": array for name, array in arrays.items()}
@@ -155,14 +157,19 @@ def import_huggingface(name: str, **options: Any) -> Artifact:
 
 def _as_transformers(task: Task, backbone: Backbone) -> bool:
     """Whether its options are those transformers' model has."""
-    pooling = getattr(task, "pooling", "auto")
     if task.name in _PROBLEMS:
-        return pooling in ("auto", backbone.family.default_pooling)
+        return _pooling(task, backbone) == backbone.family.default_pooling
     return getattr(task, "span_head", "boundaries") != "span"
 
 
-def _described(task: Task) -> str:
-    given = {name: getattr(task, name) for name in ("pooling", "span_head") if hasattr(task, name)}
+def _pooling(task: Task, backbone: Backbone) -> str:
+    chosen: str = getattr(task, "pooling", "auto")
+    return backbone.pooling if chosen == "auto" else chosen
+
+
+def _described(task: Task, backbone: Backbone) -> str:
+    given = {"pooling": _pooling(task, backbone)} if hasattr(task, "pooling") else {}
+    given |= {"span_head": task.span_head} if hasattr(task, "span_head") else {}
     return ", ".join([task.name, *(f"{name}={value}" for name, value in given.items())])
 
 
@@ -234,4 +241,6 @@ def _write(folder: Path, backbone: Backbone, config: dict[str, Any], weights: di
         contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
         write_arrays(temporary / "model.safetensors", contiguous, {"format": "pt"})
         backbone.family.save_huggingface_tokenizer(backbone, temporary)
+        if "pooling" in backbone.config:
+            save_pooling(backbone.config["pooling"], temporary)
     return folder

@@ -14,6 +14,7 @@ from kerasft.config import Options, Registry
 from kerasft.errors import DataError
 from kerasft.evaluation.report import Report
 from kerasft.tasks.asking import Asking
+from kerasft.tasks.telling import Told
 
 TASKS: Registry[Task] = Registry("task", "kerasft.tasks")
 
@@ -173,6 +174,17 @@ class Task(Options):
         from kerasft.preprocessing.batching import TokenFeed
 
         return TokenFeed(encoded)
+
+    def tell(self, targets: Any, inputs: dict[str, Any], learned: Learned, framer: Any) -> Told:
+        """What the targets of one window say.
+
+        Args:
+            targets: Of one row of a batch of `feed`, as its inputs.
+            inputs: See `targets`.
+            learned: What the task took from its rows.
+            framer: Of the backbone.
+        """
+        return Told()
 
     @abstractmethod
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:

@@ -14,6 +14,7 @@ from kerasft.errors import DataError, name_rows
 from kerasft.evaluation import generation
 from kerasft.evaluation.report import WORST, Report, mistakes
 from kerasft.tasks.base import TASKS, Generating, Learned
+from kerasft.tasks.telling import Told
 
 _SEPARATORS = {"newline": "\n", "space": " ", "none": ""}
 
@@ -146,6 +147,9 @@ class CausalLM(Generating):
         from kerasft.preprocessing.packing import PartsFeed
 
         return PartsFeed(encoded) if self.separate_documents else super().feed(encoded, framer, seed=seed, epoch=epoch)
+
+    def tell(self, targets: Any, inputs: dict[str, Any], learned: Learned, framer: Any) -> Told:
+        return Told(tokens={i: framer.pieces[int(number)] for i, number in enumerate(targets) if number >= 0})
 
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         import keras

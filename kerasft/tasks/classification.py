@@ -16,6 +16,7 @@ from kerasft.evaluation.classification import classification_report
 from kerasft.evaluation.report import Report
 from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.pooling import PooledTask
+from kerasft.tasks.telling import Told
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ class SingleLabel(Answering):
         from dataclasses import replace
 
         return replace(encoded, targets=gold[encoded.owners])
+
+    def tell(self, targets: Any, inputs: dict[str, Any], learned: Learned, framer: Any) -> Told:
+        return Told(window=learned.labels[int(targets)])
 
     def loss(self, *, label_smoothing: float) -> Any:
         from kerasft.layers.losses import SmoothedCrossentropy

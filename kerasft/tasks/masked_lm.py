@@ -15,6 +15,7 @@ from kerasft.evaluation import generation
 from kerasft.evaluation.report import WORST, Report, mistakes
 from kerasft.tasks.asking import Asking
 from kerasft.tasks.base import TASKS, Answering, Learned
+from kerasft.tasks.telling import Told
 
 _GAP = "[MASK]"
 _MASKED, _BOUNDARY, _NEXT = "masked", "boundary", "next_sentence"
@@ -157,6 +158,23 @@ class MaskedLM(Answering):
             pairs=pairs,
             parts=self.separates_documents,
         )
+
+    def tell(self, targets: Any, inputs: dict[str, Any], learned: Learned, framer: Any) -> Told:
+        tokens, hidden, units, boundaries = {}, {}, {}, {}
+        numbers: dict[tuple[int, int], int] = {}
+        for k, number in enumerate(targets[_MASKED]):
+            place = int(inputs["places"][k])
+            if number < 0:
+                continue
+            tokens[place] = framer.pieces[int(number)]
+            if int(inputs["token_ids"][place]) != number:
+                hidden[place] = tokens[place]
+            if self.span_boundary_objective:
+                boundaries[place] = int(inputs["left"][k]), int(inputs["right"][k])
+                units[place] = numbers.setdefault(boundaries[place], len(numbers) + 1)
+        kinds = {0: "the second part follows the first", 1: "the second part is of another document"}
+        window = kinds.get(int(targets[_NEXT]), "one sentence: no pair") if _NEXT in targets else ""
+        return Told(window, tokens, hidden, units, boundaries)
 
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         import keras

@@ -18,6 +18,7 @@ from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 from kerasft.tasks.base import TASKS, Learned
 from kerasft.tasks.classification import label_scalar
 from kerasft.tasks.pooling import PooledTask
+from kerasft.tasks.telling import Told
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,10 @@ class MultiLabelClassification(PooledTask):
 
     def targets(self, encoded: Any, gold: np.ndarray, learned: Learned) -> Any:
         return replace(encoded, targets=gold[encoded.owners])
+
+    def tell(self, targets: Any, inputs: dict[str, Any], learned: Learned, framer: Any) -> Told:
+        chosen = [label for label, there in zip(learned.labels, targets, strict=True) if there]
+        return Told(window=", ".join(chosen) or "no label")
 
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         return self.head(encoder, framer, len(learned.labels), seed=seed, name="multi_label_classifier")

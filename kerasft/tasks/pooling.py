@@ -20,7 +20,8 @@ class PooledTask(Answering):
     )
     pooling: str = option(
         "auto",
-        "Which vector stands for the text: the pre-trained pooler, the first token, the last, or the mean of all.",
+        "Which vector stands for the text: the pre-trained pooler, the first token, the last, or the mean of all; auto takes "
+        "what the checkpoint was trained to give.",
         choices=POOLINGS,
         advanced=True,
     )
@@ -32,7 +33,7 @@ class PooledTask(Answering):
 
         from kerasft.layers.heads import ClassificationHead
 
-        pooled = pool(encoder, framer.family.default_pooling if self.pooling == "auto" else self.pooling)
+        pooled = pool(encoder, encoder.pooling if self.pooling == "auto" else self.pooling)
         head = ClassificationHead(outputs, dropout=self.head_dropout, seed=seed, name="head")
         return keras.Model(encoder.inputs, head(pooled), name=name)
 

@@ -16,6 +16,7 @@ from kerasft.evaluation.metrics import mean_interval
 from kerasft.evaluation.report import WORST, Report, mistakes
 from kerasft.tasks.answer_cells import Gold, read_answers
 from kerasft.tasks.base import TASKS, Answering, Learned
+from kerasft.tasks.telling import Told
 
 _BATCH = 64  # windows whose spans are compared at a time
 
@@ -124,6 +125,14 @@ class QuestionAnswering(Answering):
             if begin[0] <= row.start and row.end <= end[-1]:
                 targets[window] = inside[np.searchsorted(end, row.start, "right")], inside[np.searchsorted(begin, row.end) - 1]
         return replace(encoded, targets=targets)
+
+    def tell(self, targets: Any, inputs: dict[str, Any], learned: Learned, framer: Any) -> Told:
+        start, end = (int(place) for place in targets)
+        if start < 0:
+            return Told(window="nothing: the answer does not occur")
+        if inputs["token_ids"][start] in framer.special_ids:
+            return Told(window="no answer in this window", tokens={start: "no answer"})
+        return Told(tokens={i: "start" if i == start else "end" if i == end else "inside" for i in range(start, end + 1)})
 
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         import keras

@@ -15,6 +15,7 @@ from kerasft.evaluation.metrics import bootstrap_interval
 from kerasft.evaluation.report import WORST, Report, mistakes
 from kerasft.tasks.base import TASKS, Learned
 from kerasft.tasks.pooling import PooledTask
+from kerasft.tasks.telling import Told
 
 _POINTS = 1_000  # of the scatter plot
 
@@ -57,6 +58,10 @@ class Regression(PooledTask):
     def targets(self, encoded: Any, gold: np.ndarray, learned: Learned) -> Any:
         scaled = (gold - learned.facts["mean"]) / learned.facts["deviation"]
         return replace(encoded, targets=scaled[encoded.owners].astype(np.float32)[:, None])
+
+    def tell(self, targets: Any, inputs: dict[str, Any], learned: Learned, framer: Any) -> Told:
+        value = float(targets[0]) * learned.facts["deviation"] + learned.facts["mean"]
+        return Told(window=f"{value:.6g} ({float(targets[0]):+.3f} standard deviations)")
 
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         return self.head(encoder, framer, 1, seed=seed, name="regressor")

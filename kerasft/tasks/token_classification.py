@@ -17,6 +17,7 @@ from kerasft.evaluation.tagging import tagging_report, tagging_score
 from kerasft.evaluation.tags import odd_tags, scheme_of, to_bio
 from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.tag_cells import read_tags, spans_to_tags
+from kerasft.tasks.telling import Told
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,9 @@ class TokenClassification(Answering):
             inside = np.asarray([inside_of(label, learned.labels) for label in learned.labels], dtype=np.int32)
             targets = np.where(first | (targets < 0), targets, inside[np.maximum(targets, 0)])
         return replace(encoded, token_targets=targets.astype(np.int32))
+
+    def tell(self, targets: Any, inputs: dict[str, Any], learned: Learned, framer: Any) -> Told:
+        return Told(tokens={i: learned.labels[int(tag)] for i, tag in enumerate(targets) if tag >= 0})
 
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         import keras

@@ -81,3 +81,13 @@ def write_partners(path: Path, rows: int = 40) -> Path:
             thing = _THINGS[i % 6]
             writer.writerow([f"where is the {thing} {i}", f"the {thing} {i} is in {_TOWNS[i % 6]}"])
     return path
+
+
+def write_stories(path: Path, rows: int = 40) -> Path:
+    """Documents of several sentences, blank lines between them."""
+    stories = []
+    for i in range(rows):
+        name, town, thing = _NAMES[i % 6], _TOWNS[(i // 2) % 6], _THINGS[(i // 3) % 6]
+        stories.append(f"{name} went to {town}.\nIt was a good day, the plot was fine.\nA {thing} was there, number {i}.")
+    path.write_text("\n\n".join(stories) + "\n", encoding="utf-8")
+    return path

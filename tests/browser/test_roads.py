@@ -116,6 +116,48 @@ def test_questions_on_texts(page: Any, presets: dict[str, str], tmp_path: Path, 
     assert "text_pair" in export(page)
 
 
+def test_pretraining_on_texts(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
+    upload(page, road_data.write_stories(tmp_path / "stories.txt"), "Text generation")
+    page.click("#new-model")
+    choose_option(page, "size", "tiny")
+    page.locator("#new-model").get_by_label("vocabulary size").fill("400")
+    page.fill("#new-model-name input, #new-model-name textarea", "stories-bert")
+    page.click("#new-model-make")
+    page.wait_for_selector("#new-model-said .good >> text=random weights", timeout=60_000)
+    assert page.locator("#model input").input_value().endswith("stories-bert")
+    look(page, "stories-new-model")
+    choose(page, "#task", "Masked language model (pre-training)")
+    page.wait_for_selector("text=Also tell hidden tokens from the two tokens beside their span")
+    page.locator("#train").scroll_into_view_if_needed()
+    choose_option(page, "masking", "span")
+    page.get_by_label("span boundary objective").check()
+    page.get_by_label("next sentence").check()
+    page.click("#seen")
+    page.click("#seen-show")
+    page.wait_for_selector("#seen-view .kft-seen .tokens span.k0", timeout=60_000)
+    assert "second part" in page.locator("#seen-view").inner_text()
+    look(page, "stories-seen")
+    train(page, presets["bert"], "stories")
+    page.wait_for_selector("#report >> text=/next.sentence.accuracy/")
+    look(page, "stories-results")
+    tab(page, "Try")
+    page.fill("#try-text textarea", "Ada went to [MASK].")
+    page.click("#predict")
+    page.wait_for_selector("#answer-view .meter", timeout=60_000)
+    look(page, "stories-try")
+    page.fill("#try-text textarea", "no gap here")
+    page.click("#predict")
+    page.wait_for_selector("#try-said >> text=has no gap", timeout=60_000)
+    assert "scores" in served(page)
+
+
+def choose_option(page: Any, label: str, value: str) -> None:
+    """Pick a value of the dropdown of an option that shows."""
+    field = page.get_by_label(label, exact=True).locator("visible=true").first
+    field.fill(value)
+    field.press("Enter")
+
+
 def test_texts_after_prompts(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
     upload(page, road_data.write_prompts(tmp_path / "prompts.jsonl"), "Text generation")
     page.wait_for_selector("#train-fits .error >> text=gpt2", timeout=20_000)
