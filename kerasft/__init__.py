@@ -12,6 +12,8 @@ from kerasft import keras_setup
 
 if TYPE_CHECKING:
     from kerasft import layers as layers
+    from kerasft.adaptation import Adaptation as Adaptation
+    from kerasft.adaptation import adapt as adapt
     from kerasft.architectures import Architecture as Architecture
     from kerasft.comparison import Comparison as Comparison
     from kerasft.comparison import compare_runs as compare_runs
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Adaptation": "adaptation",
     "Adapters": "tuning.adapters",
     "Architecture": "architectures",
     "ArtifactError": "errors",
@@ -120,6 +123,7 @@ _HOMES = {
     "TextEmbedding": "tasks.embedding",
     "TokenClassification": "tasks.token_classification",
     "TrainConfig": "training.options",
+    "adapt": "adaptation",
     "batches": "keras_level",
     "build": "keras_level",
     "check_data": "data.quality",

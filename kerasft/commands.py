@@ -94,6 +94,35 @@ def preview(parsed: argparse.Namespace) -> None:
         print("\n\n".join(map(str, seen)))
 
 
+def adapt(parsed: argparse.Namespace) -> None:
+    """Pre-train on texts of a domain, then learn a task, and compare with the task without it."""
+    from kerasft.adaptation import adapt
+    from kerasft.data.dataset import load_data
+    from kerasft.progress import TerminalProgress
+    from kerasft.recipe import RunConfig
+
+    second = _run_config(parsed)
+    if second.data.path is None:
+        raise ConfigError("No data were given.", hint="kerasft adapt --texts FILE --data FILE --out FOLDER")
+    if not all(seed.strip().isdigit() for seed in parsed.seeds.split(",")):
+        raise ConfigError(f"'--seeds' takes whole numbers, such as 1,2,3. Received: {parsed.seeds!r}.")
+    stage = RunConfig.load(parsed.first) if parsed.first else None
+    told = adapt(
+        second.preset,
+        load_data(parsed.texts),
+        load_data(None, second.data),
+        second.task,
+        out=parsed.out,
+        pretraining=stage.task if stage else None,
+        pretraining_train=stage.train if stage else None,
+        tuning=second.tuning,
+        train=second.train,
+        seeds=[int(seed) for seed in parsed.seeds.split(",")],
+        on_event=TerminalProgress(sys.stderr),
+    )
+    print(told)
+
+
 def resume(parsed: argparse.Namespace) -> int:
     """Go on with a stopped run exactly where it stopped."""
     from kerasft.progress import TerminalProgress

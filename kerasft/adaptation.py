@@ -1,0 +1,138 @@
+"""`adapt`: pre-training on texts of a domain, then a task, next to the same task without it (Gururangan et al. 2020)."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasft.config import read_json
+from kerasft.data.dataset import Dataset, load_data
+from kerasft.data.recognise import suggest_task
+from kerasft.errors import ConfigError
+from kerasft.events import Emit
+from kerasft.model import load
+from kerasft.recipe import RunConfig
+from kerasft.run import resume, start
+from kerasft.runs import holds_run, run_state
+from kerasft.tasks import Task, get_task
+from kerasft.tasks.masked_lm import MaskedLM
+from kerasft.training.options import TrainConfig
+from kerasft.tuning import Tuning
+from kerasft.tuning.full import Full
+
+ADAPTED, PLAIN = "adapted", "plain"
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What stage one brought.
+
+    Attributes:
+        folder: Holds `pretraining/` (a run), `backbone/` (a preset), and the runs `adapted-SEED/` and `plain-SEED/`.
+        metric: The task's main figure.
+        figures: By split, by `adapted` or `plain`, one figure a seed.
+    """
+
+    folder: Path
+    metric: str
+    figures: dict[str, dict[str, list[float]]]
+
+    def __str__(self) -> str:
+        lines = [f"| {self.metric} | with stage one | without | difference |", "|---|---:|---:|---:|"]
+        for split, sides in self.figures.items():
+            with_it, without = sides[ADAPTED], sides[PLAIN]
+            gain = statistics.mean(a - b for a, b in zip(with_it, without, strict=True))
+            lines.append(f"| {split} | {_spread(with_it)} | {_spread(without)} | {gain:+.4f} |")
+        seeds = len(next(iter(self.figures.values()))[PLAIN]) if self.figures else 0
+        return "\n".join([*lines, f"\nMean ± standard deviation over {seeds} seed{'s' * (seeds != 1)}; runs in {self.folder}."])
+
+
+def _spread(values: Sequence[float]) -> str:
+    deviation = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4f}{deviation}"
+
+
+def adapt(
+    preset: str,
+    texts: Any,
+    data: Any,
+    task: Task | None = None,
+    *,
+    out: str | Path,
+    pretraining: Task | None = None,
+    pretraining_train: TrainConfig | None = None,
+    tuning: Tuning | None = None,
+    train: TrainConfig | None = None,
+    seeds: Sequence[int] = (1,),
+    on_event: Emit | None = None,
+) -> Adaptation:
+    """Two stages in one recipe, and what the first is worth: a task is trained from the adapted backbone and from the preset.
+
+    Begun again with the same folder it goes on where it stopped: runs that are finished are kept.
+
+    Args:
+        preset: Name, folder, or `hf://owner/name`.
+        texts: A `Dataset` of texts of the domain, or anything `load_data` reads; labels are not needed. Texts the task is
+            tested on must not be among them.
+        data: A labelled `Dataset`, or anything `load_data` reads.
+        task: What is learned in stage two; when not given, what the data look made for.
+        out: Folder of everything that is made.
+        pretraining: Stage one: a `MaskedLM` (the default) or a `CausalLM`.
+        pretraining_train: How stage one is trained.
+        tuning: Which weights learn in stage two.
+        train: How stage two is trained; its seed is replaced by each of `seeds`.
+        seeds: One pair of runs each.
+        on_event: Called with every event of every run.
+
+    Raises:
+        ConfigError: Stage one leaves no backbone to go on with, or options do not fit.
+        DataError: Data that cannot be learned from.
+    """
+    folder = Path(out).expanduser()
+    first = pretraining or MaskedLM()
+    if first.name not in ("masked_lm", "causal_lm"):
+        raise ConfigError(f"'pretraining' must be a MaskedLM or a CausalLM. Received: {first.name}.")
+    if not seeds:
+        raise ConfigError("'seeds' must name at least one seed.")
+    corpus = texts if isinstance(texts, Dataset) else load_data(texts)
+    labelled = data if isinstance(data, Dataset) else load_data(data)
+    second = task or get_task(suggest_task(labelled).task)
+    stage = RunConfig(preset=preset, data=corpus.config, task=first, train=pretraining_train or TrainConfig())
+    _finish(stage, folder / "pretraining", corpus, on_event)
+    backbone = folder / "backbone"
+    if not backbone.exists():
+        load(folder / "pretraining").save_backbone(backbone)
+    found: dict[str, dict[str, list[float]]] = {}
+    metric = ""
+    for seed in seeds:
+        options = TrainConfig.from_dict({**(train or TrainConfig()).to_dict(), "seed": seed})
+        for side, base in ((ADAPTED, str(backbone)), (PLAIN, preset)):
+            run = RunConfig(preset=base, data=labelled.config, task=second, tuning=tuning or Full(), train=options)
+            _finish(run, folder / f"{side}-{seed}", labelled, on_event)
+            reports = read_json(folder / f"{side}-{seed}" / "report.json")
+            model = load(folder / f"{side}-{seed}")
+            metric = second.main_metric(model.learned)
+            for split, report in reports.items():
+                metric = metric if metric in report["metrics"] else metric.removeprefix("tuned_")
+                found.setdefault(split, {}).setdefault(side, []).append(float(report["metrics"][metric]))
+    return Adaptation(folder, metric, found)
+
+
+def _finish(config: RunConfig, folder: Path, data: Dataset, on_event: Emit | None) -> None:
+    """Do a run, go on with it, or leave it as it is when it is finished.
+
+    Raises:
+        ConfigError: The folder holds a run of another recipe.
+    """
+    if not holds_run(folder):
+        start(config, folder, dataset=data, on_event=on_event)
+        return
+    before = RunConfig.from_dict(read_json(folder / "run.json"))
+    if {**before.to_dict(), "data": None} != {**config.to_dict(), "data": None}:
+        hint = "Choose another folder, or give the options it was begun with."
+        raise ConfigError("The folder holds a run of another recipe.", where=str(folder), hint=hint)
+    if run_state(folder) != "finished":
+        resume(folder, on_event=on_event)
