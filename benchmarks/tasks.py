@@ -42,6 +42,7 @@ class Set:
 
 SETS = {
     "polarity": Set("mr_sentence_polarity", "text_classification", ("accuracy",), (5e-5, 3, 32)),
+    "subjectivity": Set("subjectivity", "text_classification", ("accuracy",), (5e-5, 3, 32)),
     "goemotions": Set("goemotions", "multi_label_classification", ("micro_f1", "macro_f1"), (1e-4, 3, 32), 10_000),
     "wnut17": Set("ner_wnut17", "token_classification", ("f1",), (1e-4, 4, 32)),
     "wikigold": Set("ner_wikigold", "token_classification", ("f1",), (1e-4, 4, 32)),
