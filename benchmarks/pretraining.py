@@ -5,8 +5,8 @@
     python benchmarks/pretraining.py domain --texts reviews.txt --set polarity --seeds 1 2 3
 
 `speed`: the same new BERT (4 x 256) on the same text, windows of 128 tokens, batches of 32; both sides take turns; the first
-steps, in which graphs are traced, do not count. `worth`: a preset against the same architecture with random weights. `domain`: masked
-language modelling on texts of a domain before a task, against the task alone (`kerasft adapt`).
+steps, in which graphs are traced, do not count. `worth`: a preset against the same architecture with random weights. `domain`:
+masked language modelling on texts of a domain before a task, against the task alone (`kerasft adapt`).
 """
 
 from __future__ import annotations

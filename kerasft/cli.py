@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from kerasft import commands
+from kerasft import commands, data_commands, model_commands
 from kerasft.errors import KerasFTError
 
 
@@ -67,12 +67,12 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         sub.add_argument("--base", help="preset or folder a LoRA, adapter or prompt run was tuned from, if it is elsewhere now")
         return sub
 
-    sub = command("list", commands.list_)
+    sub = command("list", data_commands.list_)
     sub.add_argument("what", choices=("presets", "tasks", "tuning", "runs"))
     sub.add_argument("--folder", default="saved_models", help="where the runs are")
-    sub = command("fetch", commands.fetch)
+    sub = command("fetch", data_commands.fetch)
     sub.add_argument("preset")
-    sub = command("create-preset", commands.create_preset)
+    sub = command("create-preset", data_commands.create_preset)
     _add_data(sub, given, "create-preset")
     if given[:1] == ["create-preset"]:
         from kerasft.architectures import Architecture
@@ -80,7 +80,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         _add_group(sub, "architecture", Architecture.specs())
     sub.add_argument("out", help="folder to write")
     sub.add_argument("--overwrite", action="store_true", help="replace what is in that folder")
-    sub = command("check", commands.check)
+    sub = command("check", data_commands.check)
     _add_data(sub, given, "check")
     sub.add_argument("--preset", help="count tokens with this preset's vocabulary, if it is here")
     sub.add_argument("--max-length", type=int, help="texts longer than so many tokens are cut")
@@ -126,34 +126,34 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     sub = command("reproduce", commands.reproduce)
     sub.add_argument("folder")
     sub.add_argument("--out", help="folder of the new run; <folder>-again by default")
-    sub = on_model("merge", commands.merge)
+    sub = on_model("merge", model_commands.merge)
     sub.add_argument("out", help="folder to write")
-    sub = command("import-huggingface", commands.import_huggingface)
+    sub = command("import-huggingface", model_commands.import_huggingface)
     sub.add_argument("model", help="folder, or hf://owner/name")
     sub.add_argument("out", help="folder to write")
-    sub = on_model("save-backbone", commands.save_backbone)
+    sub = on_model("save-backbone", model_commands.save_backbone)
     sub.add_argument("out", help="folder to write")
-    sub = on_model("evaluate", commands.evaluate)
+    sub = on_model("evaluate", model_commands.evaluate)
     sub.add_argument("data", help="file with the columns of the training data")
     sub.add_argument("--by", help="column, such as a language; each of its values also gets figures of its own")
     sub.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
-    sub = on_model("predict", commands.predict)
+    sub = on_model("predict", model_commands.predict)
     sub.add_argument("texts", nargs="*", help="a text each; for pairs `first ||| second`")
     sub.add_argument("--file", help="file whose rows are answered")
     sub.add_argument("--out", help="CSV file to write; its columns are those of --file plus the answers")
     sub.add_argument("--text", help="text column of --file, if it is another than in training")
     sub.add_argument("--jsonl", action="store_true", help='answer lines such as {"text": "..."} as they come')
-    sub = on_model("generate", commands.generate)
+    sub = on_model("generate", model_commands.generate)
     sub.add_argument("prompts", nargs="+", help="a prompt each")
     if given[:1] == ["generate"]:
         from kerasft.sampling import Sampling
 
         _add_group(sub, "sampling", Sampling.specs())
-    sub = on_model("explain", commands.explain)
+    sub = on_model("explain", model_commands.explain)
     sub.add_argument("text", help="a text; for pairs `first ||| second`")
     sub.add_argument("--target", help="label to explain, or number of a tagger's word (from 0); the answer's own by default")
     sub.add_argument("--json", action="store_true", help="print JSON")
-    sub = on_model("export", commands.export)
+    sub = on_model("export", model_commands.export)
     sub.add_argument(
         "--format",
         choices=("savedmodel", "huggingface", "peft"),

@@ -1,0 +1,98 @@
+"""What the commands about presets and data do. Heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kerasft.errors import ConfigError
+from kerasft.given import given_options
+
+
+def list_(parsed: argparse.Namespace) -> None:
+    """Show the presets, tasks, tuning methods or runs there are."""
+    if parsed.what == "presets":
+        from kerasft.presets import list_presets
+
+        rows: list[tuple[str, ...]] = [("NAME", "FAMILY", "SIZE", "LANGUAGES", "LICENCE", "HERE", "FROM")]
+        for preset in list_presets():
+            here = "yes" if preset.here else "no"
+            rows.append(
+                (
+                    preset.name,
+                    preset.family,
+                    preset.size,
+                    preset.languages,
+                    preset.licence,
+                    here,
+                    f"{preset.source}: {preset.handle}",
+                )
+            )
+        _print_table(rows)
+    elif parsed.what == "runs":
+        from kerasft.runs import list_runs
+
+        rows = [("RUN", "STATE", "SCORE", "PRESET", "DATA")]
+        for run in list_runs(Path(parsed.folder)):
+            rows.append((run.name, run.state, run.score, run.preset, run.data))
+        _print_table(rows)
+    else:
+        from kerasft.tasks import TASKS
+        from kerasft.tuning import TUNINGS
+
+        registry: Any = TASKS if parsed.what == "tasks" else TUNINGS
+        summaries = ((name, cls.summary()) for name, cls in registry.all().items())
+        _print_table([("NAME", "WHAT"), *summaries])
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def fetch(parsed: argparse.Namespace) -> None:
+    """Download a preset."""
+    from kerasft.presets import fetch, find_preset
+
+    print(fetch(find_preset(parsed.preset), lambda event: print(f"{event.to_dict()['detail']} ...", file=sys.stderr)))
+
+
+def create_preset(parsed: argparse.Namespace) -> None:
+    """Make a model with random weights and a vocabulary from your own texts, to be pre-trained."""
+    from kerasft.architectures import Architecture
+    from kerasft.data.dataset import DataConfig, load_data
+    from kerasft.new_preset import create_preset
+    from kerasft.progress import TerminalProgress
+
+    config = DataConfig.from_dict({"path": parsed.data, **given_options(parsed, "data", DataConfig.specs())})
+    if config.path is None:
+        raise ConfigError("No texts were given.", hint="kerasft create-preset --data FILE FOLDER")
+    architecture = Architecture.from_dict(given_options(parsed, "architecture", Architecture.specs()))
+    data = load_data(None, config)
+    print(create_preset(data, parsed.out, architecture, overwrite=parsed.overwrite, on_event=TerminalProgress(sys.stderr)))
+    task = "masked_lm" if architecture.family == "bert" else "causal_lm"
+    print(f"Train it: kerasft train --preset {parsed.out} --data {config.path} --task {task} --train.learning_rate 1e-3")
+
+
+def check(parsed: argparse.Namespace) -> int:
+    """Look for what is odd in the data."""
+    from kerasft.data.dataset import DataConfig, load_data
+    from kerasft.data.quality import check_data
+    from kerasft.data.recognise import suggest_task
+    from kerasft.presets import fetch, find_preset, token_counter
+
+    data = load_data(parsed.data, **given_options(parsed, "data", DataConfig.specs()))
+    preset = find_preset(parsed.preset) if parsed.preset else None
+    counter = token_counter(fetch(preset)) if preset else None
+    report = check_data(data, max_length=parsed.max_length, count_tokens=counter)
+    suggestion = suggest_task(data)
+    if parsed.json:
+        print(json.dumps({**report.to_dict(), "task": suggestion.task, "why": suggestion.why}, indent=1, ensure_ascii=False))
+    else:
+        print(f"{report}\nLooks made for the task {suggestion.task}. {suggestion.why}")
+    return 0

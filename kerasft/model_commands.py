@@ -1,0 +1,142 @@
+"""What the commands about a trained model do. Heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from kerasft.errors import ConfigError
+from kerasft.given import given_options
+
+
+def evaluate(parsed: argparse.Namespace) -> None:
+    """Score a run's model on labelled rows."""
+    from kerasft.model import load
+
+    report = load(parsed.folder, base=parsed.base).evaluate(parsed.data, by=parsed.by)
+    print(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) if parsed.json else report)
+
+
+def predict(parsed: argparse.Namespace) -> int:
+    """Answer texts, a CSV file, or JSON lines from standard input."""
+    from kerasft.model import load
+
+    if parsed.file and not parsed.out:
+        raise ConfigError("--file needs --out, the CSV file to write.", hint="kerasft predict RUN --file in.csv --out out.csv")
+    if not (parsed.file or parsed.jsonl or parsed.texts):
+        raise ConfigError("Nothing to answer.", hint='kerasft predict RUN "some text", or --file in.csv --out out.csv')
+    if parsed.out and Path(parsed.out).exists():
+        raise ConfigError(f"{parsed.out!r} is there already.", hint="Choose another name, or remove it.")
+    model = load(parsed.folder, base=parsed.base)
+    if parsed.file:
+        count = model.predict_file(parsed.file, Path(parsed.out), text=parsed.text, progress=_count_rows)
+        print(f"\n{count:,} rows written to {parsed.out}.", file=sys.stderr)
+        return 0
+    if parsed.jsonl:
+        from kerasft.lines import answer_lines
+
+        answer_lines(model, sys.stdin, sys.stdout)
+        return 0
+    rows = [_row(text, model.paired) for text in parsed.texts]
+    for text, answer in zip(parsed.texts, model.predict(rows), strict=True):
+        print(f"{answer}\t{text}")
+    return 0
+
+
+def _count_rows(done: int) -> None:
+    print(f"\r{done:,} rows", end="", file=sys.stderr, flush=True)
+
+
+def _row(text: str, paired: bool) -> Any:
+    return tuple(part.strip() for part in text.split("|||", 1)) if paired else text
+
+
+def generate(parsed: argparse.Namespace) -> None:
+    """Write text after prompts, with a model of the task causal_lm."""
+    from kerasft.model import load
+    from kerasft.sampling import Sampling
+
+    given = given_options(parsed, "sampling", Sampling.specs())
+    for made in load(parsed.folder, base=parsed.base).generate(parsed.prompts, **given):
+        print(f"{made.prompt}{made.text}" if len(parsed.prompts) == 1 else f"--- {made.prompt}\n{made.text}")
+
+
+def explain(parsed: argparse.Namespace) -> None:
+    """Show which words an answer rests on."""
+    from dataclasses import asdict
+
+    from kerasft.model import load
+
+    model = load(parsed.folder, base=parsed.base)
+    explanation = model.explain(_row(parsed.text, model.paired), target=parsed.target)
+    print(json.dumps(asdict(explanation), indent=1, ensure_ascii=False) if parsed.json else explanation)
+
+
+def export(parsed: argparse.Namespace) -> int:
+    """Write a SavedModel for TensorFlow Serving and prove that it answers alike, or a Hugging Face folder."""
+    from kerasft.data.dataset import DataConfig, load_data
+    from kerasft.errors import DataError
+    from kerasft.export import zip_export
+    from kerasft.model import load
+
+    model = load(parsed.folder, base=parsed.base)
+    if parsed.format != "savedmodel":
+        target = Path(parsed.to) if parsed.to else Path(parsed.folder) / parsed.format
+        write = model.export_huggingface if parsed.format == "huggingface" else model.export_peft
+        print(f"Written to {write(target, overwrite=parsed.overwrite)}.")
+        return 0
+    target = Path(parsed.to) if parsed.to else Path(parsed.folder) / "serving" / "1"
+    model.export(target, overwrite=parsed.overwrite)
+    print(f"Written to {target}.")
+    rows: Any = parsed.replay
+    try:
+        if rows is None:
+            data = load_data(None, DataConfig.from_dict(model.recipe.get("data", {})))
+            rows = data["validation" if "validation" in data else "train"]
+        outcome = model.replay(target, rows)
+    except DataError as error:
+        print(f"Not replayed, because the rows of the run are not there: {error.message}", file=sys.stderr)
+    else:
+        print(f"Replayed in a fresh process: {outcome}.")
+        if not outcome.passed:
+            print("The exported model does NOT answer as the model in memory does; do not serve it.", file=sys.stderr)
+            return 1
+    if parsed.zip:
+        print(f"Packed as {zip_export(target)}.")
+    return 0
+
+
+def merge(parsed: argparse.Namespace) -> None:
+    """Put a LoRA run's updates into its weights and save the plain model."""
+    from kerasft.model import load
+
+    folder = Path(parsed.out)
+    _must_be_free(folder)
+    print(f"Written to {load(parsed.folder, base=parsed.base).merge().save(folder)}.")
+
+
+def save_backbone(parsed: argparse.Namespace) -> None:
+    """Save a run's tuned backbone as a preset for other runs."""
+    from kerasft.model import load
+
+    folder = Path(parsed.out)
+    _must_be_free(folder)
+    print(f"Written to {load(parsed.folder, base=parsed.base).save_backbone(folder)}. Next: kerasft train --preset {folder}")
+
+
+def import_huggingface(parsed: argparse.Namespace) -> None:
+    """Take over a model fine-tuned with transformers, head and labels included."""
+    from kerasft.model import import_huggingface
+
+    folder = Path(parsed.out)
+    _must_be_free(folder)
+    model = import_huggingface(parsed.model)
+    print(f'Written to {model.save(folder)}. Next: kerasft predict {folder} "{model.task.asks}"')
+
+
+def _must_be_free(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"'{folder}' is there already.", hint="Choose another name, or remove it.")
