@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,20 +84,31 @@ class RunBoard:
         names = (base if i == 1 else f"{base}-{i}" for i in range(1, 10_000))
         return next(name for name in names if not (self.root / name).exists())
 
-    def keep_upload(self, path: Path) -> Path:
-        """Copy an uploaded file to where it outlives the browser's session, so that a run can be resumed."""
+    def keep_uploads(self, paths: Sequence[Path]) -> str:
+        """Copy uploaded files to where they outlive the browser's session, so that a run can be resumed.
+
+        Returns:
+            What `load_data` reads: the file; of several the folder, if one of them is named as a training split, else a
+            pattern of all of them.
+        """
         digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-        name = re.sub(r"[^\w.\- ]+", "_", path.name).lstrip(".") or "data.csv"
-        target = self.root / ".uploads" / digest.hexdigest()[:12] / name
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(target.name + ".part")
-            shutil.copyfile(path, temporary)
-            os.replace(temporary, target)
-        return target
+        for path in paths:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        folder = self.root / ".uploads" / digest.hexdigest()[:12]
+        folder.mkdir(parents=True, exist_ok=True)
+        names = [re.sub(r"[^\w.\- ]+", "_", path.name).lstrip(".") or "data.csv" for path in paths]
+        names = [name if names.index(name) == i else f"{i + 1}-{name}" for i, name in enumerate(names)]
+        for path, name in zip(paths, names, strict=True):
+            target = folder / name
+            if not target.exists():
+                temporary = self.root / ".uploads" / f"{folder.name}-{name}.part"
+                shutil.copyfile(path, temporary)
+                os.replace(temporary, target)
+        if len(paths) == 1:
+            return str(folder / names[0])
+        splits = any(name.split(".")[0].lower() in ("train", "training") for name in names)
+        return str(folder if splits else folder / "*")
 
     def enqueue(self, name: str, recipe: dict[str, Any]) -> Path:
         """Prepare a run and put it at the end of the queue.

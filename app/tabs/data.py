@@ -32,8 +32,9 @@ def build(page: Page) -> None:
     with gr.Row(equal_height=False, elem_classes="stack"):
         with gr.Column(scale=2, min_width=300):
             upload = gr.File(
-                label="File of texts",
+                label="File of texts, or several",
                 file_types=FILE_TYPES,
+                file_count="multiple",
                 height=150,
                 elem_id="upload",
             )
@@ -62,12 +63,12 @@ def build(page: Page) -> None:
     roles = [text, pair, label]
     shown = [page.data, page.task, understood, report, preview, ahead, *roles]
 
-    def understand(source: str | None, *values: Any) -> list[Any]:
-        """A new file: read it, guess the columns, check it."""
-        if source is None:
+    def understand(source: str | list[str] | None, *values: Any) -> list[Any]:
+        """New files (or the example): read them, guess the columns, check them."""
+        if not source:
             return [None, *_nothing(""), *_no_columns()]
         try:
-            kept = str(page.board.keep_upload(Path(source))) if source != str(EXAMPLE) else source
+            kept = source if isinstance(source, str) else page.board.keep_uploads([Path(one) for one in source])
             return [kept, *_describe(load_data(kept, **form.read(values)))]
         except KerasFTError as error:
             return [None, *_nothing(error_box(error)), *_no_columns()]

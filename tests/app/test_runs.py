@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import kerasft as kft
 from kerasft import events
 from kerasft.errors import ConfigError, RunExistsError
 from kerasft_app import runs
@@ -158,9 +159,22 @@ def test_steps_done_again_after_a_resume_are_shown_once(board: RunBoard) -> None
 def test_uploads_are_kept_under_harmless_names(board: RunBoard, tmp_path: Path) -> None:
     source = tmp_path / ".. ;rm -rf $HOME.csv"
     source.write_text("text,label\na,b\n")
-    kept = board.keep_upload(source)
+    kept = Path(board.keep_uploads([source]))
     assert kept.read_text() == source.read_text()
     assert board.root in kept.parents
     assert ";" not in kept.name
-    assert board.keep_upload(source) == kept
+    assert board.keep_uploads([source]) == str(kept)
     assert board.runs() == []
+
+
+def test_several_uploads_are_read_together_or_as_splits(board: RunBoard, tmp_path: Path) -> None:
+    paths = []
+    for folder, name in (("a", "notes.txt"), ("b", "notes.txt"), ("a", "more.txt")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        paths.append(tmp_path / folder / name)
+        paths[-1].write_text(f"one line of {folder} {name}\n")
+    assert len(kft.load_data(board.keep_uploads(paths), validation=0)["train"]) == 3
+    for name in ("train.csv", "validation.csv"):
+        (tmp_path / name).write_text("text,label\n" + "".join(f"{name} {i},{i % 2}\n" for i in range(6)))
+    data = kft.load_data(board.keep_uploads([tmp_path / "train.csv", tmp_path / "validation.csv"]))
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 6, "validation": 6}

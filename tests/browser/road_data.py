@@ -83,10 +83,10 @@ def write_partners(path: Path, rows: int = 40) -> Path:
     return path
 
 
-def write_stories(path: Path, rows: int = 40) -> Path:
+def write_stories(path: Path, *, first: int = 0, rows: int = 40) -> Path:
     """Documents of several sentences, blank lines between them."""
     stories = []
-    for i in range(rows):
+    for i in range(first, first + rows):
         name, town, thing = _NAMES[i % 6], _TOWNS[(i // 2) % 6], _THINGS[(i // 3) % 6]
         stories.append(f"{name} went to {town}.\nIt was a good day, the plot was fine.\nA {thing} was there, number {i}.")
     path.write_text("\n\n".join(stories) + "\n", encoding="utf-8")

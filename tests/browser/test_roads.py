@@ -24,10 +24,10 @@ _COUNT_CURSORS = """() => {
 }"""
 
 
-def upload(page: Any, data: Path, understood: str) -> None:
+def upload(page: Any, data: Path | list[Path], understood: str) -> None:
     """Upload, see what the file was understood as, and find that task chosen in the tab Train."""
     page.wait_for_selector("#to-train", timeout=30_000)
-    page.set_input_files("#upload input[type=file]", str(data))
+    page.set_input_files("#upload input[type=file]", list(map(str, data)) if isinstance(data, list) else str(data))
     page.wait_for_selector(f"#understood >> text={understood}", timeout=30_000)
     page.click("#to-train")
     page.wait_for_function(f"document.querySelector('#task input')?.value.startsWith({understood!r})")
@@ -117,7 +117,9 @@ def test_questions_on_texts(page: Any, presets: dict[str, str], tmp_path: Path, 
 
 
 def test_pretraining_on_texts(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
-    upload(page, road_data.write_stories(tmp_path / "stories.txt"), "Text generation")
+    stories = [road_data.write_stories(tmp_path / f"stories{i}.txt", first=20 * i, rows=20) for i in range(2)]
+    upload(page, stories, "Text generation")
+    assert "36" in page.locator("#data-report").inner_text()  # of forty, four for validation
     page.click("#new-model")
     choose_option(page, "size", "tiny")
     page.locator("#new-model").get_by_label("vocabulary size").fill("400")
