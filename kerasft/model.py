@@ -27,7 +27,7 @@ from kerasft.preprocessing.encoding import Encoded, encode
 from kerasft.sampling import Sampling
 from kerasft.scoring import evaluate
 from kerasft.tasks.asking import Asking
-from kerasft.tasks.base import Answering, Generating
+from kerasft.tasks.base import Answering, Generating, Task
 from kerasft.tasks.causal_lm import Generated
 from kerasft.tuning.full import Full
 from kerasft.weights import weights_by_path
@@ -206,6 +206,8 @@ class FineTunedModel(Artifact):
         Raises:
             ConfigError: The task has no single score, or there is no such target.
         """
+        if type(self.task).scalar is Task.scalar:
+            raise not_explained(self.task)
         first, second = self.task.row(text, self.paired, 0)
         if isinstance(self.task, Generating):
             first += self.task.prompt_end(self.learned)

@@ -77,6 +77,8 @@ class MaskedLM(Answering):
     def cross_faults(self) -> Iterator[str]:
         if self.mask_rate + self.random_rate > 1 + 1e-9:
             yield f"'mask_rate' and 'random_rate' can be 1 together at most. Received: {self.mask_rate} and {self.random_rate}."
+        if self.separate_documents and (self.next_sentence or not self.pack):
+            yield "'separate_documents' has a meaning only with 'pack' and without 'next_sentence'."
 
     def faults(self, columns: Any, family: str, config: Any) -> Iterator[str]:
         yield from super().faults(columns, family, config)
@@ -87,7 +89,7 @@ class MaskedLM(Answering):
 
     @property
     def separates_documents(self) -> bool:
-        return self.separate_documents and self.pack and not self.next_sentence
+        return self.separate_documents
 
     def paired(self, columns: Any) -> bool:
         return False

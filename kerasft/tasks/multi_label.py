@@ -15,6 +15,7 @@ from kerasft.errors import DataError, name_rows, name_values
 from kerasft.evaluation import multilabel
 from kerasft.evaluation.metrics import bootstrap_interval, sigmoid
 from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
+from kerasft.tasks.advice import bolder
 from kerasft.tasks.base import TASKS, Learned
 from kerasft.tasks.classification import label_scalar
 from kerasft.tasks.pooling import PooledTask
@@ -100,6 +101,9 @@ class MultiLabelClassification(PooledTask):
     def remarks(self, split: Any, learned: Learned) -> list[str]:
         empty = int((self.gold(split, learned).sum(axis=1) == 0).sum())
         return [f"{empty:,} rows of {split.name} have none of the labels and count as such."] if empty else []
+
+    def recommended(self, advice: Any, parameters: int, tuning: Any) -> Any:
+        return bolder(advice, parameters, tuning)
 
     def targets(self, encoded: Any, gold: np.ndarray, learned: Learned) -> Any:
         return replace(encoded, targets=gold[encoded.owners])

@@ -15,6 +15,7 @@ from kerasft.errors import ConfigError, DataError, name_rows, name_values
 from kerasft.evaluation.report import Report
 from kerasft.evaluation.tagging import tagging_report, tagging_score
 from kerasft.evaluation.tags import odd_tags, scheme_of, to_bio
+from kerasft.tasks.advice import bolder
 from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.tag_cells import read_tags, spans_to_tags
 from kerasft.tasks.telling import Told
@@ -99,11 +100,7 @@ class TokenClassification(Answering):
     weighs_classes = True
 
     def recommended(self, advice: Any, parameters: int, tuning: Any) -> Any:
-        if not tuning.tunes_backbone or parameters >= 60e6:
-            return advice
-        # Chosen on the validation rows of WikiGold (52.6 -> 59.2 F1) and WNUT-17 (53.6 -> 54.8) with MiniLM: a small model
-        # wants more for a thousand or so short sentences than for whole texts. `benchmarks/RESULTS.md` has the test figures.
-        return replace(advice, learning_rate=3 * advice.learning_rate, epochs=advice.epochs + 2)
+        return bolder(advice, parameters, tuning)
 
     def row(self, item: Any, paired: bool, number: int) -> tuple[str, str | None]:
         if isinstance(item, list | tuple) and all(isinstance(word, str) for word in item):

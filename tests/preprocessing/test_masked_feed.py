@@ -188,6 +188,8 @@ def test_a_text_without_a_gap_is_refused(presets: dict[str, str]) -> None:
     model, _ = encoded_model(presets, corpus(2, 2))
     with pytest.raises(DataError, match="has no gap"):
         model.predict(["a [MASK] film", "a film"])
+    with pytest.raises(kft.ConfigError, match="no single score to explain"):
+        model.explain("a [MASK] film")
 
 
 def test_gaps_far_into_a_long_text_are_seen(presets: dict[str, str]) -> None:

@@ -83,6 +83,9 @@ def test_parts_are_numbered_within_their_window(presets: dict[str, str]) -> None
 def test_what_does_not_fit_is_said_before_anything_loads(presets: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="only with 'pack'"):
         kft.CausalLM(separate_documents=True)
+    for options in ({"pack": False}, {"next_sentence": True}):
+        with pytest.raises(ConfigError, match="only with 'pack' and without 'next_sentence'"):
+            kft.MaskedLM(separate_documents=True, **options)
     rows = [{"prompt": "a", "completion": "b"}] * 8
     with pytest.raises(ConfigError, match="a window of their own"):
         kft.finetune(presets["gpt2"], kft.load_data(rows), kft.CausalLM(pack=True))
