@@ -94,7 +94,7 @@ class RunBoard:
         digest = hashlib.sha256()
         for path in paths:
             with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+                digest.update(hashlib.file_digest(file, "sha256").digest() + path.name.encode("utf-8", errors="replace"))
         folder = self.root / ".uploads" / digest.hexdigest()[:12]
         folder.mkdir(parents=True, exist_ok=True)
         names = [re.sub(r"[^\w.\- ]+", "_", path.name).lstrip(".") or "data.csv" for path in paths]

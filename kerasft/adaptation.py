@@ -34,13 +34,17 @@ class Adaptation:
         folder: Holds `pretraining/` (a run), `backbone/` (a preset), and the runs `adapted-SEED/` and `plain-SEED/`.
         metric: The task's main figure.
         figures: By split, by `adapted` or `plain`, one figure a seed.
+        stopped: Whether it was asked to stop before its end; begun again it goes on.
     """
 
     folder: Path
     metric: str
     figures: dict[str, dict[str, list[float]]]
+    stopped: bool = False
 
     def __str__(self) -> str:
+        if self.stopped:
+            return f"Stopped before its end; begun again with the same folder it goes on: {self.folder}."
         lines = [f"| {self.metric} | with stage one | without | difference |", "|---|---:|---:|---:|"]
         for split, sides in self.figures.items():
             with_it, without = sides[ADAPTED], sides[PLAIN]
@@ -101,7 +105,8 @@ def adapt(
     labelled = data if isinstance(data, Dataset) else load_data(data)
     second = task or get_task(suggest_task(labelled).task)
     stage = RunConfig(preset=preset, data=corpus.config, task=first, train=pretraining_train or TrainConfig())
-    _finish(stage, folder / "pretraining", corpus, on_event)
+    if not _finish(stage, folder / "pretraining", corpus, on_event):
+        return Adaptation(folder, "", {}, stopped=True)
     backbone = folder / "backbone"
     if not backbone.exists():
         load(folder / "pretraining").save_backbone(backbone)
@@ -111,7 +116,8 @@ def adapt(
         options = TrainConfig.from_dict({**(train or TrainConfig()).to_dict(), "seed": seed})
         for side, base in ((ADAPTED, str(backbone)), (PLAIN, preset)):
             run = RunConfig(preset=base, data=labelled.config, task=second, tuning=tuning or Full(), train=options)
-            _finish(run, folder / f"{side}-{seed}", labelled, on_event)
+            if not _finish(run, folder / f"{side}-{seed}", labelled, on_event):
+                return Adaptation(folder, metric, {}, stopped=True)
             reports = read_json(folder / f"{side}-{seed}" / "report.json")
             model = load(folder / f"{side}-{seed}")
             metric = second.main_metric(model.learned)
@@ -121,18 +127,22 @@ def adapt(
     return Adaptation(folder, metric, found)
 
 
-def _finish(config: RunConfig, folder: Path, data: Dataset, on_event: Emit | None) -> None:
-    """Do a run, go on with it, or leave it as it is when it is finished.
+def _finish(config: RunConfig, folder: Path, data: Dataset, on_event: Emit | None) -> bool:
+    """Do a run, go on with it, or leave it as it is when it is finished; whether it is now.
 
     Raises:
-        ConfigError: The folder holds a run of another recipe.
+        ConfigError: The folder holds a run of another recipe, or on other data.
     """
     if not holds_run(folder):
         start(config, folder, dataset=data, on_event=on_event)
-        return
-    before = RunConfig.from_dict(read_json(folder / "run.json"))
+        return run_state(folder) == "finished"
+    recipe = read_json(folder / "run.json")
+    before = RunConfig.from_dict(recipe)
+    hint = "Choose another folder, or give what it was begun with."
     if {**before.to_dict(), "data": None} != {**config.to_dict(), "data": None}:
-        hint = "Choose another folder, or give the options it was begun with."
         raise ConfigError("The folder holds a run of another recipe.", where=str(folder), hint=hint)
+    if recipe.get("data_sha256") not in (None, config.task.suited(data).fingerprint()):
+        raise ConfigError("The folder holds a run on other data.", where=str(folder), hint=hint)
     if run_state(folder) != "finished":
         resume(folder, on_event=on_event)
+    return run_state(folder) == "finished"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def read_artifact(folder: Path, base: str | Path | Backbone | None = None) -> Ar
         learned = Learned(tuple(saved["labels"]), dict(saved["facts"]))
         columns = Columns(**saved["columns"])
         if saved.get("base"):
-            backbone = _base(folder, saved["base"], base, tuning)
+            backbone = _pooled_as(_base(folder, saved["base"], base, tuning), saved["backbone"].get("pooling"))
         else:
             backbone = get_family(saved["family"]).rebuild(saved["backbone"], folder / "tokenizer", dtype="float32")
     except KerasFTError:
@@ -120,6 +120,14 @@ def read_artifact(folder: Path, base: str | Path | Backbone | None = None) -> Ar
     wanted = own_weights(model, backbone, encoder, tuning) if written > 2 or tuning.sparse else weights_by_path(model)
     load_weights(wanted, folder / "model.safetensors")
     return Artifact(task, tuning, learned, columns, backbone, model, encoder, recipe)
+
+
+def _pooled_as(backbone: Backbone, pooling: str | None) -> Backbone:
+    """The backbone with the pooling its model was trained with, which may not be what is read from its folder today."""
+    if backbone.config.get("pooling") == pooling:
+        return backbone
+    rest = {name: value for name, value in backbone.config.items() if name != "pooling"}
+    return replace(backbone, config={**rest, **({"pooling": pooling} if pooling else {})})
 
 
 def _base(folder: Path, saved: dict[str, Any], given: str | Path | Backbone | None, tuning: Tuning) -> Backbone:

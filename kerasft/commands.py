@@ -83,7 +83,7 @@ def preview(parsed: argparse.Namespace) -> None:
         print("\n\n".join(map(str, seen)))
 
 
-def adapt(parsed: argparse.Namespace) -> None:
+def adapt(parsed: argparse.Namespace) -> int:
     """Pre-train on texts of a domain, then learn a task, and compare with the task without it."""
     from kerasft.adaptation import adapt
     from kerasft.data.dataset import load_data
@@ -110,6 +110,7 @@ def adapt(parsed: argparse.Namespace) -> None:
         on_event=TerminalProgress(sys.stderr),
     )
     print(told)
+    return STOPPED if told.stopped else 0
 
 
 def resume(parsed: argparse.Namespace) -> int:

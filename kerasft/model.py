@@ -84,6 +84,7 @@ class FineTunedModel(Artifact):
 
     def found(self, encoded: Encoded, *, batch_size: int = 64) -> Any:
         """What the outputs say, one item a row, in the order of the rows."""
+        encoded = self.task.evaluated(encoded)
         feed = self.task.feed(encoded, self.framer, seed=0, epoch=None)
         return self.task.collect(predict_rows(self.scorer, encoded, batch_size, feed=feed), encoded)
 

@@ -320,7 +320,7 @@ class _Run:
     def _encode(self, model: FineTunedModel, split: Split, gold: Any) -> Encoded:
         self.emit(Phase(phase="tokenise", detail=f"{len(split):,} rows of {split.name}"))
         encoded: Encoded = model.task.targets(model.encode(split), gold, model.learned)
-        for remark in model.task.remarks_on_tokens(encoded, model.framer):
+        for remark in model.task.remarks_on_tokens(encoded, model.framer, training=split.name == "train"):
             self.emit(Warned(code="tokens", message=remark))
         if encoded.cut:
             share = encoded.cut / len(encoded)

@@ -130,8 +130,8 @@ def preview(preset: str, data: Any, task: Task, *, rows: int = _ROWS, epoch: int
 
 def _split(data: Any, task: Task) -> Split:
     if isinstance(data, list) and data and all(isinstance(text, str) for text in data):
-        data = {"train": [{"text": text} for text in data]}
-    dataset: Dataset = task.suited(data if isinstance(data, Dataset) else load_data(data, validation=0))
+        data = load_data({"train": [{"text": text} for text in data]}, validation=0)
+    dataset: Dataset = task.suited(data if isinstance(data, Dataset) else load_data(data))
     return dataset["train"]
 
 

@@ -59,8 +59,19 @@ def test_a_stopped_stage_goes_on(presets: dict[str, str], texts: Path, reviews: 
     how = {"out": out, "pretraining": kft.MaskedLM(max_length=32), "pretraining_train": first, "train": TRAIN}
     with pytest.raises(KeyboardInterrupt):
         kft.adapt(*given, **how, on_event=stop)  # type: ignore[arg-type]
+
+    def ask(event: Event) -> None:
+        if isinstance(event, Validated) and event.step == 4 and not (out / "backbone").exists():
+            (out / "pretraining" / "STOP").touch()
+
+    told = kft.adapt(*given, **how, on_event=ask)  # type: ignore[arg-type]
+    assert told.stopped
+    assert "goes on" in str(told)
+    assert not (out / "backbone").exists()  # nothing goes on from half-trained weights
     told = kft.adapt(*given, **how)  # type: ignore[arg-type]
     assert len(told.figures["validation"]["plain"]) == 1
+    with pytest.raises(ConfigError, match="on other data"):
+        kft.adapt(presets["bert"], [{"text": "another text"}] * 9, *given[2:], **how)  # type: ignore[arg-type]
 
 
 def test_the_table_gives_means_spreads_and_the_paired_difference() -> None:

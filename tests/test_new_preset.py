@@ -103,6 +103,14 @@ def test_mistakes_are_explained(corpus: Path, tmp_path: Path) -> None:
         kft.create_preset(str(picture), tmp_path / "new")
 
 
+def test_an_alphabet_of_thousands_of_letters_is_kept(tmp_path: Path) -> None:
+    letters = [chr(0x4E00 + i) for i in range(1500)]
+    rows = [{"text": "".join(letters[i : i + 50])} for i in range(0, 1500, 50)] * 2
+    data = kft.load_data({"train": rows}, validation=0)
+    made = kft.create_preset(data, tmp_path / "new", **{**SMALL, "vocabulary_size": 4000})
+    assert made.vocabulary_size >= 1500
+
+
 def test_weights_are_drawn_as_those_of_bert(corpus: Path, tmp_path: Path) -> None:
     made = kft.create_preset(str(corpus), tmp_path / "new", **{**SMALL, "width": 64, "heads": 4})
     weights = load_backbone(made.folder).model.token_embedding.embeddings.numpy()

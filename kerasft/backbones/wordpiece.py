@@ -13,7 +13,9 @@ import tensorflow_text as tf_text
 # What BERT's `_clean_text` drops: control and format characters but tab and line ends, U+FFFD, private use.
 _DROPPED = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{fffd}\p{Cf}\p{Co}]"
 
-_LETTERS = 1000  # characters of the alphabet of a new vocabulary; texts with rarer ones have unknown words
+# Characters of a new vocabulary's alphabet, or half of the vocabulary where that is more, as Chinese needs; words with rarer ones
+# are unknown.
+_LETTERS = 1000
 _LINE = 10_000  # words at a time
 
 
@@ -71,7 +73,8 @@ def train_pieces(
     for word, count in counts.items():
         for letter in word:
             letters[letter] += count
-    kept = sorted(sorted(letters), key=lambda letter: -letters[letter])[:_LETTERS]
+    often = [letter for letter in sorted(letters) if letters[letter] >= min_frequency]
+    kept = sorted(often, key=lambda letter: -letters[letter])[: max(_LETTERS, vocabulary_size // 2)]
     inner = {letter for word in counts for letter in word[1:]}
     # The trainer would number `##x` in the order of a hash table, another one each time, and break ties by the numbers.
     first = [*special, *sorted(kept), *(f"##{letter}" for letter in sorted(inner & set(kept)))]

@@ -21,7 +21,7 @@ from kerasft.data.readers import read_table
 from kerasft.data.sources import read_splits
 from kerasft.data.split import Split
 from kerasft.data.splitting import merged_strata, stratified_split, text_key
-from kerasft.data.table import Note, Table
+from kerasft.data.table import CHUNK, Note, Table
 from kerasft.errors import DataError, name_rows, name_values
 
 
@@ -101,6 +101,12 @@ class Dataset:
         """The label names of the training split, sorted, numbers by value."""
         return label_names(self["train"])
 
+    def without(self, *roles: str) -> Dataset:
+        """The same data in which no column has some roles (`text_pair`, `label`)."""
+        columns = Columns(**{**asdict(self.columns), **dict.fromkeys(roles)})
+        splits = {name: replace(split, columns=columns) for name, split in self.splits.items()}
+        return replace(self, columns=columns, splits=splits)
+
     def fingerprint(self) -> str:
         """SHA-256 over all splits, roles and values: equal data, equal hash, whatever file they came from.
 
@@ -109,10 +115,14 @@ class Dataset:
         digest = hashlib.sha256(repr(sorted(asdict(self.columns).items())).encode())
         for name, part in self.splits.items():
             digest.update(f"\x1d{name}".encode())
-            for texts, pairs, labels in part.batches():
-                for cells in (texts, pairs, labels):
-                    joined = "\x1e".join(cell or "\x00" for cell in cells)
-                    digest.update(joined.encode("utf-8", errors="surrogatepass") + b"\x1c")
+            # In groups of a fixed number of rows, however few of them are looked at at a time.
+            for start in range(0, len(part), CHUNK):
+                group = part.slice(start, CHUNK)
+                for role in ("text", "text_pair", "label"):
+                    for i, few in enumerate(group.parts()):
+                        joined = ("\x1e" if i else "") + "\x1e".join(cell or "\x00" for cell in few.cells(role))
+                        digest.update(joined.encode("utf-8", errors="surrogatepass"))
+                    digest.update(b"\x1c")
         return digest.hexdigest()
 
 

@@ -23,7 +23,7 @@ def split_sentences(text: str) -> list[str]:
     for line in text.splitlines():
         start = 0
         for end in _END.finditer(line):
-            if _ABBREVIATION.search(line, start, end.start()) and line[end.start() - 1] == ".":
+            if _ABBREVIATION.search(line[start : end.start()].lstrip()) and line[end.start() - 1] == ".":
                 continue
             stop = end.end(1) if end.group(1) is not None else end.end(2)
             found.append(line[start:stop])

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from kerasft.data.columns import SPLIT_ALIASES
 from kerasft.data.readers import as_path
-from kerasft.data.table import Table, text_array, unique_names
+from kerasft.data.spool import Spool
+from kerasft.data.table import Note, Table, text_array, unique_names
 from kerasft.errors import DataError, MissingPackageError, name_values
 
 _NO_DATA = frozenset({".md", ".py", ".ipynb", ".sh", ".yaml", ".yml", ".toml", ".log"})
@@ -76,23 +76,25 @@ def _is_file(item: Any) -> bool:
 
 def _joined(files: Sequence[Path], source: str, read: Callable[[Any], Table]) -> Table:
     """The rows of all files, each with the name of its own in a column `file`."""
-    tables = [read(path) for path in files]
-    names = tables[0].names
-    for path, table in zip(files, tables, strict=True):
+    folder = Path(os.path.commonpath([path.absolute().parent for path in files]))
+    spool, rows = Spool(), []
+    names: list[str] = []
+    notes: list[Note] = []
+    renamed: Mapping[str, str] = {}
+    for path in files:
+        table = read(path)
+        names = names or table.names
         if set(table.names) != set(names):
             message = f"The files do not have the same columns: {name_values(table.names)} here, {name_values(names)} before."
             raise DataError(message, where=str(path), hint="Give files of one kind.")
-    folder = Path(os.path.commonpath([path.absolute().parent for path in files]))
-    origin = [
-        path.absolute().relative_to(folder).as_posix()
-        for path, table in zip(files, tables, strict=True)
-        for _ in range(len(table))
-    ]
-    columns = pa.concat_tables([table.columns.select(names) for table in tables])
-    columns = columns.append_column(unique_names([*names, "source_file" if "file" in names else "file"])[-1], text_array(origin))
-    rows = np.concatenate([table.rows for table in tables])
-    notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
-    return Table(columns, rows, source, notes, tables[0].renamed)
+        added = unique_names([*names, "source_file" if "file" in names else "file"])[-1]
+        origin = text_array([path.absolute().relative_to(folder).as_posix()] * len(table))
+        for batch in table.columns.select(names).append_column(added, origin).to_batches():
+            spool.add(batch)
+        rows.append(table.rows)
+        notes += table.notes
+        renamed = renamed or table.renamed
+    return Table(spool.table(), np.concatenate(rows), source, tuple(dict.fromkeys(notes)), renamed)
 
 
 def _looks_like_hub_name(text: str) -> bool:

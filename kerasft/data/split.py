@@ -47,7 +47,11 @@ class Split:
         """The rows a few at a time, as `batches` does."""
         size = self.table.rows_at_a_time(size)
         for start in range(0, len(self), size):
-            yield replace(self, table=_slice(self.table, start, size))
+            yield self.slice(start, size)
+
+    def slice(self, start: int, size: int) -> Split:
+        """At most `size` rows from `start` on."""
+        return replace(self, table=_slice(self.table, start, size))
 
     @property
     def has_tokens(self) -> bool:

@@ -62,11 +62,14 @@ def _remove(path: Path) -> None:
 
 
 def taken(table: pa.Table, indices: np.ndarray, rows: int) -> pa.Table:
-    """`table.take(indices)`; of a large table ascending indices are taken `rows` at a time, so that neither it nor the result
+    """`table.take(indices)`; of a large table they are taken `rows` at a time, so that neither it nor the result
     ever stands in memory whole (Arrow joins all chunks of a column before it takes from them).
     """
-    if table.nbytes <= LIMIT or (np.diff(indices) < 0).any():
+    if table.nbytes <= LIMIT:
         return table.take(pa.array(indices))
+    if (np.diff(indices) < 0).any():  # in their order first, then in the order wanted
+        order = np.argsort(indices, kind="stable")
+        return taken(table, indices[order], rows).take(pa.array(np.argsort(order)))
     spool = Spool()
     for start in range(0, len(table), rows):
         low, high = np.searchsorted(indices, [start, start + rows])

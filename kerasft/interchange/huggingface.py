@@ -66,11 +66,9 @@ def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = Fa
     task, backbone = artifact.task, artifact.backbone
     family = backbone.family.name
     kind = _KINDS.get(task.name, {}).get(family)
-    if kind is None or not _as_transformers(task, backbone):
-        usual = backbone.family.default_pooling
-        hint = f"Export a SavedModel, save_backbone and go on from there, or train with pooling={usual}."
-        what = f"transformers has no model that computes what this one does ({_described(task, backbone)})."
-        raise ConfigError(what, hint=hint)
+    if kind is None:
+        raise _no_such_model(task, backbone)
+    check_same_head(artifact)
     config, arrays = backbone.family.to_huggingface(backbone)
     prefix = "" if kind.architecture == "Model" else _PREFIX[family]
     weights = {f"{prefix}{name}": array for name, array in arrays.items()}
@@ -137,6 +135,8 @@ def import_huggingface(name: str, **options: Any) -> Artifact:
         )
     problem = config.get("problem_type") or ("regression" if architecture.startswith("ForSeq") and _count(config) == 1 else None)
     name_of_task = next((task for task in found if _PROBLEMS.get(task) == problem), found[0])
+    if name_of_task in _PROBLEMS:  # whatever vector the checkpoint was made to give: its classifier reads this one
+        options = {"pooling": backbone.family.default_pooling, **options}
     task = get_task(name_of_task, **options)
     learned = _learned(task.name, config)
     model, encoder = assemble(backbone, task, Full(), learned)
@@ -155,11 +155,22 @@ def import_huggingface(name: str, **options: Any) -> Artifact:
     return Artifact(task, Full(), learned, columns, backbone, model, encoder, recipe)
 
 
-def _as_transformers(task: Task, backbone: Backbone) -> bool:
-    """Whether its options are those transformers' model has."""
-    if task.name in _PROBLEMS:
-        return _pooling(task, backbone) == backbone.family.default_pooling
-    return getattr(task, "span_head", "boundaries") != "span"
+def check_same_head(artifact: Artifact) -> None:
+    """Refuse a model whose head is not computed as transformers computes it.
+
+    Raises:
+        ConfigError: It has another pooling, or a span head.
+    """
+    task, backbone = artifact.task, artifact.backbone
+    other = task.name in _PROBLEMS and _pooling(task, backbone) != backbone.family.default_pooling
+    if other or getattr(task, "span_head", "boundaries") == "span":
+        raise _no_such_model(task, backbone)
+
+
+def _no_such_model(task: Task, backbone: Backbone) -> ConfigError:
+    usual = backbone.family.default_pooling
+    hint = f"Export a SavedModel, save_backbone and go on from there, or train with pooling={usual}."
+    return ConfigError(f"transformers has no model that computes what this one does ({_described(task, backbone)}).", hint=hint)
 
 
 def _pooling(task: Task, backbone: Backbone) -> str:
@@ -241,6 +252,6 @@ def _write(folder: Path, backbone: Backbone, config: dict[str, Any], weights: di
         contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
         write_arrays(temporary / "model.safetensors", contiguous, {"format": "pt"})
         backbone.family.save_huggingface_tokenizer(backbone, temporary)
-        if "pooling" in backbone.config:
+        if "pooling" in backbone.config and not config["architectures"][0].endswith("Classification"):
             save_pooling(backbone.config["pooling"], temporary)
     return folder

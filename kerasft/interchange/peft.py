@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasft.artifact import Artifact
 from kerasft.errors import ConfigError
-from kerasft.interchange.huggingface import free_to_write, head_of
+from kerasft.interchange.huggingface import check_same_head, free_to_write, head_of
 from kerasft.tuning.lora import LoRA
 from kerasft.weights import as_array, whole_folder, write_arrays, write_text
 
@@ -38,7 +38,7 @@ def export_peft(artifact: Artifact, folder: Path, *, overwrite: bool = False) ->
 
     Raises:
         ConfigError: It is no LoRA, or of a family whose layers do not map: GPT-2 of transformers has query, key and value in
-            one layer, for which three updates are no one update of that rank.
+            one layer, for which three updates are no one update of that rank; or its head is not transformers'.
         RunExistsError: The folder is there and `overwrite` is False.
     """
     tuning, task, family = artifact.tuning, artifact.task, artifact.backbone.family.name
@@ -47,6 +47,7 @@ def export_peft(artifact: Artifact, folder: Path, *, overwrite: bool = False) ->
             f"PEFT's layout holds a LoRA of BERT. Received: {tuning.name} of {family}, task {task.name}.",
             hint="Merge it into a plain folder instead: model.export_huggingface(folder) (--format huggingface).",
         )
+    check_same_head(artifact)
     folder = free_to_write(folder, overwrite=overwrite)
     prefix = "base_model.model." + ("" if task.name == "text_embedding" else "bert.")
     arrays: dict[str, np.ndarray] = {}

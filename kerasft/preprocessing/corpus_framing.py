@@ -75,6 +75,7 @@ class GapFraming(Framing):
 def asked_places(framed: Framed) -> tf.Tensor:
     """(W, 1) int32, where in each window of a `GapFraming` its gap stands."""
     asked = framed.ids.with_values(framed.flat["asked"]).to_tensor()
+    asked = tf.pad(asked, [[0, 0], [0, 1]])  # a served batch may have no gap at all, and so no column
     return tf.argmax(asked, axis=1, output_type=tf.int32)[:, None]
 
 

@@ -33,9 +33,19 @@ def pack_windows(encoded: Encoded) -> Encoded:
     )
 
 
+def unpack_windows(encoded: Encoded) -> Encoded:
+    """Packed windows as they were before, each of one row."""
+    if encoded.parts is None:
+        return encoded
+    offsets, owners = encoded.parts
+    lengths = np.diff(offsets).astype(np.int32)
+    return replace(encoded, offsets=offsets, first_lengths=lengths, full_lengths=lengths, owners=owners, parts=None)
+
+
 def number_parts(encoded: Encoded, rows: np.ndarray, padding_mask: np.ndarray) -> np.ndarray:
-    """The padding mask (B, L) of packed windows with 1, 2, ... where it keeps: the number of the token's part in its window."""
-    assert encoded.parts is not None
+    """The padding mask (B, L) of windows with 1, 2, ... where it keeps: the number of the token's part in its window."""
+    if encoded.parts is None:
+        return padding_mask
     places = encoded.offsets[rows][:, None] + np.arange(padding_mask.shape[1])[None]
     numbers = np.searchsorted(encoded.parts[0], places, side="right")
     return np.asarray((numbers - numbers[:, :1] + 1) * padding_mask, dtype=np.int32)

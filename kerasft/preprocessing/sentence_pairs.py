@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kerasft.errors import DataError
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.preprocessing.framing import Framed, Framing
 
@@ -38,11 +37,7 @@ class SentenceFraming(Framing):
 
 
 def cut_between_sentences(encoded: Encoded, room: int) -> Encoded:
-    """Documents cut into windows of whole sentences, as many as `room` tokens take; a longer sentence is cut.
-
-    Raises:
-        DataError: No window has two sentences, or all are of one document, so there are no pairs to learn from.
-    """
+    """Documents cut into windows of whole sentences, as many as `room` tokens take; a longer sentence is cut."""
     begins = np.flatnonzero(encoded.flat["begins"])
     documents = np.searchsorted(encoded.offsets, begins, side="right") - 1
     ends = np.append(begins[1:], encoded.offsets[-1]) if len(begins) else begins
@@ -58,7 +53,7 @@ def cut_between_sentences(encoded: Encoded, room: int) -> Encoded:
                 owners.append(document)
                 start = further
     bounds = np.asarray([*offsets, encoded.offsets[-1]], dtype=np.int64)
-    made = replace(
+    return replace(
         encoded,
         offsets=bounds,
         first_lengths=np.diff(bounds).astype(np.int32),
@@ -66,21 +61,14 @@ def cut_between_sentences(encoded: Encoded, room: int) -> Encoded:
         owners=encoded.owners[np.asarray(owners, dtype=np.int64)],
         max_length=room,
     )
-    several = np.add.reduceat(encoded.flat["begins"], bounds[:-1]) > 1 if len(made) else np.zeros(0, dtype=bool)
-    if not several.any() or len(np.unique(made.owners)) < 2:
-        raise DataError(
-            "next_sentence needs at least two documents and documents of several sentences. "
-            f"Received: {len(np.unique(made.owners)):,} documents, {int(several.sum()):,} pieces of two sentences or more.",
-            hint="In a text file a blank line parts documents; in a table each row is one. Or leave next_sentence off.",
-        )
-    return made
 
 
 class SentencePairs:
     """Pairs of a window's beginning with what follows it or, as often, with sentences of another document.
 
-    A window of one sentence has no second part, and no answer. A stranger has as many sentences as the true rest, so that
-    neither length nor a broken end gives it away; it is cut only where it is too long for the window.
+    A window of one sentence has no second part, and no answer; neither has any where there is but one document. A stranger has
+    as many sentences as the true rest, so that neither length nor a broken end gives it away; it is cut only where it is too
+    long for the window.
 
     Args:
         encoded: Of `cut_between_sentences`.
@@ -94,7 +82,9 @@ class SentencePairs:
     def __call__(self, rows: np.ndarray, seed: int, epoch: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Model inputs of windows, (B, L) int32 each, and (B,) int32 `NEXT`, `STRANGER` or `NO_PAIR`."""
         drawn = [self._pair(int(row), np.random.default_rng([seed, epoch, int(row)])) for row in rows]
-        width = -(-max(len(first) + len(second) for first, second, _ in drawn) // 8) * 8
+        longest = max(len(first) + len(second) for first, second, _ in drawn)
+        specials = len(self._framer.start) + 2 * len(self._framer.end)
+        width = min(-(-longest // 8) * 8, self._encoded.max_length + specials)
         ids = np.full((len(rows), width), self._framer.pad_id, dtype=np.int32)
         mask, segments = np.zeros_like(ids), np.zeros_like(ids)
         for i, (first, second, _) in enumerate(drawn):
@@ -114,7 +104,7 @@ class SentencePairs:
     def _pair(self, window: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int]:
         encoded, framer = self._encoded, self._framer
         begins, stop = self._sentences(window), int(encoded.offsets[window + 1])
-        if len(begins) == 1:
+        if len(begins) == 1 or self._encoded.owners[0] == self._encoded.owners[-1]:
             return self._framed(framer.start, encoded.ids[begins[0] : stop]), np.zeros(0, np.int32), NO_PAIR
         number = int(rng.integers(1, len(begins)))
         first = encoded.ids[begins[0] : begins[number]]

@@ -154,11 +154,11 @@ class Task(Options):
     def targets(self, encoded: Any, gold: Any, learned: Learned) -> Any:
         """The encoded rows with what the loss compares the outputs with."""
 
-    def remarks_on_tokens(self, encoded: Any, framer: Any) -> list[str]:
+    def remarks_on_tokens(self, encoded: Any, framer: Any, *, training: bool) -> list[str]:
         """Sentences on what the tokens of a split are like.
 
         Raises:
-            DataError: Nothing can be learned from them.
+            DataError: It is the training split, and nothing can be learned from it.
         """
         return []
 
@@ -174,6 +174,10 @@ class Task(Options):
         from kerasft.preprocessing.batching import TokenFeed
 
         return TokenFeed(encoded)
+
+    def evaluated(self, encoded: Any) -> Any:
+        """The encoded rows as they are scored, where that is not as they are learned from."""
+        return encoded
 
     def tell(self, targets: Any, inputs: dict[str, Any], learned: Learned, framer: Any) -> Told:
         """What the targets of one window say.

@@ -103,9 +103,7 @@ class CausalLM(Generating):
         if named or (columns.text.lower(), columns.label.lower()) in PROMPTS:
             return data
         # A column that only looks like a label (author, language) is not what the texts are to be continued with.
-        columns = replace(columns, label=None)
-        splits = {name: replace(split, columns=columns) for name, split in data.splits.items()}
-        return replace(data, columns=columns, splits=splits)
+        return data.without("label")
 
     def needs(self, columns: Any) -> bool:
         return columns.label is not None

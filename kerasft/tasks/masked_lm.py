@@ -19,6 +19,7 @@ from kerasft.tasks.telling import Told
 
 _GAP = "[MASK]"
 _MASKED, _BOUNDARY, _NEXT = "masked", "boundary", "next_sentence"
+_AT_ONCE = 1 << 22  # tokens
 _UNKNOWN_SHARE = 0.2  # of a corpus; beyond, a person should know
 
 
@@ -105,8 +106,29 @@ class MaskedLM(Answering):
 
         return (([parted(text) for text in texts], pairs) for texts, pairs, _ in split.batches()), False
 
+    def suited(self, data: Any) -> Any:
+        return data.without("label", "text_pair")  # columns of a usual name have no role here
+
     def learn(self, split: Any) -> Learned:
+        if self.next_sentence:
+            self._check_pairs(split)
         return Learned()
+
+    def _check_pairs(self, split: Any) -> None:
+        """Refuse a corpus that has no pairs of sentences.
+
+        Raises:
+            DataError: It has one document only, or none of several sentences.
+        """
+        from kerasft.data.sentences import split_sentences
+
+        cells = (text for texts, _, _ in split.batches() for text in texts)
+        if len(split) < 2 or not any(len(split_sentences(text or "")) > 1 for text in cells):
+            raise DataError(
+                f"next_sentence needs at least two documents, and some of several sentences. Received: {len(split):,} rows.",
+                where=split.table.source,
+                hint="In a text file a blank line parts documents; in a table each row is one. Or leave next_sentence off.",
+            )
 
     def gold(self, split: Any, learned: Learned) -> np.ndarray:
         return np.zeros(len(split))  # what is hidden is drawn later
@@ -125,16 +147,23 @@ class MaskedLM(Answering):
             return cut_between_sentences(encoded, encoded.max_length - 3)  # [CLS] and two [SEP]
         return pack_windows(encoded) if self.pack else encoded
 
-    def remarks_on_tokens(self, encoded: Any, framer: Any) -> list[str]:
-        ids = np.asarray(encoded.ids)
-        special = np.isin(ids, [*framer.start, *framer.end, framer.pad_id])
-        ordinary, unknown = int((~special).sum()), int((ids == framer.unknown_id).sum())
-        if ordinary == unknown:
+    def remarks_on_tokens(self, encoded: Any, framer: Any, *, training: bool) -> list[str]:
+        counts = np.zeros(len(framer.pieces), dtype=np.int64)
+        for start in range(0, len(encoded.ids), _AT_ONCE):
+            counts += np.bincount(encoded.ids[start : start + _AT_ONCE], minlength=len(counts))
+        unknown = int(counts[framer.unknown_id])
+        ordinary = int(counts.sum() - counts[[*framer.start, *framer.end, framer.pad_id]].sum())
+        if training and ordinary == unknown:
             hint = "Its vocabulary lacks the script of these texts: take another preset, or make one (create_preset)."
             raise DataError(f"The preset knows none of the {ordinary:,} tokens.", hint=hint)
-        if unknown < _UNKNOWN_SHARE * ordinary:
+        if unknown <= _UNKNOWN_SHARE * ordinary:
             return []
         return [f"{unknown / ordinary:.0%} of the tokens are unknown to the preset's vocabulary; nothing is learned about them."]
+
+    def evaluated(self, encoded: Any) -> Any:
+        from kerasft.preprocessing.packing import unpack_windows
+
+        return unpack_windows(encoded)  # so that every hidden token counts for its own row
 
     def feed(self, encoded: Any, framer: Any, *, seed: int, epoch: int | None) -> Any:
         from kerasft.layers.masking import SpanMasking, TokenMasking, WholeWordMasking
@@ -307,6 +336,12 @@ class MaskedLM(Answering):
             return {**framer.dense(framed), "places": asked_places(framed)}
 
         return Asking(GapFraming(framer), gaps, GapFeed, dense, collect, serve)
+
+    def plain(self, cell: str) -> str:
+        # Rows of a corpus have no gaps: a proof that the served graph answers alike needs one.
+        words = cell.split()
+        middle = len(words) // 2
+        return cell if _GAP in cell or not words else " ".join([*words[:middle], _GAP, *words[middle + 1 :]])
 
     def decode(self, found: Any, learned: Learned, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Filled]:
         return [Filled(text, tuple(gaps)) for text, gaps in zip(texts, found, strict=True)]

@@ -174,6 +174,10 @@ def test_several_uploads_are_read_together_or_as_splits(board: RunBoard, tmp_pat
         paths.append(tmp_path / folder / name)
         paths[-1].write_text(f"one line of {folder} {name}\n")
     assert len(kft.load_data(board.keep_uploads(paths), validation=0)["train"]) == 3
+    for path in paths:  # the same contents under other names are another upload
+        path.rename(path.with_name(f"other-{path.name}"))
+    others = [path.with_name(f"other-{path.name}") for path in paths]
+    assert len(kft.load_data(board.keep_uploads(others), validation=0)["train"]) == 3
     for name in ("train.csv", "validation.csv"):
         (tmp_path / name).write_text("text,label\n" + "".join(f"{name} {i},{i % 2}\n" for i in range(6)))
     data = kft.load_data(board.keep_uploads([tmp_path / "train.csv", tmp_path / "validation.csv"]))

@@ -54,3 +54,34 @@ def test_transformers_has_no_such_classifier_and_the_error_says_what_to_do(sente
     assert "pooling=pooled" in str(told.value.hint)
     pooled = model_of(str(sentence_bert), kft.TextClassification(pooling="pooled"), task_data("text_classification"))
     assert (pooled.export_huggingface(tmp_path / "out") / "config.json").exists()
+
+
+def test_an_imported_classifier_reads_the_pooler_it_was_trained_on(sentence_bert: Path, tmp_path: Path) -> None:
+    pooled = model_of(str(sentence_bert), kft.TextClassification(pooling="pooled"), task_data("text_classification"))
+    back = kft.import_huggingface(str(pooled.export_huggingface(tmp_path / "out")))
+    assert back.predict("a good film").score == pytest.approx(pooled.predict("a good film").score, abs=1e-5)
+    # Also where the folder says what the checkpoint gave before it was a classifier.
+    (tmp_path / "out" / "1_Pooling").mkdir()
+    (tmp_path / "out" / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    again = kft.import_huggingface(str(tmp_path / "out"))
+    assert again.predict("a good film").score == pytest.approx(pooled.predict("a good film").score, abs=1e-5)
+
+
+def test_a_lora_on_the_mean_is_no_lora_of_peft(sentence_bert: Path, reviews: Path, tmp_path: Path) -> None:
+    train = kft.TrainConfig(epochs=1, tensorboard=False)
+    model = kft.finetune(str(sentence_bert), str(reviews), kft.TextClassification(), tuning=kft.LoRA(rank=2), train=train,
+                         out=tmp_path / "run")  # fmt: skip
+    with pytest.raises(kft.ConfigError, match="pooling=mean"):
+        model.export_peft(tmp_path / "peft")
+
+
+def test_a_sparse_model_keeps_the_pooling_it_was_trained_with(sentence_bert: Path, reviews: Path, tmp_path: Path) -> None:
+    # As runs saved before checkpoints' own pooling was read: their base has one now, and they were trained without.
+    (sentence_bert / "1_Pooling" / "config.json").rename(tmp_path / "pooling.json")
+    train = kft.TrainConfig(epochs=1, learning_rate=1e-2, tensorboard=False)
+    model = kft.finetune(str(sentence_bert), str(reviews), kft.TextClassification(), tuning=kft.LoRA(rank=2), train=train,
+                         out=tmp_path / "run")  # fmt: skip
+    (tmp_path / "pooling.json").rename(sentence_bert / "1_Pooling" / "config.json")
+    loaded = kft.load(tmp_path / "run")
+    assert loaded.backbone.pooling == "pooled"
+    assert loaded.predict("a good film").score == pytest.approx(model.predict("a good film").score, abs=1e-6)

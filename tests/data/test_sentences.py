@@ -17,6 +17,7 @@ from kerasft.data.sentences import split_sentences
             "Dr. Smith met J. R. Tolkien, Jr. in St. Ives. They talked.",
             ["Dr. Smith met J. R. Tolkien, Jr. in St. Ives.", "They talked."],
         ),
+        ("He left. Dr. Smith came in.", ["He left.", "Dr. Smith came in."]),
         ("It costs 3.50 in the U.S. today. Cheap.", ["It costs 3.50 in the U.S. today.", "Cheap."]),
         ('"Go!" he said. "Now." She went.', ['"Go!" he said.', '"Now."', "She went."]),
         ("One line\nanother line\n\nlast", ["One line", "another line", "last"]),

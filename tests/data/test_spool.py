@@ -48,6 +48,24 @@ def test_a_corpus_beyond_the_limit_is_read_split_and_taken_as_any_other(
     assert list((small_limits / "spooled").iterdir()) == []  # mapped, and without a name
 
 
+def test_files_of_a_pattern_go_to_one_mapped_file(small_limits: Path) -> None:
+    for i in range(5):
+        (small_limits / f"part{i}.txt").write_text("\n".join(f"line {j} of {i}" for j in range(30)))
+    before = pa.total_allocated_bytes()
+    data = kft.load_data(str(small_limits / "part*.txt"), validation=0)
+    assert pa.total_allocated_bytes() - before < data["train"].table.columns.nbytes / 2
+    assert data["train"].cells("text") == [f"line {j} of {i}" for i in range(5) for j in range(30)]
+
+
+def test_the_same_data_have_the_same_hash_however_they_lie_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"text": f"text {i} " * (i % 9), "label": "ab"[i % 2]} for i in range(400)]
+    found = set()
+    for limit in (100, 3000, 2**24):
+        monkeypatch.setattr(table, "CHUNK_CHARACTERS", limit)
+        found.add(kft.load_data({"train": rows}, validation=0).fingerprint())
+    assert len(found) == 1
+
+
 def test_rows_are_taken_in_any_order(small_limits: Path) -> None:
     whole = pa.table({"a": [f"{i}" * 20 for i in range(300)]})
     for indices in (np.arange(0, 300, 7), np.asarray([5, 3, 299, 5]), np.arange(0), np.arange(300)):

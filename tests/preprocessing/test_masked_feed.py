@@ -163,7 +163,7 @@ def sentence_numbers(text: str) -> list[int]:
     "rows", [[{"text": "one line only"}], [{"text": "good film. bad film.\nfine"}], [{"text": "good"}, {"text": "bad"}]]
 )
 def test_next_sentences_need_documents_of_several_sentences(presets: dict[str, str], rows: list[dict[str, Any]]) -> None:
-    with pytest.raises(DataError, match="at least two documents and documents of several sentences"):
+    with pytest.raises(DataError, match="at least two documents, and some of several sentences"):
         encoded_model(presets, rows, next_sentence=True)
 
 
@@ -199,3 +199,47 @@ def test_gaps_far_into_a_long_text_are_seen(presets: dict[str, str]) -> None:
     assert [len(gap) for gap in filled.gaps] == [5, 5]
     assert str(filled).count("[MASK]") == 0
     assert all(token[0] != "[" for gap in filled.gaps for token, _ in gap)
+
+
+def test_pairs_fit_where_positions_are_no_multiple_of_eight(presets: dict[str, str]) -> None:
+    model, encoded = encoded_model(presets, corpus(6, 9), next_sentence=True, max_length=44)
+    inputs, _ = feed_of(model, encoded).plain(np.arange(len(encoded)))
+    assert inputs["token_ids"].shape[1] <= 44
+
+
+def test_a_held_out_split_of_one_document_has_no_pairs_and_ends_no_run(presets: dict[str, str], tmp_path: Any) -> None:
+    data = kft.load_data({"train": corpus(6, 4), "validation": corpus(1, 4, seed=5)}, validation=0, text="text")
+    train = kft.TrainConfig(epochs=1, tensorboard=False)
+    model = kft.finetune(presets["bert"], data, MaskedLM(next_sentence=True, max_length=32), train=train, out=tmp_path / "run")
+    assert "next_sentence_accuracy" not in model.recipe["history"][-1]  # there is nothing to tell
+    assert model.recipe["history"][-1]["loss"] > 0
+
+
+def test_figures_belong_to_the_rows_whose_tokens_were_hidden_packed_or_not(presets: dict[str, str]) -> None:
+    rows = [{"text": "good film " * (1 + i % 5), "language": "xy"[i % 2]} for i in range(30)]
+    data = data_of(rows, text="text")
+    models = [model_of(presets["bert"], MaskedLM(max_length=32, pack=pack), data) for pack in (True, False)]
+    reports = [model.evaluate(data["train"], by="language") for model in models]
+    assert reports[0].groups == reports[1].groups
+    assert reports[0].metrics == reports[1].metrics
+
+
+def test_columns_of_a_usual_name_have_no_role(presets: dict[str, str], reviews: Any, tmp_path: Any) -> None:
+    train = kft.TrainConfig(epochs=1, tensorboard=False)
+    model = kft.finetune(presets["bert"], str(reviews), MaskedLM(max_length=32), train=train, out=tmp_path / "run")
+    assert model.columns.label is None
+    (tmp_path / "held.txt").write_text("a good film\n\nit is dull\n")
+    assert model.evaluate(str(tmp_path / "held.txt")).examples == 2
+
+
+def test_rows_without_a_gap_are_given_one_for_the_proof_of_an_export(presets: dict[str, str], tmp_path: Any) -> None:
+    model, _ = encoded_model(presets, corpus(4, 2))
+    path = model.export(tmp_path / "1")
+    import tensorflow as tf
+
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    assert serve(text=tf.constant(["no gap", "none"]))["tokens"].shape[:2] == (2, 0)
+    told = model.replay(path, [{"text": "a good film"}, {"text": "it [MASK] dull [MASK]"}])
+    assert told.passed
+    assert told.rows == 2
+    assert model.task.plain("a good film") == "a [MASK] film"
