@@ -48,6 +48,8 @@ def test_a_groups_figures_are_those_of_the_group_alone(task: str, presets: dict[
     report = model.evaluate(split, by="language")
     assert list(report.groups) == names  # most rows first
     assert [figures["rows"] for figures in report.groups.values()] == [5, 2, 1]
+    if task == "masked_lm":
+        return  # what is hidden is drawn by a window's place in its split, and strangers of pairs come from other rows
     for name in names:
         alone = model.evaluate(split.take(np.flatnonzero([(group or "(empty)") == name for group in groups])))
         figures = report.groups[name]
