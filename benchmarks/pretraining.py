@@ -17,11 +17,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tasks import SETS, prepare
+from tasks import SETS, ours, prepare, row, spread
 from workers.common import machine, table, versions
 
 import kerasft as kft
@@ -116,10 +117,10 @@ def worth(given: argparse.Namespace) -> tuple[list[tuple[str, ...]], tuple[str, 
         for which in given.sets:
             data = prepare(SETS[which], folder / which)
             for side, preset in (("pre-trained", given.preset), ("random weights", str(random))):
-                runs = [_test_figure(which, preset, data, seed, folder) for seed in given.seeds]
-                lines.append(_row(which, side, runs))
+                runs = [ours(SETS[which], data, seed, ["--preset", preset]) for seed in given.seeds]
+                lines.append(row(which, side, SETS[which].figures[0], runs))
                 print(lines[-1], file=sys.stderr, flush=True)
-    return lines, ("set", "begins with", "figure", "mean", "spread (sd)", "each seed")
+    return lines, ("set", "begins with", "figure", "mean", "spread (sd)", "each seed", "seconds a run")
 
 
 def _random_weights(preset: str, folder: Path) -> Path:
@@ -131,22 +132,6 @@ def _random_weights(preset: str, folder: Path) -> Path:
     return write_backbone(fresh, folder)
 
 
-def _test_figure(which: str, preset: str, data: Path, seed: int, folder: Path) -> float:
-    chosen = SETS[which]
-    command = [sys.executable, "-m", "kerasft", "train", "--data", str(data), "--task", chosen.task, "--preset", preset,
-               "--train.seed", str(seed), "--out", str(folder / "run"), "--overwrite"]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"kerasft train failed:\n{done.stderr[-3000:]}")
-    reports: dict[str, Any] = json.loads((folder / "run" / "report.json").read_text(encoding="utf-8"))
-    return 100 * float(reports["test"]["metrics"][chosen.figures[0]])
-
-
-def _row(which: str, side: str, runs: list[float]) -> tuple[str, ...]:
-    spread = f"{statistics.stdev(runs):.1f}" if len(runs) > 1 else ""
-    return which, side, SETS[which].figures[0], f"{statistics.mean(runs):.1f}", spread, ", ".join(f"{x:.1f}" for x in runs)
-
-
 def domain(given: argparse.Namespace) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
     """`kerasft.adapt` on the first of the sets; test figures in percent."""
     which = given.sets[0]
@@ -154,14 +139,14 @@ def domain(given: argparse.Namespace) -> tuple[list[tuple[str, ...]], tuple[str,
         data = kft.load_data(str(prepare(SETS[which], Path(name) / "data")))
         if given.rows:
             train = data["train"].take(_first_rows(len(data["train"]), given.rows))
-            data = type(data)({**data.splits, "train": train}, data.columns, data.config)
+            data = replace(data, splits={**data.splits, "train": train})
         told = kft.adapt(
             given.preset, str(given.texts), data, get_task(SETS[which].task), out=Path(name) / "out", seeds=given.seeds,
             pretraining_train=kft.TrainConfig(epochs=given.epochs),
         )  # fmt: skip
         print(told, file=sys.stderr)
         figures = told.figures["test"]
-    lines = [_row(which, side, [100 * value for value in figures[side]]) for side in ("adapted", "plain")]
+    lines = [spread(which, side, SETS[which].figures[0], figures[side]) for side in ("adapted", "plain")]
     return lines, ("set", "stage one", "figure", "mean", "spread (sd)", "each seed")
 
 

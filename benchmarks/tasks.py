@@ -149,18 +149,15 @@ def peer(chosen: Set, data: Path, seed: int, python: Path) -> dict[str, float]:
 
 
 def row(name: str, side: str, figure: str, runs: list[dict[str, float]]) -> tuple[str, ...]:
-    values = [100 * run[figure] for run in runs]
-    spread = f"{statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    each = ", ".join(f"{value:.1f}" for value in values)
-    return (
-        name,
-        side,
-        figure,
-        f"{statistics.mean(values):.1f}",
-        spread,
-        each,
-        f"{statistics.median(run['seconds'] for run in runs):.0f}",
-    )
+    """What `spread` says of a figure, and the seconds of a run."""
+    return *spread(name, side, figure, [run[figure] for run in runs]), f"{statistics.median(run['seconds'] for run in runs):.0f}"
+
+
+def spread(name: str, side: str, figure: str, shares: list[float]) -> tuple[str, ...]:
+    """A line of a table: what it is of, and the mean, the standard deviation and each of some figures, in percent."""
+    values = [100 * share for share in shares]
+    deviation = f"{statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return name, side, figure, f"{statistics.mean(values):.1f}", deviation, ", ".join(f"{value:.1f}" for value in values)
 
 
 if __name__ == "__main__":

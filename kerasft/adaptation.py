@@ -18,6 +18,7 @@ from kerasft.recipe import RunConfig
 from kerasft.run import resume, start
 from kerasft.runs import holds_run, run_state
 from kerasft.tasks import Task, get_task
+from kerasft.tasks.base import Learned
 from kerasft.tasks.masked_lm import MaskedLM
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import Tuning
@@ -119,8 +120,8 @@ def adapt(
             if not _finish(run, folder / f"{side}-{seed}", labelled, on_event):
                 return Adaptation(folder, metric, {}, stopped=True)
             reports = read_json(folder / f"{side}-{seed}" / "report.json")
-            model = load(folder / f"{side}-{seed}")
-            metric = second.main_metric(model.learned)
+            saved = read_json(folder / f"{side}-{seed}" / "run.json")["model"]
+            metric = second.main_metric(Learned(tuple(saved["labels"]), saved["facts"]))
             for split, report in reports.items():
                 metric = metric if metric in report["metrics"] else metric.removeprefix("tuned_")
                 found.setdefault(split, {}).setdefault(side, []).append(float(report["metrics"][metric]))

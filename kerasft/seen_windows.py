@@ -142,13 +142,14 @@ def _first(values: Any) -> Any:
 
 def _tokens(inputs: dict[str, np.ndarray], told: Any, framer: Any) -> Iterable[SeenToken]:
     mask = inputs["padding_mask"]
-    segments = inputs.get("segment_ids", np.maximum(mask - 1, 0))
+    # A window has second texts or, where it is shared, parts that the mask numbers; never both.
+    segments = inputs.get("segment_ids", np.zeros_like(mask)) + np.maximum(mask - 1, 0)
     special = set(framer.special_ids) - {framer.mask_id}
     for place in range(int((mask > 0).sum())):
         number = int(inputs["token_ids"][place])
         yield SeenToken(
             piece=framer.pieces[number],
-            segment=int(segments[place]) + (int(mask[place]) - 1 if "segment_ids" in inputs else 0),
+            segment=int(segments[place]),
             target=told.tokens.get(place, ""),
             hidden=told.hidden.get(place, ""),
             unit=told.units.get(place, 0),

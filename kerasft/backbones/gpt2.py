@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -184,8 +185,7 @@ class GPT2(Family):
         return [0 if i == ends else len(tokenizer.id_to_token(i)) for i in range(tokenizer.vocabulary_size())]
 
     def show_piece(self, tokenizer: Any, number: int) -> tuple[bytes, bool]:
-        letters = {letter: byte for byte, letter in byte_letters().items()}
-        text = bytes(letters[letter] for letter in tokenizer.id_to_token(number))
+        text = _as_bytes(tokenizer.id_to_token(number))
         return text, text[:1].isspace()
 
     def readable_piece(self, tokenizer: Any, number: int) -> str:
@@ -196,9 +196,20 @@ class GPT2(Family):
 
     def piece_texts(self, tokenizer: Any) -> list[bytes]:
         ends = int(tokenizer.end_token_id)
-        letters = {letter: byte for byte, letter in byte_letters().items()}
-        tokens = (tokenizer.id_to_token(i) for i in range(tokenizer.vocabulary_size()))
-        return [b"" if i == ends else bytes(letters[letter] for letter in token) for i, token in enumerate(tokens)]
+        return [b"" if i == ends else _as_bytes(tokenizer.id_to_token(i)) for i in range(tokenizer.vocabulary_size())]
+
+
+@cache
+def _byte_of_letter() -> dict[str, int]:
+    """The byte each printable letter of GPT-2's vocabulary stands for (Radford et al. 2019, `bytes_to_unicode`)."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = (byte for byte in range(256) if byte not in printable)
+    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+def _as_bytes(piece: str) -> bytes:
+    letters = _byte_of_letter()
+    return bytes(letters[letter] for letter in piece)
 
 
 def _is_tuned(block: Any) -> bool:
@@ -261,10 +272,3 @@ class _Prompt:
         own = ops.broadcast_to(ops.cast(own, kept.dtype), (rows, *own.shape[1:]))
         seen = ops.ones((rows, length, own.shape[2]), dtype=mask.dtype)
         return ops.concatenate([seen, mask], axis=2), ops.concatenate([own, kept], axis=2)
-
-
-def byte_letters() -> dict[int, str]:
-    """The printable letter GPT-2's vocabulary writes for each byte (Radford et al. 2019, `bytes_to_unicode`)."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = (byte for byte in range(256) if byte not in printable)
-    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + i) for i, byte in enumerate(others)}

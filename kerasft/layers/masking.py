@@ -30,8 +30,32 @@ class _Words(NamedTuple):
     selectable: Any
 
 
-class _Masking(keras.layers.Layer):
-    """What all masking layers share: their options, which tokens may be chosen, and what happens to the chosen ones."""
+@keras.saving.register_keras_serializable("kerasft")
+class WholeWordMasking(keras.layers.Layer):
+    """Hides whole words (`Whole Word Masking` of google-research/bert, 2019): all pieces of a chosen word share one fate.
+
+    Of `n` words `rate * n` are chosen, without replacement; what is beyond a whole number is drawn, so that a text of three
+    words loses one in 45 % of the cases and the share of chosen words is `rate` at any length. Of the chosen words `mask_rate`
+    become the mask, `random_rate` other tokens (each piece one of its own), the rest stays as it is and must be told, too.
+
+    Args:
+        mask_id: Id of the mask; is never chosen and never drawn.
+        vocabulary_size: V; replacements are drawn evenly from the ids below it that are not special.
+        special_ids: Ids that are never chosen and never drawn: begin, separator, padding, unknown.
+        rate: Share of the words that is chosen.
+        mask_rate: Share of the chosen ones that becomes the mask.
+        random_rate: Share of the chosen ones that becomes another token.
+        **kwargs: Of `keras.layers.Layer`.
+
+    Call:
+        `token_ids` (B, L) int; `seeds` (B,) int of `row_seeds`; `word_starts` (B, L), 1 where a token begins a word (every
+        token does when it is not given); `padding_mask` (B, L), 1 keeps, where padding has no id of its own -> (B, L) int32
+        each: `token_ids` after masking, `chosen` (1 where a token must be told), `starts` and `stops` of the chosen token's
+        unit (its first token, and the one behind its last).
+
+    Raises:
+        ValueError: A rate is impossible.
+    """
 
     def __init__(
         self,
@@ -96,7 +120,14 @@ class _Masking(keras.layers.Layer):
 
     def _choose(self, words: _Words, seeds: Any) -> tuple[Any, Any]:
         """(B, L) each: the first token of the chosen unit a token is of, and the token behind its last; 0 where none is."""
-        raise NotImplementedError
+        length = ops.shape(words.number)[1]
+        here = ops.arange(length, dtype="int32")[None, :] < words.count[:, None]  # by word number
+        drawn = ops.where(here, row_uniform(seeds, length, stream=_CHOICE), 2.0)
+        rank = ops.argsort(ops.argsort(drawn, axis=1), axis=1)
+        wanted = self.rate * ops.cast(words.count, "float32") + row_uniform(seeds, 1, stream=_BUDGET)[:, 0]
+        chosen = ops.logical_and(here, ops.cast(rank, "int32") < ops.cast(ops.floor(wanted), "int32")[:, None])
+        starts, stops = (_of_tokens(values, words) for values in (words.begins, ops.where(chosen, words.ends, 0)))
+        return starts, stops
 
     def _replaced(self, token_ids: Any, starts: Any, seeds: Any) -> Any:
         """What stands in place of each token, were it chosen; the tokens of a unit share one fate."""
@@ -111,44 +142,6 @@ class _Masking(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         names = ("mask_id", "vocabulary_size", "special_ids", "rate", "mask_rate", "random_rate")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-@keras.saving.register_keras_serializable("kerasft")
-class WholeWordMasking(_Masking):
-    """Hides whole words (`Whole Word Masking` of google-research/bert, 2019): all pieces of a chosen word share one fate.
-
-    Of `n` words `rate * n` are chosen, without replacement; what is beyond a whole number is drawn, so that a text of three
-    words loses one in 45 % of the cases and the share of chosen words is `rate` at any length. Of the chosen words `mask_rate`
-    become the mask, `random_rate` other tokens (each piece one of its own), the rest stays as it is and must be told, too.
-
-    Args:
-        mask_id: Id of the mask; is never chosen and never drawn.
-        vocabulary_size: V; replacements are drawn evenly from the ids below it that are not special.
-        special_ids: Ids that are never chosen and never drawn: begin, separator, padding, unknown.
-        rate: Share of the words that is chosen.
-        mask_rate: Share of the chosen ones that becomes the mask.
-        random_rate: Share of the chosen ones that becomes another token.
-        **kwargs: Of `keras.layers.Layer`.
-
-    Call:
-        `token_ids` (B, L) int; `seeds` (B,) int of `row_seeds`; `word_starts` (B, L), 1 where a token begins a word (every
-        token does when it is not given); `padding_mask` (B, L), 1 keeps, where padding has no id of its own -> (B, L) int32
-        each: `token_ids` after masking, `chosen` (1 where a token must be told), `starts` and `stops` of the chosen token's
-        unit (its first token, and the one behind its last).
-
-    Raises:
-        ValueError: A rate is impossible.
-    """
-
-    def _choose(self, words: _Words, seeds: Any) -> tuple[Any, Any]:
-        length = ops.shape(words.number)[1]
-        here = ops.arange(length, dtype="int32")[None, :] < words.count[:, None]  # by word number
-        drawn = ops.where(here, row_uniform(seeds, length, stream=_CHOICE), 2.0)
-        rank = ops.argsort(ops.argsort(drawn, axis=1), axis=1)
-        wanted = self.rate * ops.cast(words.count, "float32") + row_uniform(seeds, 1, stream=_BUDGET)[:, 0]
-        chosen = ops.logical_and(here, ops.cast(rank, "int32") < ops.cast(ops.floor(wanted), "int32")[:, None])
-        starts, stops = (_of_tokens(values, words) for values in (words.begins, ops.where(chosen, words.ends, 0)))
-        return starts, stops
 
 
 @keras.saving.register_keras_serializable("kerasft")
@@ -168,7 +161,7 @@ class TokenMasking(WholeWordMasking):
 
 
 @keras.saving.register_keras_serializable("kerasft")
-class SpanMasking(_Masking):
+class SpanMasking(WholeWordMasking):
     """Hides spans of words (SpanBERT, Joshi et al. 2020); one fate a span.
 
     Lengths, in whole words, follow the paper's geometric distribution cut at `longest` (p 0.2, 10: 3.8 words on average); a

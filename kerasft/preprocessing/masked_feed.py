@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import tensorflow as tf
 
+from kerasft.layers.masking import masked_places
 from kerasft.layers.row_random import row_seeds
 from kerasft.preprocessing.batching import Feed, pad_rows
 from kerasft.preprocessing.encoding import Encoded
@@ -59,7 +62,7 @@ class MaskedFeed(Feed):
         self._targets = {MASKED: several, **({BOUNDARY: several} if boundary else {})}
         if pairs is not None:
             self._targets[NEXT] = tf.TensorSpec((None,), tf.int32)
-        self._draw = tf.function(self._masked, input_signature=[several, tf.TensorSpec((None,), tf.uint32), several, several])
+        self._draw = _traced(masking)
 
     @property
     def target_signature(self) -> Any:
@@ -72,13 +75,8 @@ class MaskedFeed(Feed):
     def batch(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], Any]:
         inputs, kinds = self.plain(rows)
         drawn = self.masks(rows, inputs)
-        chosen = drawn["chosen"] > 0
-        # As many places as the fullest row has, rounded up so that few different shapes occur.
-        count = min(-(-max(1, int(chosen.sum(axis=1).max())) // 4) * 4, chosen.shape[1])
-        places = np.argsort(~chosen, axis=1, kind="stable")[:, :count].astype(np.int32)
-        there = np.take_along_axis(chosen, places, axis=1)
+        places, there = drawn["places"], drawn["there"] > 0
         hidden = np.where(there, np.take_along_axis(inputs["token_ids"], places, axis=1), -1).astype(np.int32)
-        places = np.where(there, places, 0).astype(np.int32)
         inputs = {**inputs, "token_ids": drawn["token_ids"], "places": places}
         targets = {MASKED: hidden}
         if self._boundary:
@@ -100,14 +98,36 @@ class MaskedFeed(Feed):
         return self._pairs(rows, self._seed, self._epoch)
 
     def masks(self, rows: np.ndarray, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What the masking layer says of rows: (B, L) `token_ids` after masking, `chosen`, `starts`, `stops`."""
-        seeds = row_seeds(rows, seed=self._seed, epoch=self._epoch)
+        """What the masking layer says of rows, (B, L) `token_ids` after masking, `chosen`, `starts` and `stops`; and (B, K)
+        `places` of the chosen, `there` where there is one.
+        """
+        seeds = row_seeds(self._numbers(rows), seed=self._seed, epoch=self._epoch)
         starts = self._word_starts[inputs["token_ids"]].astype(np.int32)
         drawn = self._draw(inputs["token_ids"], seeds, starts, inputs["padding_mask"])
         return {name: value.numpy() for name, value in drawn.items()}
 
-    def _masked(self, token_ids: Any, seeds: Any, word_starts: Any, padding_mask: Any) -> Any:
-        return self._masking(token_ids, seeds, word_starts=word_starts, padding_mask=padding_mask)
+    def _numbers(self, rows: np.ndarray) -> np.ndarray:
+        """What tells rows apart. An evaluation goes by their content, so that a row has the same masks in any split or group."""
+        if not self._evaluates:
+            return rows
+        ids, offsets = self.encoded.ids, self.encoded.offsets
+        return np.asarray([crc32(ids[offsets[row] : offsets[row + 1]].tobytes()) for row in rows], dtype=np.uint32)
+
+
+@lru_cache(maxsize=8)
+def _traced(masking: Any) -> Any:
+    """A masking layer as a function that is traced once, not for every epoch anew."""
+    several = tf.TensorSpec((None, None), tf.int32)
+
+    def draw(token_ids: Any, seeds: Any, word_starts: Any, padding_mask: Any) -> dict[str, Any]:
+        drawn = masking(token_ids, seeds, word_starts=word_starts, padding_mask=padding_mask)
+        # As many places as the fullest row has, rounded up so that few different shapes occur.
+        fullest = tf.reduce_max(tf.reduce_sum(drawn["chosen"], axis=1))
+        count = tf.minimum(tf.maximum(fullest + 3, 4) // 4 * 4, tf.shape(token_ids)[1])
+        places, there = masked_places(drawn["chosen"], count)
+        return {**drawn, "places": places, "there": there}
+
+    return tf.function(draw, input_signature=[several, tf.TensorSpec((None,), tf.uint32), several, several])
 
 
 def target_input(name: str) -> str:

@@ -54,7 +54,7 @@ class Task(Options):
     @property
     def separates_documents(self) -> bool:
         """Whether documents that share a row see nothing of each other; the padding mask then numbers them."""
-        return False
+        return bool(getattr(self, "separate_documents", False))
 
     def paired(self, columns: Any) -> bool:
         """Whether it reads two texts at a time, given the data's columns."""
@@ -85,6 +85,8 @@ class Task(Options):
         if config.train.monitor not in ("auto", "loss", *self.monitors):
             known = ", ".join(("auto", "loss", *self.monitors))
             yield f"'monitor' must be one of {known} for task '{self.name}'. Received: {config.train.monitor!r}."
+        if self.separates_documents and config.tuning.name == "prompt_tuning":
+            yield "'separate_documents' does not fit prompt tuning: only the first document would see the prompt."
         if self.must_tune_backbone and not config.tuning.tunes_backbone:
             yield f"Task '{self.name}' has no head of its own, so with tuning '{config.tuning.name}' nothing would learn."
 
@@ -172,8 +174,9 @@ class Task(Options):
             epoch: Its number, from 0; None for an evaluation, which must draw the same each time.
         """
         from kerasft.preprocessing.batching import TokenFeed
+        from kerasft.preprocessing.packing import PartsFeed
 
-        return TokenFeed(encoded)
+        return PartsFeed(encoded) if self.separates_documents else TokenFeed(encoded)
 
     def evaluated(self, encoded: Any) -> Any:
         """The encoded rows as they are scored, where that is not as they are learned from."""

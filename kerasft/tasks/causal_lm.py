@@ -85,12 +85,6 @@ class CausalLM(Generating):
         yield from super().faults(columns, family, config)
         if self.pack and columns.label is not None:
             yield "'pack' is for plain texts: a prompt and its completion have a window of their own."
-        if self.separates_documents and config.tuning.name == "prompt_tuning":
-            yield "'separate_documents' does not fit prompt tuning: only the first document would see the prompt."
-
-    @property
-    def separates_documents(self) -> bool:
-        return self.separate_documents
 
     def paired(self, columns: Any) -> bool:
         return False
@@ -140,11 +134,6 @@ class CausalLM(Generating):
         targets[encoded.offsets[1:] - 1] = -1  # what follows a window's last token is another window
         encoded = replace(encoded, token_targets=targets)
         return pack_windows(encoded) if self.pack else encoded
-
-    def feed(self, encoded: Any, framer: Any, *, seed: int, epoch: int | None) -> Any:
-        from kerasft.preprocessing.packing import PartsFeed
-
-        return PartsFeed(encoded) if self.separate_documents else super().feed(encoded, framer, seed=seed, epoch=epoch)
 
     def tell(self, targets: Any, inputs: dict[str, Any], learned: Learned, framer: Any) -> Told:
         return Told(tokens={i: framer.pieces[int(number)] for i, number in enumerate(targets) if number >= 0})

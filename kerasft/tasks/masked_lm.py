@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,22 @@ _GAP = "[MASK]"
 _MASKED, _BOUNDARY, _NEXT = "masked", "boundary", "next_sentence"
 _AT_ONCE = 1 << 22  # tokens
 _UNKNOWN_SHARE = 0.2  # of a corpus; beyond, a person should know
+
+
+@lru_cache(maxsize=8)  # one layer for all epochs and evaluations of a run, so that its graph is traced once
+def _masking(
+    kind: str, mask_id: int, vocabulary_size: int, special_ids: Sequence[int], rate: float, mask_rate: float, random_rate: float
+) -> Any:
+    from kerasft.layers.masking import SpanMasking, TokenMasking, WholeWordMasking
+
+    return {"token": TokenMasking, "whole_word": WholeWordMasking, "span": SpanMasking}[kind](
+        mask_id=mask_id,
+        vocabulary_size=vocabulary_size,
+        special_ids=special_ids,
+        rate=rate,
+        mask_rate=mask_rate,
+        random_rate=random_rate,
+    )
 
 
 @dataclass(frozen=True)
@@ -85,12 +102,6 @@ class MaskedLM(Answering):
         yield from super().faults(columns, family, config)
         if config.tuning.caches_features:
             yield "Features cannot be cached for task 'masked_lm': other tokens are hidden in every epoch. Set cache to False."
-        if self.separates_documents and config.tuning.name == "prompt_tuning":
-            yield "'separate_documents' does not fit prompt tuning: only the first document would see the prompt."
-
-    @property
-    def separates_documents(self) -> bool:
-        return self.separate_documents
 
     def paired(self, columns: Any) -> bool:
         return False
@@ -166,18 +177,11 @@ class MaskedLM(Answering):
         return unpack_windows(encoded)  # so that every hidden token counts for its own row
 
     def feed(self, encoded: Any, framer: Any, *, seed: int, epoch: int | None) -> Any:
-        from kerasft.layers.masking import SpanMasking, TokenMasking, WholeWordMasking
         from kerasft.preprocessing.masked_feed import MaskedFeed
         from kerasft.preprocessing.sentence_pairs import SentencePairs
 
-        layer = {"token": TokenMasking, "whole_word": WholeWordMasking, "span": SpanMasking}[self.masking](
-            mask_id=framer.mask_id,
-            vocabulary_size=len(framer.word_starts),
-            special_ids=framer.special_ids,
-            rate=self.rate,
-            mask_rate=self.mask_rate,
-            random_rate=self.random_rate,
-        )
+        rates = self.rate, self.mask_rate, self.random_rate
+        layer = _masking(self.masking, framer.mask_id, len(framer.word_starts), tuple(framer.special_ids), *rates)
         pairs = SentencePairs(encoded, framer) if self.next_sentence else None
         return MaskedFeed(
             encoded,
