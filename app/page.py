@@ -11,6 +11,7 @@ import gradio as gr
 
 from kerasft.data.conll import SUFFIXES
 from kerasft.errors import ArtifactError, KerasFTError
+from kerasft.presets import list_presets
 from kerasft_app.facts import ModelFacts, model_facts
 from kerasft_app.runs import RunBoard
 from kerasft_app.worker import Predictor
@@ -33,6 +34,7 @@ class Page:
         data: State: options of the chosen data (`DataConfig` values), or None.
         task: State: name of the task the data were understood to be for, and their columns by role.
         run: Dropdown of the chosen run.
+        model: Dropdown of the model a run begins with.
         tabs: The tabs, to switch from one to another.
         loaded: Event: a browser has opened or reloaded the page.
     """
@@ -42,6 +44,7 @@ class Page:
     data: Any = None
     task: Any = None
     run: Any = None
+    model: Any = None
     tabs: Any = None
     loaded: Any = None
 
@@ -64,6 +67,21 @@ class Page:
             return model_facts(self.board.folder(run)) if run else None
         except KerasFTError:
             return None
+
+    @property
+    def own_models(self) -> Path:
+        """Folder of the models a person has made: new ones, and the backbones of runs."""
+        return Path(self.board.root, ".models")
+
+    def model_choices(self) -> list[tuple[str, str]]:
+        """Labels and names of the models to begin with: a person's own, then those known by name."""
+        folders = sorted(path for path in self.own_models.glob("*") if (path / "config.json").exists())
+        own = [(f"{path.name}  (yours)", str(path)) for path in folders]
+        return own + [(f"{preset.name}{'' if preset.here else '  (download)'}", preset.name) for preset in list_presets()]
+
+    def models_update(self, chosen: str) -> Any:
+        """The dropdown with today's models, and one of them chosen."""
+        return gr.Dropdown(choices=self.model_choices(), value=chosen)
 
     def run_choices(self) -> list[tuple[str, str]]:
         """Labels and names of all runs for the dropdown, newest first."""

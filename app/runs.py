@@ -21,7 +21,7 @@ from typing import Any
 
 from kerasft import events
 from kerasft.errors import ConfigError, RunExistsError
-from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, RunSummary, is_alive, list_runs, run_state
+from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, RunSummary, free_path, is_alive, list_runs, run_state
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -81,8 +81,7 @@ class RunBoard:
     def free_name(self, wish: str) -> str:
         """A name not taken yet, made of a wish such as a file's name."""
         base = re.sub(r"[^A-Za-z0-9._-]+", "-", wish).strip("-._")[:60] or "run"
-        names = (base if i == 1 else f"{base}-{i}" for i in range(1, 10_000))
-        return next(name for name in names if not (self.root / name).exists())
+        return free_path(self.root, base).name
 
     def keep_uploads(self, paths: Sequence[Path]) -> str:
         """Copy uploaded files to where they outlive the browser's session, so that a run can be resumed.

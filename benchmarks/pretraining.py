@@ -29,6 +29,7 @@ import kerasft as kft
 from kerasft.backbones.loading import load_backbone
 from kerasft.events import Event, Step, read_events
 from kerasft.interchange.huggingface import write_backbone
+from kerasft.new_preset import widen_kernels
 from kerasft.presets import DEFAULT_PRESET, fetch, find_preset
 from kerasft.tasks import get_task
 
@@ -129,6 +130,7 @@ def _random_weights(preset: str, folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as name:
         backbone.family.save_tokenizer(backbone, Path(name))
         fresh = backbone.family.rebuild(backbone.config, Path(name), dtype="float32")
+        widen_kernels(fresh.family.parts(fresh).blocks, fresh.config["hidden_dim"] ** -0.5)  # as `create_preset` does
     return write_backbone(fresh, folder)
 
 

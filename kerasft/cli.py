@@ -151,7 +151,10 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         _add_group(sub, "sampling", Sampling.specs())
     sub = on_model("explain", model_commands.explain)
     sub.add_argument("text", help="a text; for pairs `first ||| second`")
-    sub.add_argument("--target", help="label to explain, or number of a tagger's word (from 0); the answer's own by default")
+    sub.add_argument(
+        "--target",
+        help="label to explain, number of a tagger's word, from 0, or what a GPT-2 could go on with; else the answer's own",
+    )
     sub.add_argument("--json", action="store_true", help="print JSON")
     sub = on_model("export", model_commands.export)
     sub.add_argument(

@@ -24,8 +24,7 @@ def _run_config(parsed: argparse.Namespace) -> Any:
 
     values = read_json(Path(parsed.run)) if parsed.run else {}
     merged = RunConfig.from_dict(values).to_dict()
-    if parsed.preset:
-        merged["preset"] = parsed.preset
+    merged["preset"] = named = parsed.preset or values.get("preset")
     merged["data"] = {**merged["data"], **given_options(parsed, "data", DataConfig.specs())}
     merged["data"] |= {"path": parsed.data} if parsed.data else {}
     task = parsed.task or (None if parsed.run else _suggested(merged["data"]))
@@ -35,7 +34,10 @@ def _run_config(parsed: argparse.Namespace) -> Any:
         specs = registry.get(merged[part]["name"]).specs()  # type: ignore[attr-defined]
         merged[part] = {**merged[part], **given_options(parsed, part, specs)}
     merged["train"] = {**merged["train"], **given_options(parsed, "train", TrainConfig.specs())}
-    return RunConfig.from_dict(merged)
+    config = RunConfig.from_dict(merged)
+    if not named:
+        print(f"Preset: {config.preset}. Choose another with --preset (`kerasft list presets`).", file=sys.stderr)
+    return config
 
 
 def _suggested(values: dict[str, Any]) -> str | None:

@@ -76,7 +76,7 @@ def create_preset(parsed: argparse.Namespace) -> None:
     data = load_data(None, config)
     print(create_preset(data, parsed.out, architecture, overwrite=parsed.overwrite, on_event=TerminalProgress(sys.stderr)))
     task = "masked_lm" if architecture.family == "bert" else "causal_lm"
-    print(f"Train it: kerasft train --preset {parsed.out} --data {config.path} --task {task} --train.learning_rate 1e-3")
+    print(f"Train it: kerasft train --preset {parsed.out} --data {config.path} --task {task} --train.epochs 10")
 
 
 def check(parsed: argparse.Namespace) -> int:
@@ -84,7 +84,8 @@ def check(parsed: argparse.Namespace) -> int:
     from kerasft.data.dataset import DataConfig, load_data
     from kerasft.data.quality import check_data
     from kerasft.data.recognise import suggest_task
-    from kerasft.presets import fetch, find_preset, token_counter
+    from kerasft.presets import fetch, find_preset
+    from kerasft.token_counts import token_counter
 
     data = load_data(parsed.data, **given_options(parsed, "data", DataConfig.specs()))
     preset = find_preset(parsed.preset) if parsed.preset else None

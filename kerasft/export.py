@@ -205,9 +205,13 @@ def _is_filling(value: Any) -> bool:
 
 
 def zip_export(path: Path) -> Path:
-    """Pack a version folder as `NAME.zip` beside it, with the version number as its top folder, for downloading."""
+    """Pack a version folder as a zip beside it, with the version number as its top folder, for downloading."""
+    return zip_folder(path, path.parent / f"{path.parent.parent.name}-serving-{path.name}.zip")
+
+
+def zip_folder(path: Path, target: Path) -> Path:
+    """Pack a folder, whole or not at all, with its name as the zip's top folder; `target` may lie in it."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = shutil.make_archive(str(Path(folder) / "model"), "zip", root_dir=path.parent, base_dir=path.name)
-        target = path.parent / f"{path.parent.parent.name}-serving-{path.name}.zip"
         os.replace(made, target)
     return target

@@ -26,7 +26,7 @@ from kerasft.preprocessing.batching import predict_rows
 from kerasft.preprocessing.encoding import Encoded, encode
 from kerasft.sampling import Sampling
 from kerasft.scoring import evaluate
-from kerasft.tasks.asking import Asking
+from kerasft.tasks.asking import Answered, Asking
 from kerasft.tasks.base import Answering, Generating, Task
 from kerasft.tasks.causal_lm import Generated
 from kerasft.tuning.full import Full
@@ -202,7 +202,7 @@ class FineTunedModel(Artifact):
 
         Args:
             text: One text; for a model of pairs `(text, second text)`.
-            target: Name of the label to explain, or number of the word of a tagger; the answer's own when not given.
+            target: Name of the label, number of a tagger's word, or text to go on with; the answer's own when not given.
 
         Raises:
             ConfigError: The task has no single score, or there is no such target.
@@ -214,7 +214,8 @@ class FineTunedModel(Artifact):
             first += self.task.prompt_end(self.learned)
         encoded = encode(self.framer, [([first], [second])], paired=self.paired, framing=self.framing)
         outputs = predict_rows(self.scorer, encoded)
-        chosen = self.task.scalar(outputs, encoded, self.learned, target, self.keras_model)
+        row = Answered(outputs, encoded, self.learned, self.keras_model, self.framer)
+        chosen = self.task.scalar(row, target)
         if chosen is None:
             raise not_explained(self.task)
         window, scalar, name = chosen

@@ -79,7 +79,7 @@ def export(parsed: argparse.Namespace) -> int:
     """Write a SavedModel for TensorFlow Serving and prove that it answers alike, or a Hugging Face folder."""
     from kerasft.data.dataset import DataConfig, load_data
     from kerasft.errors import DataError
-    from kerasft.export import zip_export
+    from kerasft.export import zip_export, zip_folder
     from kerasft.model import load
 
     model = load(parsed.folder, base=parsed.base)
@@ -87,6 +87,8 @@ def export(parsed: argparse.Namespace) -> int:
         target = Path(parsed.to) if parsed.to else Path(parsed.folder) / parsed.format
         write = model.export_huggingface if parsed.format == "huggingface" else model.export_peft
         print(f"Written to {write(target, overwrite=parsed.overwrite)}.")
+        if parsed.zip:
+            print(f"Packed as {zip_folder(target, target / f'{target.absolute().parent.name}-{parsed.format}.zip')}.")
         return 0
     target = Path(parsed.to) if parsed.to else Path(parsed.folder) / "serving" / "1"
     model.export(target, overwrite=parsed.overwrite)

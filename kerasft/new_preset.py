@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kerasft.architectures import Architecture
-from kerasft.backbones.base import get_family
+from kerasft.backbones.base import UNTRAINED, get_family
+from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import DataError
 from kerasft.events import Emit, Phase, Warned, ignore
 from kerasft.interchange.huggingface import free_to_write, write_backbone
 from kerasft.training.strategy import prepare
+from kerasft.weights import write_text
+
+_KERASHUB_SPREAD = 0.02  # standard deviation of its new kernels
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,20 @@ def create_preset(
         dtype = prepare(seed=chosen.seed, precision="float32")
         config = {"vocabulary_size": size, **sizes, **rest, **family.new_config}
         backbone = family.rebuild(config, Path(name), dtype=dtype)
+        widen_kernels(family.parts(backbone).blocks, chosen.spread)
         emit(Phase(phase="model", detail=f"{backbone.parameters:,} weights"))
         made = write_backbone(backbone, Path(folder), overwrite=overwrite)
+        written = read_json(made / "config.json")
+        write_text(made / "config.json", json.dumps({**written, UNTRAINED: True}, indent=1))
     return NewPreset(made, backbone.parameters, size)
+
+
+def widen_kernels(blocks: Iterable[Any], spread: float) -> None:
+    """Give the new kernels of blocks another standard deviation than KerasHub's; see `Architecture.spread`."""
+    for block in blocks:
+        for weight in block.trainable_weights:
+            if weight.name == "kernel":
+                weight.assign(weight * (spread / _KERASHUB_SPREAD))
 
 
 def _texts(split: Any) -> Iterator[str]:

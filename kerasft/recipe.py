@@ -11,7 +11,7 @@ from typing import Any
 from kerasft.config import read_json
 from kerasft.data.dataset import DataConfig
 from kerasft.errors import ConfigError
-from kerasft.presets import DEFAULT_PRESET
+from kerasft.presets import default_preset
 from kerasft.tasks import Task, get_task
 from kerasft.tasks.classification import TextClassification
 from kerasft.training.options import TrainConfig
@@ -25,14 +25,14 @@ class RunConfig:
     """A whole run as data: what `kerasft train run.json` reads and a run's folder keeps.
 
     Attributes:
-        preset: Name, path or handle of the pretrained model.
+        preset: Name, path or handle of the pretrained model; when not given, `presets.default_preset` of the task's families.
         data: Where the rows are.
         task: What is learned.
         tuning: Which weights learn.
         train: How.
     """
 
-    preset: str = DEFAULT_PRESET
+    preset: str = ""
     data: DataConfig = field(default_factory=DataConfig)
     task: Task = field(default_factory=TextClassification)
     tuning: Tuning = field(default_factory=Full)
@@ -44,6 +44,8 @@ class RunConfig:
             if not isinstance(getattr(self, name), kind):
                 hint = "For example task=kft.TextClassification(), tuning=kft.Full(), train=kft.TrainConfig(epochs=3)."
                 raise ConfigError(f"'{name}' must be a {kind.__name__}. Received: {getattr(self, name)!r}.", hint=hint)
+        if not self.preset:
+            object.__setattr__(self, "preset", default_preset(self.task.families))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -62,7 +64,7 @@ class RunConfig:
         task = dict(values.get("task", {}))
         tuning = dict(values.get("tuning", {}))
         return cls(
-            preset=str(values.get("preset", DEFAULT_PRESET)),
+            preset=str(values.get("preset") or ""),
             data=DataConfig.from_dict(values.get("data", {})),
             task=get_task(task.pop("name", TextClassification.name), **task),
             tuning=get_tuning(tuning.pop("name", Full.name), **tuning),

@@ -308,8 +308,8 @@ class _Run:
         return model
 
     def _resolve(self, model: FineTunedModel) -> TrainConfig:
-        parameters, tuning = model.backbone.parameters, self.config.tuning
-        advice: Recommended = self.config.task.recommended(tuning.recommended(parameters), parameters, tuning)
+        backbone, tuning = model.backbone, self.config.tuning
+        advice: Recommended = self.config.task.recommended(tuning.recommended(backbone.parameters), backbone, tuning)
         given: TrainConfig = self.config.train
         return replace(
             given,

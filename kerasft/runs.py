@@ -179,7 +179,11 @@ def clear(folder: Path) -> None:
 def free_folder(root: Path, data: str | None, preset: str) -> Path:
     """A new folder's path, named after data and preset, numbered where the name is taken."""
     source = Path(data).name.split(".")[0] if data else "run"
-    name = f"{source}-{Path(preset).name}".replace(" ", "_")
+    return free_path(root, f"{source}-{Path(preset).name}".replace(" ", "_"))
+
+
+def free_path(root: Path, name: str) -> Path:
+    """A path not taken yet: the name in the folder, numbered where it is."""
     numbers = (root / (name if i == 1 else f"{name}-{i}") for i in range(1, 10_000))
     return next(path for path in numbers if not path.exists())
 

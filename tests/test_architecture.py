@@ -16,7 +16,7 @@ APP = sorted((ROOT / "app").rglob("*.py"))
 FLOORS = {
     "errors": 0, "config": 0, "events": 0,
     "sampling": 1, "presets": 1, "data": 1, "evaluation": 1, "runs": 1,
-    "comparison": 1, "architectures": 1,
+    "comparison": 1, "architectures": 1, "token_counts": 1,
     "preprocessing": 2, "layers": 2, "weights": 2,
     "backbones": 3,
     "tuning": 4, "tasks": 4, "training": 4,

@@ -66,6 +66,25 @@ def test_the_next_token_is_explained_completely(presets: dict[str, str]) -> None
     assert_complete(example_model(presets["gpt2"], "causal_lm").explain(text))
 
 
+def test_any_next_token_can_be_explained(presets: dict[str, str]) -> None:
+    model, text = example_model(presets["gpt2"], "causal_lm"), "a good film, loved and"
+    likeliest, other = model.explain(text), model.explain(text, target=" not")
+    piece = model.framer.pieces[int(model.framer.frame([b" not"], None).ids[0])]  # the vocabulary may know no more of it
+    assert piece.startswith("␣")
+    assert other.target == f"log-probability of {piece!r} as the next token"
+    assert other.score <= likeliest.score  # both of the same distribution
+    assert likeliest.target.startswith("log-probability of ")
+    assert_complete(other)
+    with pytest.raises(kft.ConfigError, match="target is empty"):
+        model.explain(text, target="")
+
+
+@pytest.mark.parametrize("task", ["regression", "question_answering"])
+def test_a_single_score_has_no_target(task: str, presets: dict[str, str]) -> None:
+    with pytest.raises(kft.ConfigError, match=f"'{task}' has one score, so there is no target to choose. Received: 'x'"):
+        example_model(presets["bert"], task).explain(text_of(task), target="x")
+
+
 def test_the_next_token_is_explained_by_whole_words(presets: dict[str, str]) -> None:
     found = example_model(presets["gpt2"], "causal_lm").explain(text_of("causal_lm"))
     assert sum(word.score for word in found.words) == pytest.approx(found.score - found.baseline, abs=found.gap + 1e-5)

@@ -13,7 +13,8 @@ import kerasft as kft
 from kerasft.backbones.loading import load_backbone, load_framer
 from kerasft.cli import main
 from kerasft.errors import ConfigError, DataError, RunExistsError
-from kerasft.presets import token_counter
+from kerasft.token_counts import token_counter
+from kerasft.weights import read_arrays
 
 SYLLABLES = ["ka", "lo", "mi", "ra", "ten", "sol", "ver", "dun", "pol", "gri"]
 
@@ -38,6 +39,21 @@ def corpus(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2"])
+@pytest.mark.parametrize("given", [None, 0.02])
+def test_kernels_of_blocks_spread_with_the_width(family: str, given: float | None, corpus: Path, tmp_path: Path) -> None:
+    made = kft.create_preset(str(corpus), tmp_path / "new", family=family, kernel_spread=given, **{**SMALL, "width": 64})
+    arrays = read_arrays(made.folder / "model.safetensors")
+    kernels = {name: array for name, array in arrays.items() if ".layer." in f".{name}" or name.startswith("h.")}
+    kernels = {name: array for name, array in kernels.items() if array.ndim == 2}
+    assert len(kernels) == 2 * (6 if family == "bert" else 4)
+    cut = 0.88 if family == "bert" else 1.0  # KerasHub's BERT draws from a normal distribution cut at two deviations
+    for name, array in kernels.items():
+        assert array.std() == pytest.approx(cut * (given or 64**-0.5), rel=0.1), name
+    embeddings = [array for name, array in arrays.items() if "embeddings.word" in name or name.startswith("wte")]
+    assert [array.std() for array in embeddings] == [pytest.approx(0.88 * 0.02 if family == "bert" else 0.01, rel=0.1)]
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2"])
 def test_a_new_preset_is_trained_saved_and_tuned(family: str, corpus: Path, tmp_path: Path) -> None:
     made = kft.create_preset(str(corpus), tmp_path / "new", family=family, **SMALL)
     assert made.vocabulary_size == 320
@@ -50,11 +66,13 @@ def test_a_new_preset_is_trained_saved_and_tuned(family: str, corpus: Path, tmp_
     assert counted is not None
     assert counted([text])[0] == len(framer.frame([text.encode()], None).ids) - len(framer.start) - len(framer.end)
     task = kft.MaskedLM(max_length=32) if family == "bert" else kft.CausalLM(max_length=32)
-    train = kft.TrainConfig(epochs=2, learning_rate=1e-2, tensorboard=False)
+    train = kft.TrainConfig(epochs=2, tensorboard=False)
     model = kft.finetune(str(made.folder), str(corpus), task, train=train, out=tmp_path / "run")
+    assert model.recipe["resolved"]["train"]["learning_rate"] == 1e-3  # that of a beginning
     first, last = (model.recipe["history"][i]["loss"] for i in (0, -1))
     assert last < first
     model.save_backbone(tmp_path / "trained")
+    assert not load_backbone(tmp_path / "trained").untrained
     rows = [{"text": text, "label": text[:3]} for text in ("a machine of brass", "the first program")] * 8
     train, out = kft.TrainConfig(epochs=1, tensorboard=False), tmp_path / "tuned"
     tuned = kft.finetune(str(tmp_path / "trained"), kft.load_data(rows), kft.TextClassification(), train=train, out=out)

@@ -13,13 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-import kerasft  # noqa: F401  chooses the backend before Keras is imported
+import kerasft as kft
 from kerasft import presets as registry
 from kerasft.backbones.loading import load_backbone, load_framer
 from kerasft.errors import ConfigError, KerasFTError, MissingPackageError, PresetError
 from kerasft.events import Event, Phase
-from kerasft.presets import CATALOGUE, DEFAULT_PRESET, Preset, fetch, find_preset, list_presets, token_counter
+from kerasft.presets import CATALOGUE, DEFAULT_PRESET, Preset, default_preset, fetch, find_preset, list_presets
+from kerasft.recipe import RunConfig
+from kerasft.token_counts import token_counter
 from tests.tiny import make_bert, make_gpt2
+
+OWN = ("kerasft_bert_mini_en", "kerasft_gpt2_mini_en")
 
 
 @pytest.fixture
@@ -64,14 +68,13 @@ def kerashub(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 
 def test_the_list_is_sensible_and_what_is_here_comes_first(wheel: Path, cache: Path) -> None:
     found = list_presets()
-    assert found[0].name == DEFAULT_PRESET
-    assert found[0].here
-    assert not any(preset.here for preset in found[1:])
+    assert [preset.name for preset in found if preset.here] == [DEFAULT_PRESET, *OWN]
+    assert [preset.name for preset in found[:3]] == [DEFAULT_PRESET, *OWN]
     names = [preset.name for preset in found]
     assert len(set(names)) == len(names) == len(CATALOGUE)
     for preset in found:
         assert preset.family in ("bert", "gpt2")
-        assert preset.name == DEFAULT_PRESET or preset.name.startswith(preset.family)
+        assert preset.name in (DEFAULT_PRESET, *OWN) or preset.name.startswith(preset.family)
         assert preset.parameters > 1e6
         assert preset.languages
         assert preset.licence in ("Apache-2.0", "MIT")
@@ -79,8 +82,22 @@ def test_the_list_is_sensible_and_what_is_here_comes_first(wheel: Path, cache: P
 
 def test_a_preset_that_is_not_here_stands_after_those_that_are(no_wheel: None, cache: Path) -> None:
     put_in_cache(cache, "bert_base_zh")
-    assert [preset.name for preset in list_presets() if preset.here] == ["bert_base_zh"]
-    assert list_presets()[0].name == "bert_base_zh"
+    assert [preset.name for preset in list_presets() if preset.here] == [*OWN, "bert_base_zh"]
+    assert [preset.name for preset in list_presets()[:3]] == [*OWN, "bert_base_zh"]
+    assert not list_presets()[3].here
+
+
+def test_without_a_name_the_best_that_is_here_and_fits_is_taken(wheel: Path) -> None:
+    assert default_preset() == default_preset(("bert",)) == default_preset(("gpt2", "bert")) == DEFAULT_PRESET
+    assert default_preset(("gpt2",)) == OWN[1]
+    assert RunConfig().preset == DEFAULT_PRESET
+    assert RunConfig(task=kft.CausalLM()).preset == OWN[1]
+    assert RunConfig.from_dict({"task": {"name": "causal_lm"}}).preset == OWN[1]
+    assert RunConfig(preset="other").preset == "other"
+
+
+def test_without_the_wheel_our_own_is_taken(no_wheel: None) -> None:
+    assert default_preset() == RunConfig().preset == OWN[0]
 
 
 def test_the_size_counts_four_bytes_a_parameter() -> None:
@@ -375,7 +392,7 @@ def test_a_failed_download_is_one_clear_error(
     assert f"{place} ({tried})" in (error.where or "")
     assert mirror in (error.hint or "")
     assert "give its path" in (error.hint or "")
-    assert f"use a preset that is here: {DEFAULT_PRESET}." in (error.hint or "")
+    assert f"use a preset that is here: {', '.join([DEFAULT_PRESET, *OWN])}." in (error.hint or "")
     assert isinstance(told[0], Phase)
     assert told[0].phase == "download"
     assert place in told[0].detail

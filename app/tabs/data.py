@@ -13,8 +13,9 @@ from kerasft.data.label_columns import columns_of_0_and_1
 from kerasft.data.quality import check_data
 from kerasft.data.recognise import suggest_task
 from kerasft.errors import KerasFTError
-from kerasft.presets import DEFAULT_PRESET, fetch, find_preset, token_counter
+from kerasft.presets import default_preset, fetch, find_preset
 from kerasft.tasks import TASKS, get_task
+from kerasft.token_counts import token_counter
 from kerasft_app.charts import error_box, escape
 from kerasft_app.facts import role_names
 from kerasft_app.forms import Form
@@ -112,8 +113,7 @@ def _describe(data: Dataset, unwanted: list[str] | None = None) -> list[Any]:
     """
     suggestion = suggest_task(data)
     cls: Any = TASKS.get(suggestion.task)
-    preset = find_preset(DEFAULT_PRESET)
-    counter = token_counter(fetch(preset)) if preset.here else None
+    counter = token_counter(fetch(find_preset(default_preset(cls.families))))
     checked = check_data(data, get_task(suggestion.task), count_tokens=counter)
     windows = any(spec.name == "overlap" for spec in cls.specs())
     taken = [f"{getattr(data.columns, role)!r}" for role in unwanted or () if getattr(data.columns, role)]

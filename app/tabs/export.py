@@ -1,47 +1,84 @@
-"""Tab Export: a SavedModel with strings in and answers out, proven equal, as a zip with the commands that serve it."""
+"""Tab Export: what a model is wanted for, from TensorFlow Serving to the next run; written, proven, packed."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from kerasft.errors import KerasFTError
+from kerasft.runs import free_path
 from kerasft_app.charts import error_box, escape
 from kerasft_app.children import run_command
 from kerasft_app.page import Page
 from kerasft_app.recipes import served, serving_commands
 
+_SERVING, _PRESET = "savedmodel", "preset"
+_FORMS = {
+    _SERVING: (
+        "TensorFlow Serving",
+        "A SavedModel, the tokenizer inside. It is answered in a fresh process on the validation rows and compared before it is "
+        "offered.",
+    ),
+    "huggingface": (
+        "Hugging Face",
+        "A folder that `transformers` loads with equal logits; low-rank updates are merged into it.",
+    ),
+    "peft": ("PEFT", "A LoRA of a BERT, with its head, in the layout of Hugging Face's PEFT."),
+    _PRESET: (
+        "The next run",
+        "The tuned backbone as a model to begin another run with: after pre-training, the task. It is chosen in the tab Train.",
+    ),
+}
+
 
 def build(page: Page) -> None:
     """Lay out the tab and wire it."""
-    gr.Markdown(
-        "A SavedModel for TensorFlow Serving, the tokenizer inside. It is answered in a fresh process on the validation "
-        "rows and compared before it is offered."
-    )
+    form = gr.Radio([(title, name) for name, (title, _) in _FORMS.items()], value=_SERVING, label="For", elem_id="export-form")
+    means = gr.Markdown(_FORMS[_SERVING][1])
     about = gr.Markdown(elem_id="export-about")
     start = gr.Button("Export", variant="primary", elem_id="export")
     said = gr.HTML(elem_id="export-said")
     download = gr.File(label="Download", interactive=False, visible=False, elem_id="export-file")
     commands = gr.Code(language="shell", label="Serve it", visible=False, interactive=False, elem_id="export-commands")
+    nothing = [gr.File(visible=False), gr.Code(visible=False)]
 
-    def export(run: str | None) -> list[Any]:
+    def export(run: str | None, form: str) -> list[Any]:
         try:
             folder = page.model_folder(run)
-            printed = run_command(["export", str(folder), "--overwrite", "--zip"], "The export failed.")
+            if form == _PRESET:
+                return keep(folder)
+            printed = run_command(["export", str(folder), "--format", form, "--overwrite", "--zip"], "The export failed.")
         except KerasFTError as error:
-            return [error_box(error), gr.File(visible=False), gr.Code(visible=False)]
-        archive = max((folder / "serving").glob("*.zip"), key=lambda path: path.stat().st_mtime)
+            return [error_box(error), *nothing, gr.skip()]
+        archive = Path(printed.rpartition("Packed as ")[2].strip().removesuffix("."))
+        if form != _SERVING:
+            return [_good(f"Written to {folder / form}."), gr.File(str(archive), visible=True), nothing[1], gr.skip()]
         proof = next((line for line in printed.splitlines() if line.startswith("Replayed")), "Not replayed: the rows are gone.")
-        shown = f'<div class="kft-status"><div class="good">{escape(proof)}</div></div>'
         facts = page.facts(run)
         lines = serving_commands(str(run), facts) if facts else ""
-        return [shown, gr.File(str(archive), visible=True), gr.Code(lines, visible=True)]
+        return [_good(proof), gr.File(str(archive), visible=True), gr.Code(lines, visible=True), gr.skip()]
 
-    def suit(run: str | None) -> list[Any]:
-        """Another run: what its graph answers, and nothing of the run before."""
+    def keep(folder: Path) -> list[Any]:
+        target = free_path(page.own_models, folder.name)
+        run_command(["save-backbone", str(folder), str(target)], "The model cannot be kept.")
+        return [
+            _good(f"Written to {target}, and chosen as the model in the tab Train."),
+            *nothing,
+            page.models_update(str(target)),
+        ]
+
+    def suit(run: str | None, form: str) -> list[Any]:
+        """Another run or another form: what it answers, and nothing of the one before."""
         facts = page.facts(run)
-        return [served(facts) if facts else "", "", gr.File(visible=False), gr.Code(visible=False)]
+        answers = served(facts) if facts and form == _SERVING else ""
+        return [_FORMS[form][1], answers, "", *nothing]
 
-    start.click(export, page.run, [said, download, commands])
-    page.run.change(suit, page.run, [about, said, download, commands], show_progress="hidden")
+    start.click(export, [page.run, form], [said, download, commands, page.model])
+    for choice in (page.run, form):
+        choice.change(suit, [page.run, form], [means, about, said, download, commands], show_progress="hidden")
+
+
+def _good(text: str) -> str:
+    return f'<div class="kft-status"><div class="good">{escape(text)}</div></div>'

@@ -14,12 +14,12 @@ from kerasft_app.forms import Form
 from kerasft_app.page import Page
 
 
-def build(page: Page, model: Any) -> None:
-    """Lay out the part and wire it; what was made is chosen in the dropdown `model`."""
+def build(page: Page) -> None:
+    """Lay out the part and wire it; what was made is chosen in the dropdown of models."""
     with gr.Accordion("Begin with a new model", open=False, elem_id="new-model"):
         gr.Markdown(
             "A vocabulary is made from the chosen texts, and random weights. Pre-train it with the task *Masked language model* "
-            "(BERT) or *Text generation* (GPT-2), at a rate near 1e-3; it takes millions of words to be of use.",
+            "(BERT) or *Text generation* (GPT-2), for more epochs than others; it takes millions of words to be of use.",
             elem_classes="hint",
         )
         form = Form(Architecture)
@@ -33,7 +33,7 @@ def build(page: Page, model: Any) -> None:
             if data is None:
                 raise ConfigError("No data are chosen.", hint="Upload texts in the tab Data.")
             options = Architecture.from_dict(form.read(values)).to_dict()
-            folder = page.board.root / ".models" / page.board.folder(wish.strip() or "new-model").name
+            folder = page.own_models / page.board.folder(wish.strip() or "new-model").name
             given = {f"--data.{key}": value for key, value in data.items() if key != "path"}
             given |= {f"--architecture.{key}": value for key, value in options.items()}
             words = [f"{key}={_word(value)}" for key, value in given.items() if value is not None]
@@ -42,9 +42,9 @@ def build(page: Page, model: Any) -> None:
         except KerasFTError as error:
             return [error_box(error), gr.skip()]
         note = f'<div class="kft-status"><div class="good">{escape(told.splitlines()[0])}</div></div>'
-        return [note, gr.Dropdown(value=str(folder))]
+        return [note, page.models_update(str(folder))]
 
-    make.click(create, [page.data, name, *form.components], [said, model])
+    make.click(create, [page.data, name, *form.components], [said, page.model])
 
 
 def _word(value: Any) -> str:

@@ -1,14 +1,16 @@
-"""Tab Runs: every run with its state; resume one that was stopped."""
+"""Tab Runs: every run with its state; resume one that was stopped; take over a model from elsewhere."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from kerasft.errors import KerasFTError
+from kerasft.errors import ConfigError, KerasFTError
 from kerasft_app.charts import error_box, escape
+from kerasft_app.children import run_command
 from kerasft_app.page import Page
 
 
@@ -36,6 +38,22 @@ def build(page: Page) -> None:
 
     table = gr.HTML(show, elem_id="runs-table")
 
+    with gr.Accordion("Take over a model fine-tuned with transformers", open=False, elem_id="import"):
+        source = gr.Textbox(label="Folder, or hf://owner/name", max_lines=1, elem_id="import-source",
+                            info="Head and labels come with it; it is tried, explained and exported like a run.")  # fmt: skip
+        take = gr.Button("Take it over", elem_id="import-take")
+
+    def take_over(source: str) -> list[Any]:
+        try:
+            if not source.strip():
+                raise ConfigError("No model is named.", hint="Give a folder that holds config.json, or hf://owner/name.")
+            name = page.board.free_name(Path(source.strip().rstrip("/")).name)
+            run_command(["import-huggingface", source.strip(), str(page.board.folder(name))], "The model cannot be taken over.")
+        except KerasFTError as error:
+            return [error_box(error), show(), gr.skip()]
+        done = f'<div class="kft-status"><div class="good">Taken over as {escape(name)}.</div></div>'
+        return [done, show(), page.runs_update(name)]
+
     def again(run: str | None) -> list[Any]:
         try:
             if run:
@@ -49,4 +67,5 @@ def build(page: Page) -> None:
 
     refresh.click(renew, page.run, [table, page.run], show_progress="hidden")
     gr.Timer(3.0).tick(show, None, table, show_progress="hidden")
+    take.click(take_over, source, [said, table, page.run])
     resume.click(again, page.run, [said, table, page.run])

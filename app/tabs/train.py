@@ -13,7 +13,7 @@ import gradio as gr
 from kerasft.data.columns import Columns
 from kerasft.data.dataset import DataConfig
 from kerasft.errors import ConfigError, KerasFTError
-from kerasft.presets import DEFAULT_PRESET, find_preset, list_presets
+from kerasft.presets import default_preset, find_preset
 from kerasft.tasks import TASKS
 from kerasft.tasks.classification import TextClassification
 from kerasft.training.options import TrainConfig
@@ -32,10 +32,12 @@ def build(page: Page) -> None:
     """Lay out the tab and wire it."""
     with gr.Row(equal_height=False, elem_classes="stack"):
         with gr.Column(scale=2, min_width=300):
-            model = gr.Dropdown(_model_choices(), value=DEFAULT_PRESET, label="Model", allow_custom_value=True, elem_id="model",
+            model = gr.Dropdown(page.model_choices(), value=default_preset(), label="Model", elem_id="model",
+                                allow_custom_value=True,
                                 info="A name, a folder with config.json and weights, or hf://owner/name.")  # fmt: skip
-            about = gr.Markdown(_about(DEFAULT_PRESET), elem_classes="hint")
-            new_model.build(page, model)
+            about = gr.Markdown(_about(default_preset()), elem_classes="hint")
+            page.model = model
+            new_model.build(page)
             task = gr.Dropdown(_titles(TASKS), value=TextClassification.name, label="Task", elem_id="task")
             task_about = gr.Markdown(_summary(TASKS, TextClassification.name), elem_classes="hint")
             task_forms = _forms(TASKS)
@@ -73,6 +75,7 @@ def build(page: Page) -> None:
             ahead = gr.Button("Next: results", variant="primary", visible=False, elem_id="to-results")
 
     seen = gr.State("")
+    switched = gr.State(None)
     ticking = gr.Timer(1.0)
     forms = {"task": task_forms, "tuning": tuning_forms}
     chosen = [task, tuning, model, name, *train_form.components]
@@ -165,10 +168,12 @@ def build(page: Page) -> None:
     stop.click(halt, page.run, said)
     ticking.tick(look, [page.run, seen], [status, charts, shell, python, ahead, seen], show_progress="hidden")
     ahead.click(lambda: gr.Tabs(selected="results"), None, page.tabs)
+    page.loaded(lambda: gr.Dropdown(choices=page.model_choices()), None, model, show_progress="hidden")
     model.change(_about, model, about, show_progress="hidden")
     page.task.change(lambda known: known["name"] if known else gr.skip(), page.task, task, show_progress="hidden")
     for choice in (page.task, task, tuning, model):
         choice.change(advise, [page.task, *options], fits, show_progress="hidden")
+    task.change(_fitting_model, [task, model, switched], [model, switched], show_progress="hidden")
     task.change(lambda chosen: _summary(TASKS, chosen), task, task_about, show_progress="hidden")
     tuning.change(lambda chosen: _summary(TUNINGS, chosen), tuning, tuning_about, show_progress="hidden")
     for picker, groups in ((task, task_groups), (tuning, tuning_groups)):
@@ -202,8 +207,24 @@ def _summary(registry: Any, name: str) -> str:
     return str(registry.get(name).summary())
 
 
-def _model_choices() -> list[tuple[str, str]]:
-    return [(f"{preset.name}{'' if preset.here else '  (download)'}", preset.name) for preset in list_presets()]
+def _fitting_model(task: str, model: str, switched: tuple[str, str] | None) -> list[Any]:
+    """A model that fits the task in place of one that nobody chose.
+
+    Args:
+        task: The task's name.
+        model: What stands in the field.
+        switched: What stood there before the last switch, and what was put in its place.
+    """
+    families = TASKS.get(task).families
+
+    def fits(name: str) -> bool:
+        return not families or find_preset(name).family in families
+
+    if switched and model == switched[1] and fits(switched[0]):
+        return [switched[0], None]
+    if model not in (default_preset(), default_preset(("gpt2",))) or fits(model):
+        return [gr.skip(), switched]
+    return [default_preset(families), (model, default_preset(families))]
 
 
 def _about(model: str) -> str:

@@ -17,6 +17,7 @@ from kerasft.errors import PresetError
 from kerasft.weights import fingerprint
 
 FAMILIES: Registry[Family] = Registry("backbone family", "kerasft.backbones")
+UNTRAINED = "untrained"  # in a config: the weights are random
 
 
 @dataclass
@@ -133,6 +134,11 @@ class Backbone:
     def parameters(self) -> int:
         """Number of weights."""
         return int(self.model.count_params())
+
+    @property
+    def untrained(self) -> bool:
+        """Whether its weights are random, as `create_preset` made them."""
+        return bool(self.config.get(UNTRAINED))
 
 
 class Family(ABC):

@@ -16,7 +16,7 @@ from keras_hub.src.utils.keras_utils import gelu_approximate
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from kerasft.backbones.base import Backbone, family_of
+from kerasft.backbones.base import UNTRAINED, Backbone, family_of
 from kerasft.backbones.tokenization import Framer
 from kerasft.config import read_json
 from kerasft.errors import PresetError
@@ -78,6 +78,8 @@ def load_weights(kerashub_class: Any, folder: Path, *, dtype: str, dropout: floa
         numerics["epsilon"] = given.get("layer_norm_eps", given.get("layer_norm_epsilon"))
         _check_same_architecture(given, folder)
     config = {**_plain(model.get_config()), "numerics": {k: v for k, v in numerics.items() if v is not None}}
+    if given.get(UNTRAINED):
+        config[UNTRAINED] = True
     if (pooling := _sentence_pooling(folder)) is not None:
         config["pooling"] = pooling
     set_numerics(model, config["numerics"], str(folder))
@@ -182,7 +184,7 @@ def set_numerics(model: Any, numerics: dict[str, Any], where: str) -> None:
 
 def rebuild_model(kerashub_class: Any, config: dict[str, Any], *, dtype: str) -> Any:
     """A backbone of the saved sizes and numerics, with random weights."""
-    sizes = {key: value for key, value in config.items() if key not in ("numerics", "lm_head", "pooling")}
+    sizes = {key: value for key, value in config.items() if key not in ("numerics", "lm_head", "pooling", UNTRAINED)}
     model = kerashub_class(**sizes, dtype=dtype)
     set_numerics(model, config.get("numerics", {}), "run.json")
     return model

@@ -124,7 +124,7 @@ def check_data(
         data: The splits.
         task: Task the data are for; gives `max_length` when that is not given.
         max_length: Length beyond which texts are cut, in tokens.
-        count_tokens: Counts tokens of texts (`presets.token_counter`); without it lengths are in words.
+        count_tokens: Counts tokens of texts (`token_counts.token_counter`); without it lengths are in words.
 
     Returns:
         The report; nothing is changed or left out.

@@ -1,10 +1,12 @@
-"""`Asking`: how a model is asked, which may be another way than it learned."""
+"""How a model is asked, which may be another way than it learned, and one row with what it said."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from kerasft.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -26,3 +28,32 @@ class Asking:
     dense: Callable[[Any], dict[str, Any]]
     collect: Callable[[Any, Any], Any]
     serve: Callable[[Any, Any, tuple[Any, ...]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One row and what the model said.
+
+    Attributes:
+        outputs: Of all the row's windows, as `predict_rows` gives them.
+        encoded: The windows.
+        learned: What the task took from its rows.
+        model: The `keras.Model` that was asked.
+        framer: Of the backbone.
+    """
+
+    outputs: Any
+    encoded: Any
+    learned: Any
+    model: Any
+    framer: Any
+
+
+def check_untargeted(task: str, target: Any) -> None:
+    """Refuse a target where there is but one score.
+
+    Raises:
+        ConfigError: One was given.
+    """
+    if target is not None:
+        raise ConfigError(f"Task '{task}' has one score, so there is no target to choose. Received: {target!r}.")

@@ -13,7 +13,8 @@ import numpy as np
 from kerasft.config import Options, Registry
 from kerasft.errors import DataError
 from kerasft.evaluation.report import Report
-from kerasft.tasks.asking import Asking
+from kerasft.presets import default_preset
+from kerasft.tasks.asking import Answered, Asking
 from kerasft.tasks.telling import Told
 
 TASKS: Registry[Task] = Registry("task", "kerasft.tasks")
@@ -75,7 +76,8 @@ class Task(Options):
     def faults(self, columns: Any, family: str, config: Any) -> Iterator[str]:
         """Sentences on what does not fit together, found before anything is loaded."""
         if self.families and family not in self.families:
-            yield f"Task '{self.name}' needs a model of family {' or '.join(self.families)}. Received: {family}."
+            fitting = f"{' or '.join(self.families)}, such as {default_preset(self.families)}"
+            yield f"Task '{self.name}' needs a model of family {fitting}. Received: {family}."
         if self.needs_label and columns.label is None:
             yield f"Task '{self.name}' needs a label column, and the data have none. Name it: label='...'."
         for option, off in (("class_weights", "none"), ("label_smoothing", 0)):
@@ -90,12 +92,12 @@ class Task(Options):
         if self.must_tune_backbone and not config.tuning.tunes_backbone:
             yield f"Task '{self.name}' has no head of its own, so with tuning '{config.tuning.name}' nothing would learn."
 
-    def recommended(self, advice: Any, parameters: int, tuning: Any) -> Any:
+    def recommended(self, advice: Any, backbone: Any, tuning: Any) -> Any:
         """Learning rate and epochs that work at the first click, from those the tuning method recommends.
 
         Args:
             advice: `tuning.base.Recommended`.
-            parameters: Weights of the backbone.
+            backbone: What is tuned.
             tuning: The method.
         """
         return advice
@@ -221,15 +223,12 @@ class Task(Options):
     def report(self, found: Any, gold: Any, learned: Learned, split: Any, notes: list[str]) -> Report:
         """The full evaluation of a split."""
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str] | None:
+    def scalar(self, row: Answered, target: Any) -> tuple[int, Any, str] | None:
         """What of the outputs for one row to explain; None for a task without a single score.
 
         Args:
-            outputs: Of all the row's windows, as `predict_rows` gives them.
-            encoded: The windows.
-            learned: What the task took from its rows.
+            row: The row and what the model said.
             target: What the person asked for; None for what the answer rests on.
-            model: The Keras model whose outputs the function reads.
 
         Returns:
             The window, a function from the model's outputs (B, ...) to (B,) scores, and what that is, for people.

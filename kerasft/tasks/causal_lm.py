@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasft.config import option
-from kerasft.errors import DataError, name_rows
+from kerasft.errors import ConfigError, DataError, name_rows
 from kerasft.evaluation import generation
 from kerasft.evaluation.report import WORST, Report, mistakes
+from kerasft.tasks.advice import from_the_beginning
+from kerasft.tasks.asking import Answered
 from kerasft.tasks.base import TASKS, Generating, Learned
 from kerasft.tasks.telling import Told
 
@@ -85,6 +87,9 @@ class CausalLM(Generating):
         yield from super().faults(columns, family, config)
         if self.pack and columns.label is not None:
             yield "'pack' is for plain texts: a prompt and its completion have a window of their own."
+
+    def recommended(self, advice: Any, backbone: Any, tuning: Any) -> Any:
+        return from_the_beginning(advice, backbone, tuning)
 
     def paired(self, columns: Any) -> bool:
         return False
@@ -175,20 +180,28 @@ class CausalLM(Generating):
         accuracy = sum(row.right for row in found) / max(1, tokens)
         return {"loss": loss, "perplexity": generation.perplexity(loss), "accuracy": accuracy}
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
+    def scalar(self, row: Answered, target: Any) -> tuple[int, Any, str]:
         import keras
 
         from kerasft.preprocessing.batching import pad_rows
 
-        window = len(encoded) - 1
-        place = int(encoded.lengths[window]) - 2  # the last token of the text; behind it stands the end
-        logits = model.predict_on_batch(pad_rows(encoded, np.asarray([window])))
-        token = int(np.asarray(logits)[0, place].argmax())
+        window = len(row.encoded) - 1
+        place = int(row.encoded.lengths[window]) - 2  # the last token of the text; behind it stands the end
+        if target is None:
+            logits = row.model.predict_on_batch(pad_rows(row.encoded, np.asarray([window])))
+            token = int(np.asarray(logits)[0, place].argmax())
+        else:
+            tokens = row.framer.frame([str(target).encode()], None).ids[: -len(row.framer.end)]
+            if not len(tokens):
+                raise ConfigError(
+                    "The target is empty.", hint="Give the text to go on with; a space before a word belongs to it."
+                )
+            token = int(tokens[0])
 
         def next_token(found: Any) -> Any:
             return keras.ops.log_softmax(found[:, place])[:, token]
 
-        return window, next_token, "log-probability of the likeliest next token"
+        return window, next_token, f"log-probability of {row.framer.pieces[token]!r} as the next token"
 
     def report(self, found: list[TextFound], gold: np.ndarray, learned: Learned, split: Any, notes: list[str]) -> Report:
         figures = self.score(found, gold, learned)

@@ -14,6 +14,7 @@ from kerasft.errors import ConfigError, DataError, name_rows, name_values
 from kerasft.evaluation import metrics
 from kerasft.evaluation.classification import classification_report
 from kerasft.evaluation.report import Report
+from kerasft.tasks.asking import Answered
 from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.pooling import PooledTask
 from kerasft.tasks.telling import Told
@@ -98,8 +99,8 @@ class SingleLabel(Answering):
             answers.append(Prediction(learned.labels[best], float(row[best]), shares))
         return answers
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
-        return label_scalar(learned.labels, outputs, target)
+    def scalar(self, row: Answered, target: Any) -> tuple[int, Any, str]:
+        return label_scalar(row, target)
 
     def report(self, found: np.ndarray, gold: np.ndarray, learned: Learned, split: Any, notes: list[str]) -> Report:
         majority = learned.facts.get("majority", 0)
@@ -127,15 +128,16 @@ class SingleLabel(Answering):
         return {"predicted_label": answer.label, "score": f"{answer.score:.6f}", **shares}
 
 
-def label_scalar(labels: tuple[str, ...], outputs: np.ndarray, target: Any) -> tuple[int, Any, str]:
+def label_scalar(row: Answered, target: Any) -> tuple[int, Any, str]:
     """The logit of the named label, of the likeliest when none is named; see `Task.scalar`.
 
     Raises:
         ConfigError: There is no such label.
     """
+    labels = row.learned.labels
     if target is not None and target not in labels:
         raise ConfigError(f"There is no label {target!r} to explain.", hint=f"There are: {', '.join(labels[:30])}.")
-    number = int(outputs[0].argmax()) if target is None else labels.index(target)
+    number = int(row.outputs[0].argmax()) if target is None else labels.index(target)
     return 0, lambda found: found[:, number], f"logit of {labels[number]!r}"
 
 

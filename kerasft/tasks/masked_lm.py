@@ -14,6 +14,7 @@ from kerasft.config import option
 from kerasft.errors import DataError
 from kerasft.evaluation import generation
 from kerasft.evaluation.report import WORST, Report, mistakes
+from kerasft.tasks.advice import from_the_beginning
 from kerasft.tasks.asking import Asking
 from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.telling import Told
@@ -102,6 +103,9 @@ class MaskedLM(Answering):
         yield from super().faults(columns, family, config)
         if config.tuning.caches_features:
             yield "Features cannot be cached for task 'masked_lm': other tokens are hidden in every epoch. Set cache to False."
+
+    def recommended(self, advice: Any, backbone: Any, tuning: Any) -> Any:
+        return from_the_beginning(advice, backbone, tuning)
 
     def paired(self, columns: Any) -> bool:
         return False

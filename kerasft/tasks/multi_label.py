@@ -16,6 +16,7 @@ from kerasft.evaluation import multilabel
 from kerasft.evaluation.metrics import bootstrap_interval, sigmoid
 from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 from kerasft.tasks.advice import bolder
+from kerasft.tasks.asking import Answered
 from kerasft.tasks.base import TASKS, Learned
 from kerasft.tasks.classification import label_scalar
 from kerasft.tasks.pooling import PooledTask
@@ -102,8 +103,8 @@ class MultiLabelClassification(PooledTask):
         empty = int((self.gold(split, learned).sum(axis=1) == 0).sum())
         return [f"{empty:,} rows of {split.name} have none of the labels and count as such."] if empty else []
 
-    def recommended(self, advice: Any, parameters: int, tuning: Any) -> Any:
-        return bolder(advice, parameters, tuning)
+    def recommended(self, advice: Any, backbone: Any, tuning: Any) -> Any:
+        return bolder(advice, backbone, tuning)
 
     def targets(self, encoded: Any, gold: np.ndarray, learned: Learned) -> Any:
         return replace(encoded, targets=gold[encoded.owners])
@@ -150,8 +151,8 @@ class MultiLabelClassification(PooledTask):
             answers.append(LabelsPrediction(chosen, dict(zip(learned.labels, map(float, row), strict=True))))
         return answers
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
-        return label_scalar(learned.labels, outputs, target)
+    def scalar(self, row: Answered, target: Any) -> tuple[int, Any, str]:
+        return label_scalar(row, target)
 
     def report(self, found: np.ndarray, gold: np.ndarray, learned: Learned, split: Any, notes: list[str]) -> Report:
         probabilities = sigmoid(found)

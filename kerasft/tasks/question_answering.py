@@ -15,6 +15,7 @@ from kerasft.evaluation.answers import answer_f1, best_no_answer_threshold, exac
 from kerasft.evaluation.metrics import mean_interval
 from kerasft.evaluation.report import WORST, Report, mistakes
 from kerasft.tasks.answer_cells import Gold, read_answers
+from kerasft.tasks.asking import Answered, check_untargeted
 from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.telling import Told
 
@@ -239,7 +240,9 @@ class QuestionAnswering(Answering):
                 answers.append(AnswerPrediction("", float(share), -1, -1))
         return answers
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
+    def scalar(self, row: Answered, target: Any) -> tuple[int, Any, str]:
+        check_untargeted(self.name, target)
+        outputs, encoded = row.outputs, row.encoded
         windows = [part for start in range(0, len(encoded), _BATCH) for part in self._windows(outputs, encoded, start)]
         window = max(range(len(windows)), key=lambda i: windows[i].score)
         best = windows[window]

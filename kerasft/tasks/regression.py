@@ -13,6 +13,7 @@ from kerasft.errors import DataError, name_rows, name_values
 from kerasft.evaluation import regression
 from kerasft.evaluation.metrics import bootstrap_interval
 from kerasft.evaluation.report import WORST, Report, mistakes
+from kerasft.tasks.asking import Answered, check_untargeted
 from kerasft.tasks.base import TASKS, Learned
 from kerasft.tasks.pooling import PooledTask
 from kerasft.tasks.telling import Told
@@ -88,8 +89,9 @@ class Regression(PooledTask):
     ) -> list[NumberPrediction]:
         return [NumberPrediction(float(value)) for value in _in_units(found, learned)]
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
-        facts = learned.facts
+    def scalar(self, row: Answered, target: Any) -> tuple[int, Any, str]:
+        check_untargeted(self.name, target)
+        facts = row.learned.facts
         return 0, lambda found: found[:, 0] * facts["deviation"] + facts["mean"], "the number"
 
     def report(self, found: np.ndarray, gold: np.ndarray, learned: Learned, split: Any, notes: list[str]) -> Report:

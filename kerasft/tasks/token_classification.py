@@ -16,6 +16,7 @@ from kerasft.evaluation.report import Report
 from kerasft.evaluation.tagging import tagging_report, tagging_score
 from kerasft.evaluation.tags import odd_tags, scheme_of, to_bio
 from kerasft.tasks.advice import bolder
+from kerasft.tasks.asking import Answered
 from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.tag_cells import read_tags, spans_to_tags
 from kerasft.tasks.telling import Told
@@ -99,8 +100,8 @@ class TokenClassification(Answering):
     monitors = ("f1", "precision", "recall", "accuracy")
     weighs_classes = True
 
-    def recommended(self, advice: Any, parameters: int, tuning: Any) -> Any:
-        return bolder(advice, parameters, tuning)
+    def recommended(self, advice: Any, backbone: Any, tuning: Any) -> Any:
+        return bolder(advice, backbone, tuning)
 
     def row(self, item: Any, paired: bool, number: int) -> tuple[str, str | None]:
         if isinstance(item, list | tuple) and all(isinstance(word, str) for word in item):
@@ -267,7 +268,8 @@ class TokenClassification(Answering):
             answers.append(TagsPrediction(text, words, spans))
         return answers
 
-    def scalar(self, outputs: np.ndarray, encoded: Any, learned: Learned, target: Any, model: Any) -> tuple[int, Any, str]:
+    def scalar(self, row: Answered, target: Any) -> tuple[int, Any, str]:
+        outputs, encoded, learned = row.outputs, row.encoded, row.learned
         scored = np.flatnonzero(np.asarray(encoded.flat["scored"]))
         if not len(scored):
             raise ConfigError("The text has no word to explain.")

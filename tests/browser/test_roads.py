@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser import road_data
-from tests.browser.steps import MARKS, choose, press_train, tab
+from tests.browser.steps import MARKS, choose, press_train, start_run, tab
 
 pytest.importorskip("playwright.sync_api")
 
@@ -36,7 +36,7 @@ def upload(page: Any, data: Path | list[Path], understood: str) -> None:
 def train(page: Any, preset: str, name: str, epochs: int = 2) -> None:
     """Choose the model, train, and come to the results."""
     press_train(page, preset, name, epochs)
-    page.wait_for_selector(f".kft-status.s-finished >> text={name}", timeout=90_000)
+    page.wait_for_selector(f".kft-status.s-finished >> text={name}", timeout=180_000)
     page.click("#to-results")
     page.wait_for_selector("#report .cards", timeout=20_000)
 
@@ -126,7 +126,7 @@ def test_pretraining_on_texts(page: Any, presets: dict[str, str], tmp_path: Path
     page.fill("#new-model-name input, #new-model-name textarea", "stories-bert")
     page.click("#new-model-make")
     page.wait_for_selector("#new-model-said .good >> text=random weights", timeout=60_000)
-    assert page.locator("#model input").input_value().endswith("stories-bert")
+    assert page.locator("#model input").input_value() == "stories-bert  (yours)"
     look(page, "stories-new-model")
     choose(page, "#task", "Masked language model (pre-training)")
     page.wait_for_selector("text=Also tell hidden tokens from the two tokens beside their span")
@@ -139,7 +139,7 @@ def test_pretraining_on_texts(page: Any, presets: dict[str, str], tmp_path: Path
     page.wait_for_selector("#seen-view .kft-seen .tokens span.k0", timeout=60_000)
     assert "second part" in page.locator("#seen-view").inner_text()
     look(page, "stories-seen")
-    train(page, presets["bert"], "stories")
+    train(page, presets["bert"], "stories", epochs=1)
     page.wait_for_selector("#report >> text=/next.sentence.accuracy/")
     look(page, "stories-results")
     tab(page, "Try")
@@ -151,6 +151,41 @@ def test_pretraining_on_texts(page: Any, presets: dict[str, str], tmp_path: Path
     page.click("#predict")
     page.wait_for_selector("#try-said >> text=has no gap", timeout=60_000)
     assert "scores" in served(page)
+    page.get_by_label("The next run").check()
+    page.click("#export")
+    page.wait_for_selector("#export-said .good >> text=chosen as the model", timeout=90_000)
+    look(page, "stories-export")
+    tab(page, "Train")
+    assert page.locator("#model input").input_value() == "stories  (yours)"
+
+
+def test_a_model_goes_to_transformers_and_comes_back(
+    page: Any, presets: dict[str, str], reviews: Path, look: Callable[[Any, str], None]
+) -> None:
+    start_run(page, reviews, presets["bert"], "to-and-fro", 1)
+    page.wait_for_selector(".kft-status.s-finished >> text=to-and-fro", timeout=120_000)
+    page.click("#to-results")
+    tab(page, "Export")
+    page.get_by_label("Hugging Face").check()
+    page.wait_for_selector("text=loads with equal logits")
+    page.click("#export")
+    page.wait_for_selector("#export-said .good >> text=huggingface", timeout=90_000)
+    folder = str(page.locator("#export-said .good").inner_text()).removeprefix("Written to ").removesuffix(".")
+    assert "to-and-fro-huggingface" in page.locator("#export-file").inner_text()
+    look(page, "huggingface-export")
+    tab(page, "Runs")
+    page.click("#import")
+    page.fill("#import-source textarea, #import-source input", folder + "-not-there")
+    page.click("#import-take")
+    page.wait_for_selector(".error >> text=no such folder", timeout=60_000)
+    page.fill("#import-source textarea, #import-source input", folder)
+    page.click("#import-take")
+    page.wait_for_selector(".good >> text=Taken over as huggingface", timeout=90_000)
+    look(page, "huggingface-import")
+    tab(page, "Try")
+    page.fill("#try-text textarea", "a good film")
+    page.click("#predict")
+    page.wait_for_selector("#answer .confidence-set", timeout=60_000)
 
 
 def choose_option(page: Any, label: str, value: str) -> None:
@@ -162,7 +197,9 @@ def choose_option(page: Any, label: str, value: str) -> None:
 
 def test_texts_after_prompts(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
     upload(page, road_data.write_prompts(tmp_path / "prompts.jsonl"), "Text generation")
-    page.wait_for_selector("#train-fits .error >> text=gpt2", timeout=20_000)
+    page.wait_for_function("document.querySelector('#model input')?.value === 'kerasft_gpt2_mini_en'")  # by itself
+    choose(page, "#model", presets["bert"])
+    page.wait_for_selector("#train-fits .error >> text=such as kerasft_gpt2_mini_en", timeout=20_000)
     look(page, "prompts-misfit")
     train(page, presets["gpt2"], "prompts")
     page.wait_for_selector("#report >> text=Generated examples")

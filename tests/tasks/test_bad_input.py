@@ -304,7 +304,7 @@ def test_numbers_that_are_all_equal_are_refused() -> None:
 @pytest.mark.parametrize(
     ("task", "family", "tuning", "train", "what"),
     [
-        ("causal_lm", "bert", kft.Full(), FAST, "needs a model of family gpt2. Received: bert"),
+        ("causal_lm", "bert", kft.Full(), FAST, "needs a model of family gpt2, such as kerasft_gpt2_mini_en. Received: bert"),
         ("causal_lm", "gpt2", kft.FrozenFeatures(), FAST, "nothing would learn"),
         (
             "regression",
