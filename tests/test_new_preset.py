@@ -66,13 +66,15 @@ def test_a_new_preset_is_trained_saved_and_tuned(family: str, corpus: Path, tmp_
     assert counted is not None
     assert counted([text])[0] == len(framer.frame([text.encode()], None).ids) - len(framer.start) - len(framer.end)
     task = kft.MaskedLM(max_length=32) if family == "bert" else kft.CausalLM(max_length=32)
-    train = kft.TrainConfig(epochs=2, tensorboard=False)
+    train = kft.TrainConfig(epochs=2, dropout=0.0, tensorboard=False)
     model = kft.finetune(str(made.folder), str(corpus), task, train=train, out=tmp_path / "run")
     assert model.recipe["resolved"]["train"]["learning_rate"] == 1e-3  # that of a beginning
     first, last = (model.recipe["history"][i]["loss"] for i in (0, -1))
     assert last < first
     model.save_backbone(tmp_path / "trained")
-    assert not load_backbone(tmp_path / "trained").untrained
+    trained = load_backbone(tmp_path / "trained")
+    assert not trained.untrained
+    assert trained.config["dropout"] == 0.1  # the run had none; the preset keeps its own
     rows = [{"text": text, "label": text[:3]} for text in ("a machine of brass", "the first program")] * 8
     train, out = kft.TrainConfig(epochs=1, tensorboard=False), tmp_path / "tuned"
     tuned = kft.finetune(str(tmp_path / "trained"), kft.load_data(rows), kft.TextClassification(), train=train, out=out)

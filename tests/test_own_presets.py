@@ -35,6 +35,7 @@ def test_it_is_whole_small_and_tells_what_it_is(family: str) -> None:
     backbone = load_backbone(folder)
     assert (backbone.parameters, backbone.max_length, preset.family) == (preset.parameters, 128, family)
     assert {str(weight.dtype) for weight in backbone.model.weights} == {"float32"}
+    assert backbone.config["dropout"] == 0.1
     card = (folder / "README.md").read_text(encoding="utf-8")
     for said in ("Apache-2.0", "CC BY-SA 4.0", "CC BY 4.0", "public domain", "tokens", "own_presets.py", "larger"):
         assert said in card, said

@@ -62,9 +62,10 @@ def load_weights(kerashub_class: Any, folder: Path, *, dtype: str, dropout: floa
         PresetError: The weights are absent, damaged or do not fit the config.
     """
     given = read_json(folder / "config.json")
-    if dropout is None:  # KerasHub takes 0.1 whatever a Hugging Face config says
-        dropout = given.get("hidden_dropout_prob", given.get("resid_pdrop"))
-    overrides = {} if dropout is None else {"dropout": dropout}
+    # KerasHub takes 0.1 whatever a Hugging Face config says.
+    own = given.get("hidden_dropout_prob", given.get("resid_pdrop", given.get("config", {}).get("dropout")))
+    rate = own if dropout is None else dropout
+    overrides = {} if rate is None else {"dropout": rate}
     try:
         with _completed(folder, given) as complete:
             model = kerashub_class.from_preset(str(complete), dtype=dtype, **overrides)
@@ -78,6 +79,8 @@ def load_weights(kerashub_class: Any, folder: Path, *, dtype: str, dropout: floa
         numerics["epsilon"] = given.get("layer_norm_eps", given.get("layer_norm_epsilon"))
         _check_same_architecture(given, folder)
     config = {**_plain(model.get_config()), "numerics": {k: v for k, v in numerics.items() if v is not None}}
+    if own is not None:
+        config["dropout"] = own  # what a run overrides is the run's: a preset saved after it has its own rate again
     if given.get(UNTRAINED):
         config[UNTRAINED] = True
     if (pooling := _sentence_pooling(folder)) is not None:
