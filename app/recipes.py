@@ -12,7 +12,6 @@ from typing import Any
 from kerasft.data.columns import Columns
 from kerasft.data.dataset import DataConfig
 from kerasft.errors import ConfigError
-from kerasft.presets import list_presets
 from kerasft.runs import read_recipe
 from kerasft.tasks import TASKS, get_task
 from kerasft.training.options import TrainConfig
@@ -41,10 +40,7 @@ def checked(recipe: dict[str, Any], columns: Columns, family: str) -> dict[str, 
     }
     found = list(parts["task"].faults(columns, family, SimpleNamespace(**parts)))
     if found:
-        families = parts["task"].families
-        fitting = [preset.name for preset in list_presets() if preset.family in families]
-        hint = f"Choose a model such as {fitting[0]}, or another task." if fitting and family not in families else None
-        raise ConfigError(" ".join(found), hint=hint)
+        raise ConfigError(" ".join(found))
     made = time.strftime("%Y-%m-%d %H:%M:%S")
     return {"preset": recipe["preset"], **{name: part.to_dict() for name, part in parts.items()}, "made": made}
 

@@ -107,9 +107,8 @@ def test_cells_become_readable() -> None:
 
 def test_what_does_not_fit_is_refused_before_a_run() -> None:
     recipe = {"preset": "p", "task": {"name": "causal_lm"}, "tuning": {"name": "full"}, "train": {}}
-    with pytest.raises(ConfigError, match="family gpt2") as refused:
+    with pytest.raises(ConfigError, match="family gpt2, such as kerasft_gpt2_mini_en"):
         checked(recipe, Columns("text"), "bert")
-    assert "gpt2_base_en" in str(refused.value.hint)
     made = checked(recipe, Columns("text"), "gpt2")
     assert made["task"]["name"] == "causal_lm"
     with pytest.raises(ConfigError, match="label column"):
