@@ -159,6 +159,7 @@ def test_pretraining_on_texts(page: Any, presets: dict[str, str], tmp_path: Path
     assert page.locator("#model input").input_value() == "stories  (yours)"
 
 
+@pytest.mark.slow
 def test_a_model_goes_to_transformers_and_comes_back(
     page: Any, presets: dict[str, str], reviews: Path, look: Callable[[Any, str], None]
 ) -> None:
