@@ -234,4 +234,5 @@ def _about(model: str) -> str:
         return f"**{error.message}** {error.hint or ''}"
     here = "here already" if preset.here else f"downloaded on first use from {preset.source}"
     size = preset.size if preset.parameters else "size unknown"
-    return f"{preset.family.upper()} · {size} · {preset.languages} · {preset.licence} · {here}"
+    told = (preset.family.upper(), size, preset.languages, preset.licence, here)
+    return " · ".join(dict.fromkeys(told))  # of a folder languages and licence stand in one place
