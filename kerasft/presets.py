@@ -238,7 +238,9 @@ def _describe_folder(path: Path) -> Preset:
     name = str(config.get("model_type") or str(config.get("registered_name", "")).rpartition(">")[2])
     family = {"bert": "bert", "gpt2": "gpt2", "BertBackbone": "bert", "GPT2Backbone": "gpt2"}.get(name, name or "unknown")
     weights = sum(file.stat().st_size for file in path.iterdir() if file.name.startswith("model"))
-    return Preset(str(path), family, weights // 4, "see its model card", "see its model card", "folder", str(path))
+    stored = config.get("dtype", config.get("torch_dtype"))
+    each = 2 if stored in ("float16", "bfloat16") else 4  # bytes
+    return Preset(str(path), family, weights // each, "see its model card", "see its model card", "folder", str(path))
 
 
 def _check_files(path: Path) -> None:

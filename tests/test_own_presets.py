@@ -36,6 +36,7 @@ def test_it_is_whole_small_and_tells_what_it_is(family: str) -> None:
     assert (backbone.parameters, backbone.max_length, preset.family) == (preset.parameters, 128, family)
     assert {str(weight.dtype) for weight in backbone.model.weights} == {"float32"}
     assert backbone.config["dropout"] == 0.1
+    assert find_preset(str(folder)).parameters == pytest.approx(preset.parameters, rel=0.05)  # guessed from the file's size
     card = (folder / "README.md").read_text(encoding="utf-8")
     for said in ("Apache-2.0", "CC BY-SA 4.0", "CC BY 4.0", "public domain", "tokens", "own_presets.py", "larger"):
         assert said in card, said
