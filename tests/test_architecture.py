@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +111,9 @@ def test_only_the_screens_know_gradio(path: Path) -> None:
 @pytest.mark.parametrize("path", LIBRARY + APP, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_are_of_a_size_to_read(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def test_tests_that_share_something_expensive_share_a_worker(request: pytest.FixtureRequest) -> None:
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        # Where pytest and pytest-xdist do not fit, groups are forgotten without a word, and everything is made twice.
+        assert request.node.nodeid.endswith("@tests/test_architecture.py")

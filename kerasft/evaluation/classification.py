@@ -10,8 +10,6 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from kerasft.evaluation import metrics
 from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 
-_INTERVAL_ROWS = 200_000  # beyond that the interval is narrower than anybody reads, and the bootstrap slow
-
 
 def classification_report(
     logits: np.ndarray,
@@ -37,14 +35,12 @@ def classification_report(
     main = {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "weighted_f1": metrics.weighted_f1}
     figures = {name: metric(targets, predicted) for name, metric in main.items()}
     always = np.full_like(targets, majority)
-    sampled = targets if len(targets) <= _INTERVAL_ROWS else targets[:0]
-    intervals = {name: metrics.bootstrap_interval(main[name], targets, predicted) for name in main if len(sampled)}
     return Report(
         split=split.name,
         source=split.table.source,
         examples=len(targets),
         metrics={**figures, "loss": metrics.cross_entropy(logits, targets)},
-        intervals=intervals,
+        intervals=metrics.classification_intervals(targets, predicted),
         baseline={name: metric(targets, always) for name, metric in main.items()},
         labels=list(labels),
         per_label=label_figures(targets, predicted, labels),

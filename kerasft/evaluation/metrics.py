@@ -45,6 +45,49 @@ def weighted_f1(targets: np.ndarray, predicted: np.ndarray) -> float:
     return float(f1_score(targets, predicted, average="weighted", zero_division=0.0))
 
 
+def count_figures(targets: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> dict[str, float]:
+    """`accuracy`, `macro_f1` and `weighted_f1` of pairs of true and predicted classes that occur so often.
+
+    Args:
+        targets: (P,) class numbers, from 0.
+        predicted: (P,) class numbers.
+        counts: (P,) how often each pair occurs.
+    """
+    classes = 1 + int(max(targets.max(), predicted.max()))
+    right = targets == predicted
+    hits = np.bincount(targets[right], counts[right], classes)
+    support, called = np.bincount(targets, counts, classes), np.bincount(predicted, counts, classes)
+    occurs = support + called > 0
+    f1 = 2 * hits[occurs] / (support + called)[occurs]
+    rows = counts.sum()
+    return {
+        "accuracy": float(hits.sum() / rows),
+        "macro_f1": float(f1.mean()),
+        "weighted_f1": float((f1 * support[occurs]).sum() / rows),
+    }
+
+
+def classification_intervals(
+    targets: np.ndarray, predicted: np.ndarray, *, resamples: int = 500, confidence: float = 0.95, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Percentile bootstrap intervals of the figures of `count_figures`; the time does not depend on the number of rows.
+
+    To draw rows with replacement is to draw how often each pair of true and predicted class occurs (a multinomial).
+
+    Args:
+        targets: (N,) class numbers; any negative one is a class of its own.
+        predicted: (N,) class numbers.
+        resamples: How often rows are drawn.
+        confidence: Share of resampled figures inside the interval.
+        seed: Same seed, same intervals.
+    """
+    pairs, counts = np.unique(np.stack([targets, predicted]), axis=1, return_counts=True)
+    numbers = np.unique(pairs, return_inverse=True)[1].reshape(2, -1)
+    draws = np.random.default_rng(seed).multinomial(len(targets), counts / len(targets), resamples)
+    figures = [count_figures(numbers[0], numbers[1], drawn) for drawn in draws]
+    return {name: _percentiles([figure[name] for figure in figures], confidence) for name in figures[0]}
+
+
 def bootstrap_interval(
     metric: Callable[[np.ndarray, np.ndarray], float],
     targets: np.ndarray,
@@ -67,14 +110,18 @@ def bootstrap_interval(
     rng = np.random.default_rng(seed)
     draws = (rng.integers(0, len(targets), len(targets)) for _ in range(resamples))
     figures = [metric(targets[rows], predicted[rows]) for rows in draws]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(figures, [tail, 1 - tail])
-    return float(low), float(high)
+    return _percentiles(figures, confidence)
 
 
 def mean_interval(values: np.ndarray, *, resamples: int = 500, seed: int = 0) -> tuple[float, float]:
     """95 % percentile bootstrap interval of a mean."""
     rng = np.random.default_rng(seed)
     means = [values[rng.integers(0, len(values), len(values))].mean() for _ in range(resamples)]
-    low, high = np.quantile(means, [0.025, 0.975])
+    return _percentiles(means, 0.95)
+
+
+def _percentiles(figures: list[float], confidence: float) -> tuple[float, float]:
+    """The middle part of some figures that holds such a share of them."""
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(figures, [tail, 1 - tail])
     return float(low), float(high)

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss
 
-from kerasft.evaluation.metrics import accuracy, bootstrap_interval, cross_entropy, macro_f1, softmax, weighted_f1
+from kerasft.evaluation.metrics import (
+    accuracy,
+    bootstrap_interval,
+    classification_intervals,
+    count_figures,
+    cross_entropy,
+    macro_f1,
+    softmax,
+    weighted_f1,
+)
 
 # By hand: class 0 has 2 right, 1 missed, 1 too many: F1 = 4/6; class 1 has 1 right, 1 missed, 1 too many: F1 = 2/4;
 # class 2 has 1 row, right: F1 = 1.
@@ -70,33 +79,63 @@ def answers(rows: int, right: float) -> tuple[np.ndarray, np.ndarray]:
     return targets, np.where(np.arange(rows) < right * rows, targets, 1 - targets)
 
 
-@pytest.mark.parametrize("metric", [accuracy, macro_f1, weighted_f1])
-def test_the_interval_contains_the_figure_and_narrows_with_more_rows(metric: object) -> None:
-    widths = []
+FIGURES = {"accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_figures_of_counted_pairs_are_those_of_the_rows(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    targets, predicted, counts = (rng.integers(0, high, 30) for high in (5, 7, 4))
+    told = count_figures(targets, predicted, counts)
+    rows = np.repeat(targets, counts), np.repeat(predicted, counts)
+    assert told == pytest.approx({name: metric(*rows) for name, metric in FIGURES.items()})
+
+
+def both(targets: np.ndarray, predicted: np.ndarray, **options: float) -> list[dict[str, tuple[float, float]]]:
+    """The intervals by both ways of drawing rows."""
+    by_rows = {name: bootstrap_interval(metric, targets, predicted, **options) for name, metric in FIGURES.items()}
+    return [by_rows, classification_intervals(targets, predicted, **options)]
+
+
+def test_drawing_pairs_is_drawing_rows() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(-1, 4, 300)  # -1: a class the model has never seen
+    predicted = np.where(rng.random(300) < 0.7, np.maximum(targets, 0), rng.integers(0, 4, 300))
+    by_rows, by_pairs = both(targets, predicted, resamples=2000)
+    for name in FIGURES:
+        assert by_pairs[name] == pytest.approx(by_rows[name], abs=0.006)
+
+
+def test_the_interval_contains_the_figure_and_narrows_with_more_rows() -> None:
+    widths: dict[tuple[int, str, int], float] = {}
     for rows in (40, 640):
         targets, predicted = answers(rows, 0.8)
-        low, high = bootstrap_interval(metric, targets, predicted)
-        assert 0 <= low < metric(targets, predicted) < high <= 1
-        widths.append(high - low)
-    assert widths[1] < 0.5 * widths[0]  # 16 times the rows: about a quarter of the width
+        for way, intervals in enumerate(both(targets, predicted)):
+            for name, (low, high) in intervals.items():
+                assert 0 <= low < FIGURES[name](targets, predicted) < high <= 1
+                widths[way, name, rows] = high - low
+    for way, name in {key[:2] for key in widths}:
+        assert widths[way, name, 640] < 0.5 * widths[way, name, 40]  # 16 times the rows: about a quarter of the width
 
 
 def test_the_intervals_width_is_that_of_the_binomial() -> None:
     """Normal approximation: accuracy p of n rows has 95 % within 1.96 * sqrt(p * (1 - p) / n) on each side."""
-    low, high = bootstrap_interval(accuracy, *answers(1000, 0.8), resamples=2000)
-    assert (high - low) / 2 == pytest.approx(1.96 * math.sqrt(0.8 * 0.2 / 1000), rel=0.1)
+    for intervals in both(*answers(1000, 0.8), resamples=2000):
+        low, high = intervals["accuracy"]
+        assert (high - low) / 2 == pytest.approx(1.96 * math.sqrt(0.8 * 0.2 / 1000), rel=0.1)
 
 
 def test_less_confidence_gives_a_narrower_interval() -> None:
-    wide, narrow = (bootstrap_interval(accuracy, *answers(200, 0.7), confidence=share) for share in (0.95, 0.5))
-    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+    for way in range(2):
+        wide, narrow = (both(*answers(200, 0.7), confidence=share)[way]["accuracy"] for share in (0.95, 0.5))
+        assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
 def test_the_seed_fixes_the_interval() -> None:
-    rows = answers(97, 0.6)
-    one, same, other = (bootstrap_interval(macro_f1, *rows, seed=seed, resamples=50) for seed in (1, 1, 2))
-    assert one == same != other
+    one, same, other = (both(*answers(97, 0.6), seed=seed, resamples=50) for seed in (1, 1, 2))
+    assert one == same
+    assert all(one[way] != other[way] for way in range(2))
 
 
 def test_when_all_is_right_the_interval_is_a_point() -> None:
-    assert bootstrap_interval(accuracy, TARGETS, TARGETS) == (1.0, 1.0)
+    assert all(intervals["accuracy"] == (1.0, 1.0) for intervals in both(TARGETS, TARGETS))

@@ -12,7 +12,6 @@ import pytest
 
 from kerasft.data.dataset import as_split
 from kerasft.data.split import Split
-from kerasft.evaluation import metrics
 from kerasft.evaluation.classification import classification_report
 from kerasft.evaluation.metrics import softmax
 from kerasft.evaluation.report import Report, load_reports, save_reports
@@ -40,12 +39,6 @@ def logits_for(predicted: list[int], sure: list[float], classes: int = 3) -> np.
 TARGETS = np.array([0, 0, 0, 1, 1, 2])
 PREDICTED = [0, 0, 1, 1, 0, 2]
 SURE = [0.9, 0.8, 0.5, 0.7, 0.95, 0.6]
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves out the bootstrap, which takes a second a report; only the shared `report`, made before, has it."""
-    monkeypatch.setattr(metrics, "bootstrap_interval", lambda *_: (0.0, 1.0))
 
 
 @pytest.fixture(scope="module")
