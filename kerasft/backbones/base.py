@@ -200,7 +200,7 @@ class Family(ABC):
         """Put parts together as the family's paper does.
 
         Args:
-            parts: Tuned or as they were.
+            parts: Tuned or as they were; the blocks become `layers.transformer_block.TransformerBlock`s.
             backbone: What they are of.
             separate: The padding mask numbers documents that share a row (1, 2, ...), and none sees another.
         """
@@ -232,7 +232,7 @@ class Family(ABC):
         """An id's piece as people read it, with what tells whether it begins a word."""
 
     def step(self, parts: Parts, token_ids: Any, cache: Any, place: Any) -> tuple[Any, Any]:
-        """Logits (B, S, V) of ids (B, S) that stand at `place`, with a key-value cache (B, layers, 2, T, heads, head
+        """Logits (B, S, V) of ids (B, S) that stand at `place`, with a key-value cache (B, layers, 2, heads, T, head
         size); only of families that read from left to right.
         """
         raise NotImplementedError(f"{self.title} does not generate text")

@@ -154,7 +154,9 @@ class Bert(Family):
         import keras
 
         from kerasft.layers.attention_masks import segment_mask
+        from kerasft.layers.transformer_block import transformer_blocks
 
+        parts.blocks[:] = transformer_blocks(parts.blocks, self.causal)
         names = ("token_ids", "segment_ids", "padding_mask")
         inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
         # A layer of its own, so that the graph can be cut here: the embedding itself may be used again by a tied head.

@@ -7,11 +7,13 @@ keeps its own token there, so nothing is padded on the left and no row's text de
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from kerasft.layers.transformer_block import transformer_blocks
 from kerasft.preprocessing.framing import repeat_ids
 from kerasft.sampling import Sampling
 
@@ -64,7 +66,8 @@ class Generator:
     """
 
     def __init__(self, framer: Any, backbone: Any, parts: Any, separator: str = "") -> None:
-        self._framer, self._backbone, self._parts, self._separator = framer, backbone, parts, separator
+        self._framer, self._backbone, self._separator = framer, backbone, separator
+        self._parts = replace(parts, blocks=transformer_blocks(parts.blocks, backbone.family.causal))
         self._end = int(framer.end[0])
         self._vocabulary = len(framer.piece_lengths)
         self._pieces = tf.constant(framer.family.piece_texts(framer.tokenizer))
@@ -147,7 +150,7 @@ class Generator:
         """A cache of zeros."""
         model = self._backbone.model
         heads = model.num_heads
-        shape = [rows, len(self._parts.blocks), 2, width, heads, model.hidden_dim // heads]
+        shape = [rows, len(self._parts.blocks), 2, heads, width, model.hidden_dim // heads]
         return tf.zeros(shape, model.token_embedding.compute_dtype)
 
     def _begin(self, prompts: tf.Tensor, choice: Choice) -> State:

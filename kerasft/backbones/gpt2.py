@@ -142,7 +142,9 @@ class GPT2(Family):
         import keras
 
         from kerasft.layers.attention_masks import segment_mask
+        from kerasft.layers.transformer_block import transformer_blocks
 
+        parts.blocks[:] = transformer_blocks(parts.blocks, self.causal)
         inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in ("token_ids", "padding_mask")}
         # A layer of its own, so that the graph can be cut here: the embedding itself may be used again by a tied head.
         tokens = keras.layers.Identity(name="embedded")(parts.token_embedding(inputs["token_ids"]))  # (B, L, H)
@@ -153,14 +155,14 @@ class GPT2(Family):
             x = parts.embeddings_dropout(x)
         masks = {"padding_mask": mask, **({"attention_mask": segment_mask(mask)} if separate else {})}
         for block in parts.blocks:
-            x = block(x, **_mask_names(block, masks))
+            x = block(x, **masks)
         sequence = parts.final_norm(x if parts.prompt is None else x[:, parts.prompt.length :, :])
         return Encoder(inputs, sequence, None, backbone.model.hidden_dim, parts, tokens, pooling=backbone.pooling)
 
     def step(self, parts: Parts, token_ids: Any, cache: Any, place: Any) -> tuple[Any, Any]:
         from keras import ops
 
-        width, length = ops.shape(cache)[3], ops.shape(token_ids)[1]
+        width, length = ops.shape(cache)[4], ops.shape(token_ids)[1]
         tokens = parts.token_embedding(token_ids)  # (B, S, H)
         x = tokens + parts.position_embedding(tokens, start_index=place)
         columns, rows = ops.arange(width)[None, :], ops.arange(length)[:, None] + place
@@ -168,9 +170,10 @@ class GPT2(Family):
         caches = []
         prompt = None if parts.prompt is None else _Prompt(parts.prompt)
         for i, block in enumerate(parts.blocks):
-            kept = _remember(_keys_values(block, x), cache[:, i], place)
+            kept = _remember(block.keys_values(x), cache[:, i], place)
             caches.append(kept)
-            x = _attend(block, x, *((mask, kept) if prompt is None else prompt.before(block, mask, kept)))
+            seen, states = (mask, kept) if prompt is None else prompt.before(block, mask, kept)
+            x = block(x, attention_mask=seen, cache=states)
         return parts.token_embedding(parts.final_norm(x), reverse=True), ops.stack(caches, axis=1)
 
     def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
@@ -212,43 +215,14 @@ def _as_bytes(piece: str) -> bytes:
     return bytes(letters[letter] for letter in piece)
 
 
-def _is_tuned(block: Any) -> bool:
-    """Whether it is a `layers.tuned_block.TunedBlock`, told without loading Keras."""
-    return hasattr(block, "keys_values")
-
-
-def _mask_names(block: Any, masks: dict[str, Any]) -> dict[str, Any]:
-    """Masks by the names a block gives them."""
-    return masks if _is_tuned(block) else {f"decoder_{name}": mask for name, mask in masks.items()}
-
-
-def _keys_values(block: Any, x: Any) -> Any:
-    """A block's keys and values (B, 2, S, heads, head size) of inputs (B, S, H)."""
-    from keras import ops
-
-    if _is_tuned(block):
-        return block.keys_values(x)
-    normed = block._self_attention_layer_norm(x)
-    attention = block._self_attention_layer
-    return ops.stack([attention._key_dense(normed), attention._value_dense(normed)], axis=1)
-
-
-def _attend(block: Any, x: Any, mask: Any, kept: Any) -> Any:
-    """A block on inputs (B, S, H) that may see what `mask` (B, S, T) keeps of the cache (B, 2, T, heads, head size)."""
-    if _is_tuned(block):
-        return block(x, attention_mask=mask, cache=kept)
-    # KerasHub would update the cache itself with an XLA operation that a stock server may not have.
-    return block(x, decoder_attention_mask=mask, use_causal_mask=False, self_attention_cache=kept)[0]
-
-
 def _remember(new: Any, cache: Any, place: Any) -> Any:
-    """A block's cache (B, 2, T, heads, head size) with new keys and values (B, 2, S, heads, head size) put at `place`."""
+    """A block's cache (B, 2, heads, T, head size) with new keys and values (B, 2, heads, S, head size) put at `place`."""
     from keras import ops
 
-    width, length = ops.shape(cache)[2], ops.shape(new)[2]
+    width, length = ops.shape(cache)[3], ops.shape(new)[3]
     here = ops.arange(width) - place
-    spread = ops.take(new, ops.clip(here, 0, length - 1), axis=2)
-    inside = ops.logical_and(here >= 0, here < length)[None, None, :, None, None]
+    spread = ops.take(new, ops.clip(here, 0, length - 1), axis=3)
+    inside = ops.logical_and(here >= 0, here < length)[None, None, None, :, None]
     return ops.where(inside, spread, cache)
 
 
@@ -266,9 +240,9 @@ class _Prompt:
         """Mask and cache with the prompt's keys and values at this block put first; goes on to the next block."""
         from keras import ops
 
-        own = _keys_values(block, self._x)
-        self._x = _attend(block, self._x, self._mask, own)
+        own = block.keys_values(self._x)
+        self._x = block(self._x, attention_mask=self._mask, cache=own)
         rows, length = ops.shape(mask)[0], ops.shape(mask)[1]
         own = ops.broadcast_to(ops.cast(own, kept.dtype), (rows, *own.shape[1:]))
-        seen = ops.ones((rows, length, own.shape[2]), dtype=mask.dtype)
-        return ops.concatenate([seen, mask], axis=2), ops.concatenate([own, kept], axis=2)
+        seen = ops.ones((rows, length, own.shape[3]), dtype=mask.dtype)
+        return ops.concatenate([seen, mask], axis=2), ops.concatenate([own, kept], axis=3)

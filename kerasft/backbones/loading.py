@@ -20,10 +20,11 @@ from kerasft.backbones.base import UNTRAINED, Backbone, family_of
 from kerasft.backbones.tokenization import Framer
 from kerasft.config import read_json
 from kerasft.errors import PresetError
+from kerasft.layers.activations import exact_gelu
 
 # `gelu` in a Hugging Face config is the exact form with erf; `gelu_new` and its kin are the tanh approximation.
 _ACTIVATIONS = {
-    "gelu": keras.activations.gelu,
+    "gelu": exact_gelu,
     "gelu_new": gelu_approximate,
     "gelu_pytorch_tanh": gelu_approximate,
     "gelu_fast": gelu_approximate,

@@ -127,7 +127,7 @@ class KeyValuePrefix(keras.layers.Layer):
         **kwargs: Of `keras.layers.Layer`.
 
     Call:
-        `key` and `value` (B, S, heads, size) -> both (B, P + S, heads, size).
+        `key` and `value` (B, heads, S, size) -> both (B, heads, P + S, size).
     """
 
     def __init__(self, length: int, *, seed: int | None = None, **kwargs: Any) -> None:
@@ -135,16 +135,16 @@ class KeyValuePrefix(keras.layers.Layer):
         self.length, self.seed = length, seed
 
     def build(self, key_shape: tuple[int | None, ...]) -> None:
-        shape = (2, self.length, *key_shape[2:])
+        shape = (2, self.length, key_shape[1], key_shape[3])
         initial = keras.initializers.RandomNormal(stddev=0.02, seed=self.seed)
         self.states = self.add_weight(shape=shape, initializer=initial, name="states")
         self.built = True
 
     def call(self, key: Any, value: Any) -> tuple[Any, Any]:
-        states = ops.cast(self.states, key.dtype)
+        states = ops.transpose(ops.cast(self.states, key.dtype), (0, 2, 1, 3))  # (2, heads, P, size)
         rows = (ops.shape(key)[0], *states.shape[1:])
         return tuple(
-            ops.concatenate([ops.broadcast_to(states[i], rows), states_of], axis=1) for i, states_of in enumerate((key, value))
+            ops.concatenate([ops.broadcast_to(states[i], rows), states_of], axis=2) for i, states_of in enumerate((key, value))
         )  # type: ignore[return-value]
 
     def get_config(self) -> dict[str, Any]:

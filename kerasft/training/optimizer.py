@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 # Devlin et al. 2018 decay everything but biases and layer norms; these are their variables' names in Keras.
@@ -52,6 +53,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 class ScaledAdamW(keras.optimizers.AdamW):
     """AdamW in which some weights learn at a multiple of the rate (a new head, lower layers), or later than others.
 
+    The update is that of `keras.optimizers.AdamW`, done by TensorFlow's fused operation: one pass over a weight, not ten.
     A weight that is still waiting gathers its moments but does not move, and is not decayed.
 
     Args:
@@ -82,7 +84,25 @@ class ScaledAdamW(keras.optimizers.AdamW):
             rate = rate * ops.cast(self.iterations >= self._begins[place], rate.dtype)
         if self._decays[place]:
             self.assign_sub(variable, ops.cast(rate, variable.dtype) * self.weight_decay * variable)
-        super().update_step(gradient, variable, rate)
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[place].value.handle,
+            v=self._velocities[place].value.handle,
+            beta1_power=tf.cast(self.beta_1, variable.dtype) ** step,
+            beta2_power=tf.cast(self.beta_2, variable.dtype) ** step,
+            lr=tf.cast(rate, variable.dtype),
+            beta1=tf.cast(self.beta_1, variable.dtype),
+            beta2=tf.cast(self.beta_2, variable.dtype),
+            epsilon=tf.cast(self.epsilon, variable.dtype),
+            grad=tf.cast(tf.convert_to_tensor(gradient), variable.dtype),
+        )
+
+    def _clip_gradients(self, gradients: list[Any]) -> list[Any]:
+        if not self.global_clipnorm:
+            return list(super()._clip_gradients(gradients))
+        # Unlike Keras's own it squares and sums in one pass.
+        return list(tf.clip_by_global_norm(gradients, self.global_clipnorm)[0])
 
     def _apply_weight_decay(self, variables: Any) -> None:
         """Nothing: `update_step` decays each weight at its own rate."""

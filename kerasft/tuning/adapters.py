@@ -33,7 +33,7 @@ class Adapters(Tuning):
 
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         from kerasft.layers.additions import Bottleneck
-        from kerasft.layers.tuned_block import TunedBlock
+        from kerasft.layers.transformer_block import TransformerBlock
 
         def bottleneck(block: Any, number: int, name: str) -> Any:
             policy = block.dtype_policy
@@ -42,7 +42,7 @@ class Adapters(Tuning):
         freeze(parts)
         for i, block in enumerate(parts.blocks):
             attention = bottleneck(block, 2 * i, "adapter_attention") if self.placement == "houlsby" else None
-            parts.blocks[i] = TunedBlock(
+            parts.blocks[i] = TransformerBlock(
                 block,
                 causal=backbone.family.causal,
                 after_attention=attention,

@@ -31,12 +31,14 @@ class FrozenFeatures(Tuning):
         return self.cache
 
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
-        from kerasft.layers.tuned_block import TunedBlock
+        from kerasft.layers.transformer_block import TransformerBlock
 
         freeze(parts)
         parts.embeddings_dropout = None
         causal = backbone.family.causal
-        blocks = (TunedBlock(block, causal=causal, inference=True, name=f"tuned_{i}") for i, block in enumerate(parts.blocks))
+        blocks = (
+            TransformerBlock(block, causal=causal, inference=True, name=f"tuned_{i}") for i, block in enumerate(parts.blocks)
+        )
         parts.blocks[:] = blocks
         return parts
 

@@ -49,13 +49,13 @@ class LoRA(Tuning):
 
     @property
     def projections(self) -> list[str]:
-        """The dense layers of a block that are updated, by the names of `layers.tuned_block.PROJECTIONS`."""
+        """The dense layers of a block that are updated, by the names of `layers.transformer_block.PROJECTIONS`."""
         chosen = [name for name in _TARGETS[:4] if name in self.targets]
         return chosen + (["feed_forward_in", "feed_forward_out"] if "feed_forward" in self.targets else [])
 
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         from kerasft.layers.additions import LowRank
-        from kerasft.layers.tuned_block import TunedBlock
+        from kerasft.layers.transformer_block import TransformerBlock
 
         freeze(parts)
         names = self.projections
@@ -72,13 +72,13 @@ class LoRA(Tuning):
                 )
                 for k, name in enumerate(names)
             }
-            parts.blocks[i] = TunedBlock(block, causal=backbone.family.causal, low_rank=updates, name=f"tuned_{i}")
+            parts.blocks[i] = TransformerBlock(block, causal=backbone.family.causal, low_rank=updates, name=f"tuned_{i}")
         return parts
 
     def merge(self, tuned: Any, plain: Any) -> None:
         from keras import ops
 
-        from kerasft.layers.tuned_block import dense_of
+        from kerasft.layers.transformer_block import dense_of
 
         for block, target in zip(tuned.blocks, plain.blocks, strict=True):
             for name, update in block.low_rank.items():

@@ -28,12 +28,12 @@ class PrefixTuning(Tuning):
 
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         from kerasft.layers.additions import KeyValuePrefix
-        from kerasft.layers.tuned_block import TunedBlock
+        from kerasft.layers.transformer_block import TransformerBlock
 
         freeze(parts)
         for i, block in enumerate(parts.blocks):
             prefix = KeyValuePrefix(self.length, seed=seed + 1000 * i, dtype=block.dtype_policy, name="prefix")
-            parts.blocks[i] = TunedBlock(block, causal=backbone.family.causal, prefix=prefix, name=f"tuned_{i}")
+            parts.blocks[i] = TransformerBlock(block, causal=backbone.family.causal, prefix=prefix, name=f"tuned_{i}")
         return parts
 
     def merge(self, tuned: Any, plain: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from kerasft.backbones.loading import load_backbone
 from kerasft.layers.additions import Bottleneck, KeyValuePrefix, LowRank, SoftPrompt
-from kerasft.layers.tuned_block import PROJECTIONS, TunedBlock
+from kerasft.layers.transformer_block import PROJECTIONS, TransformerBlock
 
 RNG = np.random.default_rng(0)
 
@@ -78,10 +78,10 @@ def test_a_prefix_stands_before_the_keys_and_values_of_every_row() -> None:
     layer = KeyValuePrefix(5, seed=1)
     found = [np.asarray(part) for part in layer(key, value)]
     for i, (part, given) in enumerate(zip(found, (key, value), strict=True)):
-        assert part.shape == (2, 8, 2, 4)
-        np.testing.assert_array_equal(part[:, 5:], given)
-        np.testing.assert_array_equal(part[0, :5], layer.states.numpy()[i])
-        np.testing.assert_array_equal(part[0, :5], part[1, :5])
+        assert part.shape == (2, 3, 7, 4)
+        np.testing.assert_array_equal(part[:, :, 5:], given)
+        np.testing.assert_array_equal(part[0, :, :5], np.swapaxes(layer.states.numpy()[i], 0, 1))
+        np.testing.assert_array_equal(part[0, :, :5], part[1, :, :5])
 
 
 def test_a_prompt_stands_before_the_text_and_is_kept_by_the_mask() -> None:
@@ -103,13 +103,13 @@ def test_they_are_made_again_from_their_config(layer: Any) -> None:
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2"])
-def test_a_tuned_block_without_additions_is_the_block(family: str, presets: dict[str, str]) -> None:
+def test_a_transformer_block_without_additions_is_kerashubs(family: str, presets: dict[str, str]) -> None:
     backbone = load_backbone(Path(presets[family]))
     block, causal = backbone.model.transformer_layers[0], backbone.family.causal
     x, mask = RNG.normal(size=(2, 5, 16)).astype("float32"), np.asarray([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0]])
     plain = block(x, **{"decoder_padding_mask" if causal else "padding_mask": mask}, training=False)
     zero = {name: LowRank(2, scale=1.0, seed=1, name=name) for name in PROJECTIONS}
-    for tuned in (TunedBlock(block, causal=causal), TunedBlock(block, causal=causal, low_rank=zero)):
+    for tuned in (TransformerBlock(block, causal=causal), TransformerBlock(block, causal=causal, low_rank=zero)):
         found = tuned(x, padding_mask=mask, training=False)
         np.testing.assert_allclose(np.asarray(found), np.asarray(plain), atol=1e-5)
 
@@ -119,8 +119,8 @@ def test_a_block_for_inference_has_no_dropout_while_training(family: str, preset
     backbone = load_backbone(Path(presets[family]), dropout=0.5)
     block, causal = backbone.model.transformer_layers[0], backbone.family.causal
     x, mask = RNG.normal(size=(2, 5, 16)).astype("float32"), np.ones((2, 5), "int32")
-    still = TunedBlock(block, causal=causal, inference=True)
+    still = TransformerBlock(block, causal=causal, inference=True)
     quiet, trained = (np.asarray(still(x, padding_mask=mask, training=training)) for training in (False, True))
     np.testing.assert_array_equal(quiet, trained)
-    loud = TunedBlock(block, causal=causal)
+    loud = TransformerBlock(block, causal=causal)
     assert not np.array_equal(np.asarray(loud(x, padding_mask=mask, training=True)), quiet)

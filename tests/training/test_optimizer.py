@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kerasft.training.optimizer import WarmupSchedule, make_optimizer
 
@@ -50,6 +51,29 @@ def test_steps_equal_the_paper_and_biases_do_not_decay() -> None:
         adam.apply([np.float32(gradient)] * 2, [kernel, bias])
     assert float(kernel) == pytest.approx(adamw([0.3, -0.2, 0.5], 1.0, rate=0.1, decay=0.5), rel=1e-5)
     assert float(bias) == pytest.approx(adamw([0.3, -0.2, 0.5], 1.0, rate=0.1, decay=0.0), rel=1e-5)
+
+
+def test_rows_of_a_table_that_were_not_looked_up_still_move() -> None:
+    """As with a dense gradient: their moments fade and their decay goes on."""
+    given = np.arange(8, dtype=np.float32).reshape(4, 2)
+    tables = [keras.Variable(given, name="kernel") for _ in range(2)]
+    rows, values = [1, 1, 3], np.asarray([[1, 2], [3, 4], [5, 6]], np.float32)
+    dense = np.zeros_like(given)
+    np.add.at(dense, rows, values)
+    for table, gradient in zip(tables, (tf.IndexedSlices(tf.constant(values), tf.constant(rows), [4, 2]), dense), strict=True):
+        adam = optimizer(clip_norm=1.0)
+        adam.build([table])
+        for _ in range(3):
+            adam.apply([gradient], [table])
+    np.testing.assert_allclose(tables[0].numpy(), tables[1].numpy(), rtol=1e-6)
+    assert (tables[0].numpy()[0] != given[0]).any()
+
+
+def test_clipping_is_by_the_norm_of_all_gradients_together() -> None:
+    adam = optimizer(clip_norm=1.0)
+    clipped = adam._clip_gradients([tf.constant([3.0]), tf.constant([[4.0, 12.0]])])
+    np.testing.assert_allclose(tf.concat([tf.reshape(part, [-1]) for part in clipped], 0), np.array([3, 4, 12]) / 13, rtol=1e-6)
+    np.testing.assert_allclose(adam._clip_gradients([tf.constant([0.3])])[0], [0.3])
 
 
 def test_accumulated_steps_equal_one_step_on_their_mean() -> None:

@@ -1,14 +1,16 @@
-"""A pre-trained Transformer block with places where something learned is added, its own weights left as they are."""
+"""A pre-trained Transformer block, computed fast, with places where something learned is added."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
+from kerasft.layers.attention import attend, join_heads, split_heads
 from kerasft.layers.attention_masks import causal_mask
+from kerasft.layers.dropout import drop
 
 # The dense layers of a block, by the names the field gives them.
 PROJECTIONS = ("query", "key", "value", "output", "feed_forward_in", "feed_forward_out")
@@ -30,10 +32,10 @@ def dense_of(block: Any, name: str) -> Any:
 
 
 @keras.saving.register_keras_serializable("kerasft")
-class TunedBlock(keras.layers.Layer):
-    """Computes what a KerasHub Transformer block does, from the block's own layers, plus what was added, or without dropout.
+class TransformerBlock(keras.layers.Layer):
+    """Computes what a KerasHub Transformer block does, from the block's own weights, faster, plus what was added.
 
-    The block itself is not changed, so that several tuned models can share it. BERT's blocks normalise after each
+    The block itself is not changed, so that several models can share it. BERT's blocks normalise after each
     half, GPT-2's before; those of a causal family let each position see only those before it.
 
     Args:
@@ -49,7 +51,7 @@ class TunedBlock(keras.layers.Layer):
 
     Call:
         `inputs` (B, S, H); `padding_mask` (B, S), 1 keeps, and perhaps `attention_mask` (B, S, S), what a position (row) may
-        see besides; or, when generating, `attention_mask` (B, S, T) and `cache` (B, 2, T, heads, size) with the keys and values
+        see besides; or, when generating, `attention_mask` (B, S, T) and `cache` (B, 2, heads, T, size) with the keys and values
         so far, those of `inputs` among them -> (B, S, H).
     """
 
@@ -84,7 +86,7 @@ class TunedBlock(keras.layers.Layer):
                 adapter.build(input_shape)
         if self.prefix is not None and not self.prefix.built:
             heads, size = self._attention._query_dense.kernel.shape[1:]
-            self.prefix.build((None, None, heads, size))
+            self.prefix.build((None, heads, None, size))
         self.built = True
 
     @property
@@ -98,25 +100,26 @@ class TunedBlock(keras.layers.Layer):
         return ops.reshape(kernel, (hidden_dim, -1) if name in PROJECTIONS[:3] else (-1, kernel.shape[-1]))
 
     def _project(self, name: str, inputs: Any, training: bool | None) -> Any:
-        """A projection with its low-rank update: heads split for query, key and value, joined for output."""
+        """A projection (B, S, in) -> (B, S, out) with its low-rank update; heads are joined."""
         layer = dense_of(self.block, name)
-        if name not in self.low_rank:
-            return layer(inputs)
-        if name == "output":
-            inputs = ops.reshape(inputs, (*_sizes(inputs)[:2], -1))
         kernel, bias = ops.cast(self.kernel(name), inputs.dtype), ops.cast(ops.reshape(layer.bias, (-1,)), inputs.dtype)
-        made = self.low_rank[name](inputs, kernel, bias, training=training)
-        if name in PROJECTIONS[:3]:
-            made = ops.reshape(made, (*_sizes(made)[:2], *layer.kernel.shape[1:]))
+        if name in self.low_rank:
+            made = self.low_rank[name](inputs, kernel, bias, training=training)
+        else:
+            made = ops.add(ops.matmul(inputs, kernel), bias)
         return layer.activation(made) if layer.activation is not None else made
+
+    def _heads(self, name: str, inputs: Any, training: bool | None) -> Any:
+        """Queries, keys or values (B, heads, S, size)."""
+        return split_heads(self._project(name, inputs, training), dense_of(self.block, name).kernel.shape[1])
 
     def _normed(self, inputs: Any) -> Any:
         return self.block._self_attention_layer_norm(inputs) if self.block.normalize_first else inputs
 
     def keys_values(self, inputs: Any) -> Any:
-        """Keys and values (B, 2, S, heads, size) of inputs (B, S, H), for a cache."""
+        """Keys and values (B, 2, heads, S, size) of inputs (B, S, H), for a cache."""
         normed = self._normed(inputs)
-        return ops.stack([self._project(name, normed, False) for name in ("key", "value")], axis=1)
+        return ops.stack([self._heads(name, normed, False) for name in ("key", "value")], axis=1)
 
     def call(
         self,
@@ -129,37 +132,37 @@ class TunedBlock(keras.layers.Layer):
         block = self.block
         training = False if self.inference else training
         normed = self._normed(inputs)
-        query = self._project("query", normed, training)
+        query = self._heads("query", normed, training)
         if cache is None:
-            key, value = (self._project(name, normed, training) for name in ("key", "value"))
-            attention_mask = self._mask(inputs, padding_mask, attention_mask)
+            key, value = (self._heads(name, normed, training) for name in ("key", "value"))
+            kept = self._kept(inputs, padding_mask, attention_mask)
         else:
-            key, value = cache[:, 0], cache[:, 1]
+            key, value, kept = cache[:, 0], cache[:, 1], attention_mask[:, None]
         if self.prefix is not None:
             key, value = self.prefix(key, value)
-            seen = ops.ones((*_sizes(attention_mask)[:2], self.prefix.length), dtype=attention_mask.dtype)
-            attention_mask = ops.concatenate([seen, attention_mask], axis=2)
-        found, _ = self._attention._compute_attention(query, key, value, attention_mask=attention_mask, training=training)
-        found = block._self_attention_dropout(self._project("output", found, training), training=training)
+            seen = ops.ones((*_sizes(kept)[:3], self.prefix.length), dtype=kept.dtype)
+            kept = ops.concatenate([seen, kept], axis=3)
+        weights_dropout = getattr(self._attention, "_dropout_layer", None)
+        found = join_heads(attend(query, key, value, kept, lambda weights: drop(weights_dropout, weights, training)))
+        found = drop(block._self_attention_dropout, self._project("output", found, training), training)
         x = inputs + (found if self.after_attention is None else self.after_attention(found))
         if not block.normalize_first:
             x = block._self_attention_layer_norm(x)
 
         found = block._feedforward_layer_norm(x) if block.normalize_first else x
         found = self._project("feed_forward_out", self._project("feed_forward_in", found, training), training)
-        found = block._feedforward_dropout(found, training=training)
+        found = drop(block._feedforward_dropout, found, training)
         x = x + (found if self.after_feed_forward is None else self.after_feed_forward(found))
         return x if block.normalize_first else block._feedforward_layer_norm(x)
 
-    def _mask(self, inputs: Any, padding_mask: Any, attention_mask: Any) -> Any:
-        """(B, S, S), 1 where a position (row) may see another (column)."""
-        rows, length = _sizes(inputs)[:2]
-        kept = ops.broadcast_to(ops.cast(padding_mask, "bool")[:, None, :], (rows, length, length))
+    def _kept(self, inputs: Any, padding_mask: Any, attention_mask: Any) -> Any:
+        """(B, 1, S or 1, S), 1 where a position (row) may see another (column)."""
+        kept = ops.cast(padding_mask, "bool")[:, None, None, :]
         if attention_mask is not None:
-            kept = ops.logical_and(kept, ops.cast(attention_mask, "bool"))
+            kept = ops.logical_and(kept, ops.cast(attention_mask, "bool")[:, None])
         if not self.causal:
             return kept
-        return ops.logical_and(kept, ops.cast(causal_mask(length), "bool"))
+        return ops.logical_and(kept, ops.cast(causal_mask(_sizes(inputs)[1]), "bool")[:, None])
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...], *_: Any, **__: Any) -> tuple[int | None, ...]:
         return inputs_shape
@@ -175,11 +178,19 @@ class TunedBlock(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> TunedBlock:
+    def from_config(cls, config: dict[str, Any]) -> TransformerBlock:
         made = {name: config[name] and keras.saving.deserialize_keras_object(config[name]) for name in _PARTS}
         updates = {name: keras.saving.deserialize_keras_object(layer) for name, layer in config["low_rank"].items()}
         given = {name: config[name] for name in ("name", "trainable", "causal", "inference")}
         return cls(**made, low_rank=updates, **given)
+
+
+def transformer_blocks(blocks: Iterable[Any], causal: bool) -> list[TransformerBlock]:
+    """Blocks of KerasHub as `TransformerBlock`s; those that are ones already stay as they are."""
+    return [
+        block if isinstance(block, TransformerBlock) else TransformerBlock(block, causal=causal, name=f"block_{i}")
+        for i, block in enumerate(blocks)
+    ]
 
 
 def _sizes(tensor: Any) -> tuple[Any, ...]:
