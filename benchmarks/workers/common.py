@@ -9,8 +9,10 @@ import os
 import platform
 import random
 import resource
+import statistics
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,21 @@ def finish(
         **more,
     }
     print(json.dumps(result), flush=True)
+
+
+def time_steps(step: Callable[[], Any], *, operations: float | None = None, least: int = 8, seconds: float = 8.0) -> None:
+    """Call a step until some have been timed, and print the median seconds and the peak memory as a worker's result."""
+    step()
+    step()
+    found: list[float] = []
+    while len(found) < least or sum(found) < seconds:
+        begun = time.perf_counter()
+        step()
+        found.append(time.perf_counter() - begun)
+    median = statistics.median(found)
+    rate = {} if operations is None else {"rate": operations / median}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": median, "peak_rss_mb": peak, **rate}), flush=True)
 
 
 def versions(*packages: str) -> dict[str, str]:

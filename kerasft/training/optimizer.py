@@ -101,8 +101,8 @@ class ScaledAdamW(keras.optimizers.AdamW):
     def _clip_gradients(self, gradients: list[Any]) -> list[Any]:
         if not self.global_clipnorm:
             return list(super()._clip_gradients(gradients))
-        # Unlike Keras's own it squares and sums in one pass.
-        return list(tf.clip_by_global_norm(gradients, self.global_clipnorm)[0])
+        # Keras's own takes a word that is looked up twice for two weights; here its gradients are summed first.
+        return list(tf.clip_by_global_norm([tf.convert_to_tensor(each) for each in gradients], self.global_clipnorm)[0])
 
     def _apply_weight_decay(self, variables: Any) -> None:
         """Nothing: `update_step` decays each weight at its own rate."""

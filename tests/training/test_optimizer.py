@@ -74,6 +74,8 @@ def test_clipping_is_by_the_norm_of_all_gradients_together() -> None:
     clipped = adam._clip_gradients([tf.constant([3.0]), tf.constant([[4.0, 12.0]])])
     np.testing.assert_allclose(tf.concat([tf.reshape(part, [-1]) for part in clipped], 0), np.array([3, 4, 12]) / 13, rtol=1e-6)
     np.testing.assert_allclose(adam._clip_gradients([tf.constant([0.3])])[0], [0.3])
+    twice = tf.IndexedSlices(tf.constant([[1.0], [2.0]]), tf.constant([1, 1]), [2, 1])  # one row, looked up twice: 3, not 1 and 2
+    np.testing.assert_allclose(adam._clip_gradients([twice, tf.constant([4.0])])[0], [[0.0], [0.6]])
 
 
 def test_accumulated_steps_equal_one_step_on_their_mean() -> None:
