@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -86,6 +87,7 @@ def _ours(given: argparse.Namespace, folder: Path, xla: bool) -> float:
     out = folder / "run"
     command = [sys.executable, "-m", "kerasft", "train", "--preset", str(folder / "new"), "--data", str(given.texts),
                "--task", "masked_lm", "--out", str(out), "--overwrite", *options]  # fmt: skip
+    shutil.rmtree(out, ignore_errors=True)  # else the last run's steps are counted
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     steps: list[Event] = []
     while process.poll() is None and not any(isinstance(e, Step) and e.step >= STEPS for e in steps):

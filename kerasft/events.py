@@ -28,7 +28,9 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Started(Event):
-    """Training begins or goes on: steps in all, step it starts from, what learns, memory of the optimizer's state."""
+    """Training begins or goes on: steps in all, step it starts from, what learns, memory of the optimizer's state, and the
+    share of all positions in batches that only fill them up.
+    """
 
     run: str
     total_steps: int
@@ -39,6 +41,7 @@ class Started(Event):
     trainable_parameters: int
     parameters: int
     optimizer_bytes: int = 0
+    padding: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

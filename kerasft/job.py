@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasft.events import Emit, Phase, Warned
 from kerasft.frozen_part import halves
-from kerasft.preprocessing.batching import class_weights, make_batches, plan_epoch, predict_rows
+from kerasft.preprocessing.batching import FEW_SHAPES, class_weights, make_batches, padding_share, plan_epoch, predict_rows
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.preprocessing.features import Features
 from kerasft.training.optimizer import make_optimizer
@@ -34,16 +34,21 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
     balanced = options.class_weights == "balanced"
     weights = class_weights(targets, len(model.labels)) if balanced and targets is not None else None
 
+    multiple = FEW_SHAPES if options.jit_compile else None  # each shape is compiled anew
+
     def plan(epoch: int) -> list[np.ndarray]:
         return plan_epoch(encoded.lengths, options.batch_size, seed=options.seed, epoch=epoch, **how)
 
     def feed(epoch: int) -> Any:
-        return model.task.feed(encoded, model.framer, seed=options.seed, epoch=epoch)
+        made = model.task.feed(encoded, model.framer, seed=options.seed, epoch=epoch)
+        made.multiple = multiple
+        return made
 
     keras_model, found = model.keras_model, model.found
     if model.tuning.caches_features and keras_model.trainable_variables:
         emit(Phase(phase="features", detail=f"{len(encoded) + (len(held_out[0]) if held_out else 0):,} rows, once"))
         keras_model, cached, found = _head_alone(model, encoded, held_out)
+        cached.multiple = multiple
 
         def feed(epoch: int) -> Any:
             return cached
@@ -85,6 +90,7 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         validate=validate if held_out is not None else None,
         monitor=model.task.main_metric(model.learned) if options.monitor == "auto" else options.monitor,
         epochs=options.epochs,
+        padding=padding_share(encoded, plan(0), multiple=multiple),
     )
 
 

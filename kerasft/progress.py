@@ -37,7 +37,7 @@ class TerminalProgress:
             self._line(
                 f"Training: {event.train_examples:,} rows, {event.epochs} epochs, {event.total_steps:,} steps; "
                 f"{event.trainable_parameters:,} of {event.parameters:,} weights learn ({share:.1%}), "
-                f"{event.optimizer_bytes / 2**20:,.1f} MiB of optimizer state"
+                f"{event.optimizer_bytes / 2**20:,.1f} MiB of optimizer state; {event.padding:.1%} of the batches is padding"
                 + (f"; going on from step {event.first_step:,}" if event.first_step else "")
             )
         elif isinstance(event, Step):

@@ -357,13 +357,12 @@ class _Run:
                 trainable_parameters=int(sum(np.prod(v.shape) for v in keras_model.trainable_variables)),
                 parameters=int(sum(np.prod(v.shape) for v in keras_model.weights)),
                 optimizer_bytes=int(sum(np.prod(v.shape) for v in job.model.optimizer.variables)) * 4,
+                padding=job.padding,
             )
         )
         if not validation_rows:
-            hint = "Give validation=0.1 to set rows aside."
-            self.emit(
-                Warned(code="no_validation", message="There are no validation rows, so the last weights are kept.", hint=hint)
-            )
+            message = "There are no validation rows, so the last weights are kept."
+            self.emit(Warned(code="no_validation", message=message, hint="Give validation=0.1 to set rows aside."))
 
     def _sinks(self, options: TrainConfig) -> Emit:
         if not options.tensorboard:

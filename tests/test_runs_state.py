@@ -282,7 +282,7 @@ def test_a_file_gets_plain_lines_and_a_step_in_every_ten_per_cent() -> None:
     assert text.splitlines() == [
         "Tokenising: 80 rows of train",
         "Training: 8,000 rows, 2 epochs, 100 steps; 250 of 1,000 weights learn (25.0%), 0.0 MiB of optimizer state; "
-        "going on from step 20",
+        "0.0% of the batches is padding; going on from step 20",
         " 21.0 %  step 21/100  epoch 0.21  loss 0.5000  1,234 rows/s  1:05 left",
         " 31.0 %  step 31/100  epoch 0.31  loss 0.5000  1,234 rows/s  1:05 left",
         "Validation after epoch 0.40: accuracy 0.5000, loss 0.2500  (best)",

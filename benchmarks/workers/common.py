@@ -20,6 +20,17 @@ from typing import Any
 # The data this repository's figures are made on; any folder of train/validation/test files with text and label will do.
 DEFAULT_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "mr_sentence_polarity"
 
+PROMPTS = [
+    "the film",
+    "a story of two",
+    "it is not that",
+    "one of the best",
+    "no one would",
+    "there was once a",
+    "in the end",
+    "what",
+]
+
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Rows of a JSONL file, plain or gzip."""
@@ -94,6 +105,29 @@ def time_steps(step: Callable[[], Any], *, operations: float | None = None, leas
     rate = {} if operations is None else {"rate": operations / median}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": median, "peak_rss_mb": peak, **rate}), flush=True)
+
+
+def tell_speed(name: str, count: int, work: Callable[[], Any], *, times: int = 3) -> None:
+    """Print how many things a second some work does, the median of a few times."""
+    found = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - begun)
+    print(json.dumps({name: count / statistics.median(found)}), flush=True)
+
+
+def tell_latency(texts: Sequence[str], answer: Callable[[str], Any], *, calls: int = 1000) -> None:
+    """Print the milliseconds of a call with one text, the median and the hundredth slowest."""
+    for text in texts[-200:]:
+        answer(text)
+    found = []
+    for text in texts[:calls]:
+        begun = time.perf_counter()
+        answer(text)
+        found.append(1000 * (time.perf_counter() - begun))
+    cuts = statistics.quantiles(found, n=100)
+    print(json.dumps({"p50": statistics.median(found), "p99": cuts[98]}), flush=True)
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -232,7 +232,7 @@ class Family(ABC):
         """An id's piece as people read it, with what tells whether it begins a word."""
 
     def step(self, parts: Parts, token_ids: Any, cache: Any, place: Any) -> tuple[Any, Any]:
-        """Logits (B, S, V) of ids (B, S) that stand at `place`, with a key-value cache (B, layers, 2, heads, T, head
+        """Logits (B, S, V) of ids (B, S) that stand at `place`, with a key-value cache (blocks, 2, B, heads, T, head
         size); only of families that read from left to right.
         """
         raise NotImplementedError(f"{self.title} does not generate text")

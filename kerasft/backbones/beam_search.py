@@ -77,7 +77,7 @@ class _Search:
         generator, beams = self.generator, self.beams
         last = tf.expand_dims(tf.gather(ids, place - 1, axis=1), 1)
         logits, cache = generator.logits(last, cache, place - 1)
-        cache = tf.ensure_shape(cache, [None, *cache.shape[1:]])
+        cache = tf.ensure_shape(cache, [*cache.shape[:2], None, *cache.shape[3:]])
         shares = tf.nn.log_softmax(logits[:, 0])  # (B * K, V)
         many = tf.shape(shares)[1]
         # A row inside its prompt, and a finished text, go on in one way, at no cost.
@@ -88,7 +88,8 @@ class _Search:
         best, flat = tf.math.top_k(tf.reshape(totals, [-1, beams * many]), k=beams)  # (B, K)
         parents = tf.reshape(tf.range(tf.shape(best)[0])[:, None] * beams + flat // many, [-1])
         token = tf.reshape(flat % many, [-1])
-        ids, ends, done, cache = (tf.gather(value, parents) for value in (ids, ends, done, cache))
+        ids, ends, done = (tf.gather(value, parents) for value in (ids, ends, done))
+        cache = tf.gather(cache, parents, axis=2)
         here = tf.equal(tf.range(tf.shape(ids)[1]), place)
         ids = tf.where(here[None, :], token[:, None], ids)
         in_prompt = place < starts

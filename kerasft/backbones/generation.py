@@ -150,7 +150,7 @@ class Generator:
         """A cache of zeros."""
         model = self._backbone.model
         heads = model.num_heads
-        shape = [rows, len(self._parts.blocks), 2, heads, width, model.hidden_dim // heads]
+        shape = [len(self._parts.blocks), 2, rows, heads, width, model.hidden_dim // heads]
         return tf.zeros(shape, model.token_embedding.compute_dtype)
 
     def _begin(self, prompts: tf.Tensor, choice: Choice) -> State:

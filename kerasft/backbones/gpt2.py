@@ -162,19 +162,23 @@ class GPT2(Family):
     def step(self, parts: Parts, token_ids: Any, cache: Any, place: Any) -> tuple[Any, Any]:
         from keras import ops
 
+        from kerasft.layers.attention_masks import causal_mask
+
         width, length = ops.shape(cache)[4], ops.shape(token_ids)[1]
         tokens = parts.token_embedding(token_ids)  # (B, S, H)
         x = tokens + parts.position_embedding(tokens, start_index=place)
-        columns, rows = ops.arange(width)[None, :], ops.arange(length)[:, None] + place
-        mask = ops.broadcast_to((columns <= rows)[None], (ops.shape(token_ids)[0], length, width))  # (B, S, T)
-        caches = []
+        # Each sees the cache up to `place`, and of the new ones itself and those before it.
+        past = ops.broadcast_to((ops.arange(width) < place)[None, :], (length, width))
+        kept = ops.concatenate([past, ops.cast(causal_mask(length)[0], "bool")], axis=1)[None, None]  # (1, 1, S, T + S)
         prompt = None if parts.prompt is None else _Prompt(parts.prompt)
+        if prompt is not None:
+            kept = ops.concatenate([ops.ones((1, 1, length, prompt.length), "bool"), kept], axis=3)
+        made = []
         for i, block in enumerate(parts.blocks):
-            kept = _remember(block.keys_values(x), cache[:, i], place)
-            caches.append(kept)
-            seen, states = (mask, kept) if prompt is None else prompt.before(block, mask, kept)
-            x = block(x, attention_mask=seen, cache=states)
-        return parts.token_embedding(parts.final_norm(x), reverse=True), ops.stack(caches, axis=1)
+            before = [(cache[i][0], cache[i][1])]
+            x, states = block.step(x, kept, before if prompt is None else [prompt.through(block), *before])
+            made.append(ops.stack(states))
+        return parts.token_embedding(parts.final_norm(x), reverse=True), _remember(ops.stack(made), cache, place)
 
     def special_ids(self, tokenizer: Any) -> tuple[list[int], list[int], int]:
         return [], [tokenizer.end_token_id], tokenizer.pad_token_id
@@ -216,33 +220,28 @@ def _as_bytes(piece: str) -> bytes:
 
 
 def _remember(new: Any, cache: Any, place: Any) -> Any:
-    """A block's cache (B, 2, heads, T, head size) with new keys and values (B, 2, heads, S, head size) put at `place`."""
+    """A cache (blocks, 2, B, heads, T, head size) with new keys and values (..., S, head size) put at `place`."""
     from keras import ops
 
-    width, length = ops.shape(cache)[3], ops.shape(new)[3]
+    width, length = ops.shape(cache)[4], ops.shape(new)[4]
     here = ops.arange(width) - place
-    spread = ops.take(new, ops.clip(here, 0, length - 1), axis=3)
-    inside = ops.logical_and(here >= 0, here < length)[None, None, None, :, None]
-    return ops.where(inside, spread, cache)
+    inside = ops.logical_and(here >= 0, here < length)[:, None]
+    if new.shape[4] != 1:
+        new = ops.take(new, ops.clip(here, 0, length - 1), axis=4)
+    return ops.where(inside, new, cache)
 
 
 class _Prompt:
     """A soft prompt on its way through the blocks: it stands before the text, so nothing in it depends on the text."""
 
     def __init__(self, layer: Any) -> None:
-        from keras import ops
+        from kerasft.layers.attention_masks import causal_mask
 
+        self.length = layer.length
         self._x = layer.vectors[None]  # (1, P, H)
-        places = ops.arange(layer.length)
-        self._mask = (places[None, :] <= places[:, None])[None]
+        self._kept = causal_mask(layer.length)[None]
 
-    def before(self, block: Any, mask: Any, kept: Any) -> tuple[Any, Any]:
-        """Mask and cache with the prompt's keys and values at this block put first; goes on to the next block."""
-        from keras import ops
-
-        own = block.keys_values(self._x)
-        self._x = block(self._x, attention_mask=self._mask, cache=own)
-        rows, length = ops.shape(mask)[0], ops.shape(mask)[1]
-        own = ops.broadcast_to(ops.cast(own, kept.dtype), (rows, *own.shape[1:]))
-        seen = ops.ones((rows, length, own.shape[3]), dtype=mask.dtype)
-        return ops.concatenate([seen, mask], axis=2), ops.concatenate([own, kept], axis=3)
+    def through(self, block: Any) -> tuple[Any, Any]:
+        """The prompt's keys and values at a block; goes on to the next."""
+        self._x, states = block.step(self._x, self._kept)
+        return states

@@ -126,8 +126,7 @@ class KeyValuePrefix(keras.layers.Layer):
         seed: Of the keys and values, a normal of deviation 0.02.
         **kwargs: Of `keras.layers.Layer`.
 
-    Call:
-        `key` and `value` (B, heads, S, size) -> both (B, heads, P + S, size).
+    It has no inputs, so it is not called: `keys_values` gives what is learned.
     """
 
     def __init__(self, length: int, *, seed: int | None = None, **kwargs: Any) -> None:
@@ -135,17 +134,16 @@ class KeyValuePrefix(keras.layers.Layer):
         self.length, self.seed = length, seed
 
     def build(self, key_shape: tuple[int | None, ...]) -> None:
+        """`key_shape` is that of the text's keys: (B, heads, S, size)."""
         shape = (2, self.length, key_shape[1], key_shape[3])
         initial = keras.initializers.RandomNormal(stddev=0.02, seed=self.seed)
         self.states = self.add_weight(shape=shape, initializer=initial, name="states")
         self.built = True
 
-    def call(self, key: Any, value: Any) -> tuple[Any, Any]:
-        states = ops.transpose(ops.cast(self.states, key.dtype), (0, 2, 1, 3))  # (2, heads, P, size)
-        rows = (ops.shape(key)[0], *states.shape[1:])
-        return tuple(
-            ops.concatenate([ops.broadcast_to(states[i], rows), states_of], axis=2) for i, states_of in enumerate((key, value))
-        )  # type: ignore[return-value]
+    def keys_values(self) -> tuple[Any, Any]:
+        """Keys and values, each (1, heads, P, size)."""
+        states = ops.transpose(ops.cast(self.states, self.compute_dtype), (0, 2, 1, 3))
+        return states[0][None], states[1][None]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "length": self.length, "seed": self.seed}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -11,6 +12,8 @@ from keras import ops
 from kerasft.layers.attention import attend, join_heads, split_heads
 from kerasft.layers.attention_masks import causal_mask
 from kerasft.layers.dropout import drop
+
+States = tuple[Any, Any]  # keys and values, each (B, heads, S, size)
 
 # The dense layers of a block, by the names the field gives them.
 PROJECTIONS = ("query", "key", "value", "output", "feed_forward_in", "feed_forward_out")
@@ -51,8 +54,7 @@ class TransformerBlock(keras.layers.Layer):
 
     Call:
         `inputs` (B, S, H); `padding_mask` (B, S), 1 keeps, and perhaps `attention_mask` (B, S, S), what a position (row) may
-        see besides; or, when generating, `attention_mask` (B, S, T) and `cache` (B, 2, heads, T, size) with the keys and values
-        so far, those of `inputs` among them -> (B, S, H).
+        see besides -> (B, S, H).
     """
 
     def __init__(
@@ -116,34 +118,34 @@ class TransformerBlock(keras.layers.Layer):
     def _normed(self, inputs: Any) -> Any:
         return self.block._self_attention_layer_norm(inputs) if self.block.normalize_first else inputs
 
-    def keys_values(self, inputs: Any) -> Any:
-        """Keys and values (B, 2, heads, S, size) of inputs (B, S, H), for a cache."""
-        normed = self._normed(inputs)
-        return ops.stack([self._heads(name, normed, False) for name in ("key", "value")], axis=1)
+    def call(self, inputs: Any, padding_mask: Any, attention_mask: Any = None, training: bool | None = None) -> Any:
+        kept = self._kept(inputs, padding_mask, attention_mask)
+        return self._pass(inputs, kept, (), False if self.inference else training)[0]
 
-    def call(
-        self,
-        inputs: Any,
-        padding_mask: Any = None,
-        attention_mask: Any = None,
-        cache: Any = None,
-        training: bool | None = None,
-    ) -> Any:
+    def step(self, inputs: Any, kept: Any, before: Sequence[States] = ()) -> tuple[Any, States]:
+        """The block, without dropout, on inputs that stand behind others, of which keys and values are known.
+
+        Args:
+            inputs: (B, S, H).
+            kept: Of a shape that spreads to (B, heads, S, P + S); 1 where a position (row) may see another (column).
+            before: Keys and values (B or 1, heads, P_i, size) of P positions in all.
+
+        Returns:
+            (B, S, H), and the inputs' own keys and values (B, heads, S, size).
+        """
+        return self._pass(inputs, kept, before, False)
+
+    def _pass(self, inputs: Any, kept: Any, before: Sequence[States], training: bool | None) -> tuple[Any, States]:
         block = self.block
-        training = False if self.inference else training
         normed = self._normed(inputs)
-        query = self._heads("query", normed, training)
-        if cache is None:
-            key, value = (self._heads(name, normed, training) for name in ("key", "value"))
-            kept = self._kept(inputs, padding_mask, attention_mask)
-        else:
-            key, value, kept = cache[:, 0], cache[:, 1], attention_mask[:, None]
+        query, key, value = (self._heads(name, normed, training) for name in PROJECTIONS[:3])
         if self.prefix is not None:
-            key, value = self.prefix(key, value)
+            before = [self.prefix.keys_values(), *before]
             seen = ops.ones((*_sizes(kept)[:3], self.prefix.length), dtype=kept.dtype)
             kept = ops.concatenate([seen, kept], axis=3)
         weights_dropout = getattr(self._attention, "_dropout_layer", None)
-        found = join_heads(attend(query, key, value, kept, lambda weights: drop(weights_dropout, weights, training)))
+        dropped = functools.partial(drop, weights_dropout, training=training)
+        found = join_heads(attend(query, [*before, (key, value)], kept, dropped))
         found = drop(block._self_attention_dropout, self._project("output", found, training), training)
         x = inputs + (found if self.after_attention is None else self.after_attention(found))
         if not block.normalize_first:
@@ -153,7 +155,7 @@ class TransformerBlock(keras.layers.Layer):
         found = self._project("feed_forward_out", self._project("feed_forward_in", found, training), training)
         found = drop(block._feedforward_dropout, found, training)
         x = x + (found if self.after_feed_forward is None else self.after_feed_forward(found))
-        return x if block.normalize_first else block._feedforward_layer_norm(x)
+        return x if block.normalize_first else block._feedforward_layer_norm(x), (key, value)
 
     def _kept(self, inputs: Any, padding_mask: Any, attention_mask: Any) -> Any:
         """(B, 1, S or 1, S), 1 where a position (row) may see another (column)."""

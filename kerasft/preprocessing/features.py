@@ -48,7 +48,7 @@ class Features(Feed):
         """Inputs of some rows, padded alike with the token ids `pad_rows` would give."""
         if not self._per_token:
             return {"features": self._values[rows]}
-        mask = pad_rows(self.encoded, rows)["padding_mask"]
+        mask = pad_rows(self.encoded, rows, multiple=self.multiple)["padding_mask"]
         made = np.zeros((*mask.shape, self._values.shape[-1]), dtype=np.float32)
         for i, row in enumerate(rows):
             first, last = self.encoded.offsets[row : row + 2]

@@ -91,7 +91,7 @@ class MaskedFeed(Feed):
     def plain(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Inputs of rows with nothing hidden, and which second parts follow the first, where there are pairs."""
         if self._pairs is None:
-            inputs = pad_rows(self.encoded, rows)
+            inputs = pad_rows(self.encoded, rows, multiple=self.multiple)
             if self._parts:
                 inputs["padding_mask"] = number_parts(self.encoded, rows, inputs["padding_mask"])
             return inputs, None

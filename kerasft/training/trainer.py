@@ -30,6 +30,7 @@ class Job:
         validate: Figures on the validation split, or None when there is none.
         monitor: The figure that decides which weights are best.
         epochs: How many.
+        padding: Share of the positions in the first epoch's batches that hold padding.
     """
 
     model: Any
@@ -39,6 +40,7 @@ class Job:
     validate: Callable[[], dict[str, float]] | None
     monitor: str
     epochs: int
+    padding: float = 0.0
 
 
 @dataclass(frozen=True)

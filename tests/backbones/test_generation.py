@@ -198,7 +198,7 @@ class Table:
 
     @tf.autograph.experimental.do_not_convert
     def empty_cache(self, rows: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-        return tf.zeros([rows, 1])
+        return tf.zeros([1, 1, rows, 1])
 
     @tf.autograph.experimental.do_not_convert
     def logits(self, ids: tf.Tensor, cache: tf.Tensor, place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

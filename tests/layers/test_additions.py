@@ -73,15 +73,29 @@ def test_a_bottleneck_is_near_the_identity_at_first() -> None:
     np.testing.assert_allclose(np.asarray(layer(x)), x + inner @ (up * 100), atol=1e-4)
 
 
-def test_a_prefix_stands_before_the_keys_and_values_of_every_row() -> None:
-    key, value = (RNG.normal(size=(2, 3, 2, 4)).astype("float32") for _ in range(2))
+def test_a_prefix_is_learned_keys_and_values() -> None:
     layer = KeyValuePrefix(5, seed=1)
-    found = [np.asarray(part) for part in layer(key, value)]
-    for i, (part, given) in enumerate(zip(found, (key, value), strict=True)):
-        assert part.shape == (2, 3, 7, 4)
-        np.testing.assert_array_equal(part[:, :, 5:], given)
-        np.testing.assert_array_equal(part[0, :, :5], np.swapaxes(layer.states.numpy()[i], 0, 1))
-        np.testing.assert_array_equal(part[0, :, :5], part[1, :, :5])
+    layer.build((None, 3, None, 4))
+    for i, part in enumerate(layer.keys_values()):
+        np.testing.assert_array_equal(part[0], np.swapaxes(layer.states.numpy()[i], 0, 1))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_every_position_sees_the_prefix(causal: bool, presets: dict[str, str]) -> None:
+    """A prefix of the keys and values that two positions have is like these positions standing before."""
+    block = load_backbone(Path(presets["gpt2" if causal else "bert"])).model.transformer_layers[0]
+    plain, prefix = TransformerBlock(block, causal=causal), KeyValuePrefix(2)
+    x, first = (RNG.normal(size=(2, length, 16)).astype("float32") for length in (5, 2))
+    first = np.repeat(first[:1], 2, axis=0)
+    _, states = plain.step(first, np.ones((1, 1, 2, 2)))
+    tuned = TransformerBlock(block, causal=causal, prefix=prefix)
+    mask = np.asarray([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    tuned(x, padding_mask=mask)
+    prefix.states.assign(np.stack([np.swapaxes(np.asarray(state)[0], 0, 1) for state in states]))
+    kept = np.broadcast_to(mask[:, None, None], (2, 1, 5, 5)) * (np.tri(5) if causal else 1)
+    seen = np.concatenate([np.ones((2, 1, 5, 2)), kept], axis=3)
+    expected, _ = plain.step(x, seen, [states])
+    np.testing.assert_allclose(np.asarray(tuned(x, padding_mask=mask)), np.asarray(expected), atol=1e-5)
 
 
 def test_a_prompt_stands_before_the_text_and_is_kept_by_the_mask() -> None:

@@ -33,15 +33,22 @@ def test_each_position_takes_the_weighted_mean_of_what_it_sees() -> None:
     query, key, value = normal(2, 3, 4, 5), normal(2, 3, 6, 5), normal(2, 3, 6, 5)
     kept = RNG.random((2, 1, 4, 6)) < 0.6
     kept[..., 0] = True
-    found = attend(query, key, value, kept, lambda weights: weights)
+    found = attend(query, [(key, value)], kept)
     scores = np.where(kept, query @ key.swapaxes(2, 3) / math.sqrt(5), -np.inf)
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     np.testing.assert_allclose(found, weights / weights.sum(-1, keepdims=True) @ value, atol=1e-6)
 
 
+def test_states_in_parts_are_states_put_together() -> None:
+    query, key, value = normal(2, 3, 4, 5), normal(2, 3, 7, 5), normal(2, 3, 7, 5)
+    kept = RNG.random((2, 1, 4, 7)) < 0.6
+    parts = [(key[:, :, part], value[:, :, part]) for part in (slice(0, 2), slice(2, 6), slice(6, 7))]
+    np.testing.assert_allclose(attend(query, parts, kept), attend(query, [(key, value)], kept), atol=1e-6)
+
+
 def test_who_sees_nothing_takes_the_mean_of_all() -> None:
     query, key, value = normal(1, 1, 2, 5), normal(1, 1, 3, 5), normal(1, 1, 3, 5)
-    found = np.asarray(attend(query, key, value, np.zeros((1, 1, 1, 3), bool), lambda weights: weights))
+    found = np.asarray(attend(query, [(key, value)], np.zeros((1, 1, 1, 3), bool)))
     np.testing.assert_allclose(found[0, 0], np.repeat(value[0, 0].mean(0, keepdims=True), 2, axis=0), atol=1e-6)
 
 

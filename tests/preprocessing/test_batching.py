@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
 from kerasft.preprocessing.batching import (
+    FEW_SHAPES,
     TokenFeed,
     class_weights,
     make_batches,
@@ -107,13 +108,14 @@ def test_the_order_of_grouped_batches_says_nothing_about_length() -> None:
 
 def test_padding_share_by_hand() -> None:
     encoded = encoded_rows([3, 8, 9])
-    assert padding_share(encoded, [np.array([0, 1]), np.array([2])]) == pytest.approx(1 - 20 / (2 * 8 + 16))
+    assert padding_share(encoded, [np.array([0, 1]), np.array([2])], multiple=8) == pytest.approx(1 - 20 / (2 * 8 + 16))
+    assert padding_share(encoded, [np.array([0, 1]), np.array([2])]) == pytest.approx(1 - 20 / (2 * 8 + 9))
     assert padding_share(encoded, []) == 0
 
 
 def test_pad_rows_by_hand() -> None:
     encoded = encoded_rows([3, 5, 1])
-    inputs = pad_rows(encoded, np.array([2, 0]))
+    inputs = pad_rows(encoded, np.array([2, 0]), multiple=8)
     assert {name: value.dtype for name, value in inputs.items()} == dict.fromkeys(
         ("token_ids", "padding_mask", "segment_ids"), np.dtype(np.int32)
     )
@@ -131,11 +133,16 @@ def test_a_batch_is_as_wide_as_its_longest_row_in_eights_but_never_wider_than_th
     lengths: list[int], max_length: int, width: int
 ) -> None:
     encoded = encoded_rows(lengths, max_length=max_length)
-    assert pad_rows(encoded, np.arange(len(lengths)))["token_ids"].shape == (len(lengths), width)
+    assert pad_rows(encoded, np.arange(len(lengths)), multiple=8)["token_ids"].shape == (len(lengths), width)
+    assert pad_rows(encoded, np.arange(len(lengths)))["token_ids"].shape == (len(lengths), max(lengths))  # without a GPU
 
 
-def test_a_fixed_length_is_kept() -> None:
-    assert pad_rows(encoded_rows([3, 5]), np.array([0, 1]), pad_to=20)["padding_mask"].shape == (2, 20)
+def test_a_feed_for_a_compiled_model_has_few_shapes() -> None:
+    feed = TokenFeed(encoded_rows([3, 5, 17]))
+    rows = [np.array([0]), np.array([1]), np.array([2])]
+    assert [feed(row)["token_ids"].shape[1] for row in rows] == [3, 5, 17]
+    feed.multiple = FEW_SHAPES
+    assert [feed(row)["token_ids"].shape[1] for row in rows] == [8, 8, 24]
 
 
 @settings(deadline=None, max_examples=60)
@@ -172,7 +179,6 @@ def test_batches_come_in_the_order_of_the_plan_with_targets_and_class_weights() 
     assert int(dataset.cardinality()) == len(plan)
     assert len(next(iter(dataset))) == 2
     assert len(next(iter(make_batches(TokenFeed(encoded), plan, with_targets=False)))) == 1
-    assert make_batches(TokenFeed(encoded, 64), plan).element_spec[0]["token_ids"].shape == (None, 64)
 
 
 def test_starting_in_the_middle_of_a_plan_gives_the_tail_of_the_whole() -> None:
