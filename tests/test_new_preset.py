@@ -75,10 +75,19 @@ def test_a_new_preset_is_trained_saved_and_tuned(family: str, corpus: Path, tmp_
     trained = load_backbone(tmp_path / "trained")
     assert not trained.untrained
     assert trained.config["dropout"] == 0.1  # the run had none; the preset keeps its own
+    assert trained.pooling == ("mean" if family == "bert" else "last")  # no objective has trained the pooler
     rows = [{"text": text, "label": text[:3]} for text in ("a machine of brass", "the first program")] * 8
     train, out = kft.TrainConfig(epochs=1, tensorboard=False), tmp_path / "tuned"
     tuned = kft.finetune(str(tmp_path / "trained"), kft.load_data(rows), kft.TextClassification(), train=train, out=out)
     assert tuned.predict("a machine of brass").label in tuned.labels
+
+
+def test_next_sentence_prediction_trains_the_pooler_and_later_tasks_read_it(corpus: Path, tmp_path: Path) -> None:
+    made = kft.create_preset(str(corpus), tmp_path / "new", **SMALL)
+    train = kft.TrainConfig(epochs=1, tensorboard=False)
+    task = kft.MaskedLM(max_length=32, next_sentence=True)
+    model = kft.finetune(str(made.folder), str(corpus), task, train=train, out=tmp_path / "run")
+    assert load_backbone(model.save_backbone(tmp_path / "trained")).pooling == "pooled"
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2"])

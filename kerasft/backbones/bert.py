@@ -25,7 +25,8 @@ class Bert(Family):
     has_segments = True
     default_pooling = "pooled"
     smallest_vocabulary = 5
-    new_config = {"num_segments": 2, "numerics": {"activation": "gelu", "epsilon": 1e-12}}
+    # Of all objectives only next-sentence prediction trains the pooler.
+    new_config = {"num_segments": 2, "numerics": {"activation": "gelu", "epsilon": 1e-12}, "pooling": "mean"}
 
     def load(self, folder: Path, *, dtype: str, dropout: float | None) -> Backbone:
         import keras_hub

@@ -252,6 +252,6 @@ def _write(folder: Path, backbone: Backbone, config: dict[str, Any], weights: di
         contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
         write_arrays(temporary / "model.safetensors", contiguous, {"format": "pt"})
         backbone.family.save_huggingface_tokenizer(backbone, temporary)
-        if "pooling" in backbone.config and not config["architectures"][0].endswith("Classification"):
+        if "pooling" in backbone.config and not config["architectures"][0].endswith(("Classification", "PreTraining")):
             save_pooling(backbone.config["pooling"], temporary)
     return folder
