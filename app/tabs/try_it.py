@@ -73,7 +73,7 @@ def build(page: Page) -> None:
     def predict(run: str | None, text: str, pair: str | None, wanted: Any, explain: bool, *values: Any) -> Iterator[list[Any]]:
         try:
             folder, facts, row = given(run, text, pair)
-            yield [_WAIT, *[gr.skip()] * 4]
+            yield [_WAIT, None, "", "", gr.skip()]  # an answer of before must not be taken for this one
             if facts.shows == "text":
                 sampling = form.read(values)
                 if sampling.get("max_new_tokens") == facts.options["max_new_tokens"]:

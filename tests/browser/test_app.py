@@ -31,12 +31,12 @@ def test_the_whole_road(page: sync_api.Page, app: tuple[str, Path], presets: dic
     tab(page, "Try")
     page.fill("#try-text textarea", "a good film")
     page.click("#predict")
-    page.wait_for_selector("#answer .confidence-set", timeout=60_000)
+    page.wait_for_selector("#answer .confidence-set", timeout=180_000)
     assert re.search(r"good|bad", page.locator("#answer").inner_text())
     page.set_input_files("#bulk-in input[type=file]", str(write_reviews(tmp_path / "new.csv")))
     page.click("#bulk-predict")
-    with page.expect_download(timeout=90_000) as answered:
-        page.locator("#bulk-out a").first.click(timeout=90_000)
+    with page.expect_download(timeout=180_000) as answered:
+        page.locator("#bulk-out a").first.click(timeout=180_000)
     rows = list(csv.DictReader(io.StringIO(Path(answered.value.path()).read_text(encoding="utf-8"))))
     assert len(rows) == 24
     assert set(rows[0]) >= {"predicted_label", "score", "probability_good"}
@@ -44,7 +44,7 @@ def test_the_whole_road(page: sync_api.Page, app: tuple[str, Path], presets: dic
     page.click("#export")
     page.wait_for_selector("#export-said .good", timeout=120_000)
     assert "answers equal" in page.locator("#export-said").inner_text()
-    with page.expect_download(timeout=60_000) as packed:
+    with page.expect_download(timeout=180_000) as packed:
         page.locator("#export-file a").first.click()
     with zipfile.ZipFile(packed.value.path()) as archive:
         assert "1/saved_model.pb" in archive.namelist()
@@ -56,7 +56,7 @@ def test_a_reloaded_page_finds_the_running_run_and_a_second_run_queues_and_stop_
     page: sync_api.Page, app: tuple[str, Path], presets: dict[str, str], tmp_path: Path
 ) -> None:
     start_run(page, write_reviews(tmp_path / "reviews.csv", repeat=8), presets["bert"], "long", 1000)
-    page.wait_for_selector(".kft-status.s-running .facts >> text=epoch", timeout=60_000)
+    page.wait_for_selector(".kft-status.s-running .facts >> text=epoch", timeout=180_000)
     page.fill("#run-name input, #run-name textarea", "waiting")
     page.click("#train")
     page.wait_for_selector(".kft-status.s-queued", timeout=20_000)
@@ -67,15 +67,15 @@ def test_a_reloaded_page_finds_the_running_run_and_a_second_run_queues_and_stop_
     tab(page, "Train")
     page.wait_for_selector(".kft-status.s-running >> text=long", timeout=20_000)
     page.click("#stop")
-    page.wait_for_selector(".kft-status.s-stopped >> text=long", timeout=60_000)
+    page.wait_for_selector(".kft-status.s-stopped >> text=long", timeout=180_000)
     assert (app[1] / "long" / "model.safetensors").exists()
     tab(page, "Runs")
     page.wait_for_selector("#runs-table >> text=waiting")
     page.click("#resume")
     tab(page, "Train")
-    page.wait_for_selector(".kft-status.s-running >> text=long", timeout=60_000)
+    page.wait_for_selector(".kft-status.s-running >> text=long", timeout=180_000)
     page.click("#stop")
-    page.wait_for_selector(".kft-status.s-stopped >> text=long", timeout=60_000)
+    page.wait_for_selector(".kft-status.s-stopped >> text=long", timeout=180_000)
 
 
 def test_mistakes_are_told_beside_the_field(page: sync_api.Page, tmp_path: Path) -> None:

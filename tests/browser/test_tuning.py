@@ -18,7 +18,7 @@ pytestmark = MARKS
 
 def finished(page: Any, name: str) -> str:
     """What the run's line says at its end."""
-    page.wait_for_selector(f".kft-status.s-finished >> text={name}", timeout=90_000)
+    page.wait_for_selector(f".kft-status.s-finished >> text={name}", timeout=180_000)
     return str(page.locator("#status .facts").inner_text())
 
 
@@ -44,10 +44,10 @@ def test_lora_and_prefix_tuning_over_one_base(
     said = []
     for run in ("prefix", "lora", "prefix"):
         choose(page, "#run-picker", run)
-        page.wait_for_timeout(1500)
+        page.wait_for_function("!/good|bad/.test(document.querySelector('#answer').innerText)")  # nothing of the run before
         page.fill("#try-text textarea", f"a good film, asked {run}")
         page.click("#predict")
-        page.wait_for_function("/good|bad/.test(document.querySelector('#answer').innerText)", timeout=60_000)
+        page.wait_for_function("/good|bad/.test(document.querySelector('#answer').innerText)", timeout=180_000)
         said.append(page.locator("#answer").inner_text())
     assert said[0] == said[2]
     assert (app[1] / "lora" / "model.safetensors").stat().st_size < (Path(presets["bert"]) / "model.safetensors").stat().st_size
