@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +112,17 @@ def test_only_the_screens_know_gradio(path: Path) -> None:
 @pytest.mark.parametrize("path", LIBRARY + APP, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_are_of_a_size_to_read(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def test_every_package_is_in_the_wheel() -> None:
+    """Named in pyproject.toml, and with its data files; `tests/test_wheel.py` (slow) builds one."""
+    root = Path(__file__).parents[1]
+    setup = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    found = {".".join(path.parent.relative_to(root).parts) for path in (root / "kerasft").rglob("*.py")}
+    found |= {".".join(("kerasft_app", *path.parent.relative_to(root / "app").parts)) for path in (root / "app").rglob("*.py")}
+    assert found | {"kerasft_app.examples"} == set(setup["packages"])
+    shipped = {path for pattern in setup["package-data"]["kerasft"] for path in (root / "kerasft").glob(pattern)}
+    assert {path for path in (root / "kerasft" / "pretrained").rglob("*") if path.is_file()} <= shipped
 
 
 def test_tests_that_share_something_expensive_share_a_worker(request: pytest.FixtureRequest) -> None:
