@@ -33,7 +33,7 @@ def test_a_wheel_in_an_empty_environment_goes_the_whole_road(presets: dict[str, 
     kerasft = str(binaries / "kerasft")
     run(kerasft, "train", "--preset", presets["bert"], "--data", str(data), "--train.epochs", "1", "--out", "run")
     assert run(kerasft, "predict", "run", "a good film").split("\t")[0] in ("good", "bad")
-    assert "labels equal" in run(kerasft, "export", "run")
+    assert "2 of 2 answers equal" in run(kerasft, "export", "run")
     assert "tickets.csv" in run(
         str(binaries / "python"), "-c", "from kerasft_app.page import EXAMPLE; print(EXAMPLE, EXAMPLE.stat())"
     )
