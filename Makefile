@@ -15,11 +15,11 @@ demo: .venv/.app .venv/.weights
 
 # All tests but the slow ones; browser tests run when there is a Chromium.
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(ARGS)
 
 # The slow tests too: real weights and data.
 test-all: .venv/.dev .venv/.weights
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not gpu and not network" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "not gpu and not network" $(ARGS)
 
 # Format, lint and types.
 check: .venv/.dev

@@ -141,8 +141,10 @@ class RunBoard:
     def stop(self, name: str) -> str:
         """Ask a run to stop after its current step, or take it out of the queue; says which."""
         folder = self.folder(name)
-        if (folder / QUEUED_FILE).exists():
+        with self._lock:  # not while the run is being started: it would be called taken out and train all the same
+            queued = (folder / QUEUED_FILE).exists()
             (folder / QUEUED_FILE).unlink(missing_ok=True)
+        if queued:
             if not (folder / "events.jsonl").exists():
                 log = events.JsonLog(folder / "events.jsonl")
                 log(events.Stopped(step=0, reason="taken out of the queue"))
@@ -166,6 +168,8 @@ class RunBoard:
         resuming = (folder / "checkpoints").exists() or (folder / "events.jsonl").exists()
         what = ["resume", str(folder)] if resuming else ["train", str(folder / "run.json"), "--out", str(folder)]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+        (folder / STOP_FILE).unlink(missing_ok=True)
+        started = time.time()
         with (folder / "output.txt").open("ab") as output:
             child = subprocess.Popen(
                 [sys.executable, "-m", "kerasft", *what],
@@ -176,7 +180,7 @@ class RunBoard:
                 start_new_session=True,  # closing the app must not end a run
             )
         self._children.append(child)
-        (folder / PROCESS_FILE).write_text(json.dumps({"pid": child.pid, "started": time.time()}), encoding="utf-8")
+        (folder / PROCESS_FILE).write_text(json.dumps({"pid": child.pid, "started": started}), encoding="utf-8")
         (folder / QUEUED_FILE).unlink(missing_ok=True)
 
     def keep_pumping(self, seconds: float = 1.0) -> None:

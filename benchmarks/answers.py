@@ -14,13 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from workers.common import DEFAULT_DATA, machine, read_rows, table, versions
+from workers.common import DEFAULT_DATA, machine, read_rows, run_worker, table, versions
 
 import kerasft as kft
 from kerasft.presets import DEFAULT_PRESET
@@ -89,10 +88,7 @@ def work(what: str, side: str, given: argparse.Namespace, folder: Path) -> dict[
     peer = side == "transformers"
     script = WORKERS / ("answers_transformers.py" if peer else "answers_kerasft.py")
     command = [given.peer_python if peer else sys.executable, str(script), what, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{side} failed:\n{done.stderr[-3000:]}")
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+    return run_worker(side, command)
 
 
 def rows(what: str, found: dict[tuple[str, str], list[dict[str, Any]]], sides: tuple[str, ...]) -> list[tuple[str, ...]]:

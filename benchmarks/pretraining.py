@@ -12,7 +12,6 @@ masked language modelling on texts of a domain before a task, against the task a
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import statistics
 import subprocess
@@ -24,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from tasks import SETS, ours, prepare, row, spread
-from workers.common import machine, table, versions
+from workers.common import machine, run_worker, table, versions
 
 import kerasft as kft
 from kerasft.backbones.loading import load_backbone
@@ -105,10 +104,7 @@ def _ours(given: argparse.Namespace, folder: Path, xla: bool) -> float:
 
 def _theirs(given: argparse.Namespace, folder: Path) -> float:
     words = [str(folder / "new"), str(given.texts), *map(str, (STEPS, SKIP, BATCH, LENGTH, 0.15))]
-    done = subprocess.run([str(given.peer_python), str(PEER), *words], capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"the peer failed:\n{done.stderr[-3000:]}")
-    return float(json.loads(done.stdout.strip().splitlines()[-1])["tokens_per_second"])
+    return float(run_worker("the peer", [str(given.peer_python), str(PEER), *words])["tokens_per_second"])
 
 
 def worth(given: argparse.Namespace) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:

@@ -10,14 +10,12 @@ backward, and nothing else: the rate a step could have if all of it were dense p
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from workers.common import machine, table, versions
+from workers.common import machine, run_worker, table, versions
 
 from kerasft.config import read_json
 from kerasft.presets import DEFAULT_PRESET, fetch, find_preset
@@ -61,10 +59,7 @@ def work(side: str, given: argparse.Namespace, model: Path, length: int) -> dict
     peer = side == "transformers"
     script = WORKERS / ("step_transformers.py" if peer else "step_tensorflow.py")
     command = [given.peer_python if peer else sys.executable, str(script), side, str(model), str(BATCH), str(length)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{side} failed:\n{done.stderr[-3000:]}")
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+    return run_worker(side, command)
 
 
 def arithmetic(config: dict[str, Any], length: int) -> float:

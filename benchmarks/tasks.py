@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.common import DEFAULT_DATA, machine, read_rows, table, versions
+from workers.common import DEFAULT_DATA, machine, read_rows, run_worker, table, versions
 
 from kerasft.presets import DEFAULT_PRESET, fetch, find_preset
 
@@ -142,10 +142,7 @@ def peer(chosen: Set, data: Path, seed: int, python: Path) -> dict[str, float]:
     model = fetch(find_preset(DEFAULT_PRESET))
     command = [str(python), str(PEER), chosen.task, str(model), str(data), str(rate), str(epochs), str(batch), str(seed)]
     begun = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"the peer failed:\n{done.stderr[-3000:]}")
-    return {**json.loads(done.stdout.strip().splitlines()[-1]), "seconds": time.monotonic() - begun}
+    return {**run_worker("the peer", command), "seconds": time.monotonic() - begun}
 
 
 def row(name: str, side: str, figure: str, runs: list[dict[str, float]]) -> tuple[str, ...]:

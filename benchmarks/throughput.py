@@ -9,17 +9,15 @@ a machine that slows down slows down all of them; ratios are formed within a rou
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from workers.common import DEFAULT_DATA, machine, table, write_subset
+from workers.common import DEFAULT_DATA, machine, run_worker, table, write_subset
 
 from kerasft.presets import DEFAULT_PRESET, fetch, find_preset
 
@@ -71,11 +69,8 @@ def work(name: str, given: argparse.Namespace, model: Path, data: Path, folder: 
     if given.learning_rate is not None:
         command += ["--learning-rate", str(given.learning_rate)]
     begun = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(folder)}, check=False)
-    seconds = time.perf_counter() - begun
-    if done.returncode:
-        sys.exit(f"{name} failed with status {done.returncode}:\n{done.stderr[-3000:]}")
-    return {**json.loads(done.stdout.strip().splitlines()[-1]), "process_seconds": seconds}
+    told = run_worker(name, command, {**os.environ, "TMPDIR": str(folder)})
+    return {**told, "process_seconds": time.perf_counter() - begun}
 
 
 MEASURES = {  # title: key, format, whether more is better

@@ -33,7 +33,6 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
     targets = encoded.targets if encoded.token_targets is None else encoded.token_targets
     balanced = options.class_weights == "balanced"
     weights = class_weights(targets, len(model.labels)) if balanced and targets is not None else None
-
     multiple = FEW_SHAPES if options.jit_compile else None  # each shape is compiled anew
 
     def plan(epoch: int) -> list[np.ndarray]:
@@ -59,10 +58,10 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         figures: dict[str, float] = model.task.score(answers, held_out[1], model.learned)
         return figures
 
-    pace = model.tuning.pace(model.encoder.parts)
+    first, pace = plan(0), model.tuning.pace(model.encoder.parts)
     optimizer = make_optimizer(
         learning_rate=options.learning_rate,
-        total_updates=max(1, len(plan(0)) * options.epochs // options.accumulate),
+        total_updates=max(1, len(first) * options.epochs // options.accumulate),
         warmup=options.warmup,
         schedule=options.schedule,
         weight_decay=options.weight_decay,
@@ -90,7 +89,7 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         validate=validate if held_out is not None else None,
         monitor=model.task.main_metric(model.learned) if options.monitor == "auto" else options.monitor,
         epochs=options.epochs,
-        padding=padding_share(encoded, plan(0), multiple=multiple),
+        padding=padding_share(encoded, first, multiple=multiple),
     )
 
 

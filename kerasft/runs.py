@@ -189,7 +189,16 @@ def free_path(root: Path, name: str) -> Path:
 
 
 def forget_old_stop(folder: Path) -> None:
-    """Remove a stop request left over from before this process; a newer one is meant for it and stays."""
+    """Remove a stop request left over from before this process; a newer one is meant for it and stays.
+
+    Python needs a moment before `PROCESS_BEGAN` is taken. Where the app started the process, it has noted the time before
+    that moment, and lets nobody stop a run whose process is not noted yet.
+    """
     path = folder / STOP_FILE
-    if path.exists() and path.stat().st_mtime < PROCESS_BEGAN:
+    try:
+        noted = json.loads((folder / PROCESS_FILE).read_text(encoding="utf-8"))
+        began = float(noted["started"]) if noted["pid"] == os.getpid() else PROCESS_BEGAN
+    except (OSError, ValueError, KeyError, TypeError):
+        began = PROCESS_BEGAN
+    if path.exists() and path.stat().st_mtime < began:
         path.unlink(missing_ok=True)

@@ -49,8 +49,8 @@ def living_process(*arguments: str) -> Iterator[int]:
         process.wait()
 
 
-def set_process(folder: Path, pid: object) -> None:
-    (folder / runs.PROCESS_FILE).write_text(json.dumps({"pid": pid}))
+def set_process(folder: Path, pid: object, **noted: float) -> None:
+    (folder / runs.PROCESS_FILE).write_text(json.dumps({"pid": pid, **noted}))
 
 
 def step(number: int, total: int = 100) -> Step:
@@ -149,6 +149,28 @@ def test_a_damaged_process_file_is_a_process_that_is_gone(tmp_path: Path, conten
     folder = make_run(tmp_path / "run", step(3))
     (folder / runs.PROCESS_FILE).write_text(content)
     assert runs.run_state(folder) == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("pid", "started", "asked", "stays"),
+    [
+        (os.getpid(), -5.0, -1.0, True),  # asked while Python was starting: meant for this process
+        (os.getpid(), -5.0, -9.0, False),
+        (1, -5.0, -1.0, False),  # noted of an earlier process
+        (None, 0.0, 1.0, True),
+        (None, 0.0, -1.0, False),
+    ],
+)
+def test_a_stop_asked_for_while_the_process_starts_is_kept_and_an_older_one_is_not(
+    tmp_path: Path, pid: int | None, started: float, asked: float, stays: bool
+) -> None:
+    if pid is not None:
+        set_process(tmp_path, pid, started=runs.PROCESS_BEGAN + started)
+    request = tmp_path / runs.STOP_FILE
+    request.touch()
+    os.utime(request, (runs.PROCESS_BEGAN + asked, runs.PROCESS_BEGAN + asked))
+    runs.forget_old_stop(tmp_path)
+    assert request.exists() == stays
 
 
 def test_the_last_event_is_found_behind_a_cut_line_and_in_a_long_log(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import platform
 import random
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,14 @@ def worker_arguments() -> argparse.Namespace:
 def texts_and_labels(path: Path) -> tuple[list[str], list[str]]:
     rows = read_rows(path)
     return [row["text"] for row in rows], [row["label"] for row in rows]
+
+
+def run_worker(name: str, command: Sequence[str], environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """Run a worker to its end and return what its last line says; ends this process where it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        sys.exit(f"{name} failed with status {done.returncode}:\n{done.stderr[-3000:]}")
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
 def finish(

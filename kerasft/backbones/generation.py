@@ -7,13 +7,11 @@ keeps its own token there, so nothing is padded on the left and no row's text de
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from kerasft.layers.transformer_block import transformer_blocks
 from kerasft.preprocessing.framing import repeat_ids
 from kerasft.sampling import Sampling
 
@@ -61,13 +59,12 @@ class Generator:
     Args:
         framer: `backbones.tokenization.Framer`.
         backbone: Sizes and tokenizer.
-        parts: The tuned parts.
+        parts: The tuned parts, as they were wired.
         separator: What is added to every prompt.
     """
 
     def __init__(self, framer: Any, backbone: Any, parts: Any, separator: str = "") -> None:
-        self._framer, self._backbone, self._separator = framer, backbone, separator
-        self._parts = replace(parts, blocks=transformer_blocks(parts.blocks, backbone.family.causal))
+        self._framer, self._backbone, self._parts, self._separator = framer, backbone, parts, separator
         self._end = int(framer.end[0])
         self._vocabulary = len(framer.piece_lengths)
         self._pieces = tf.constant(framer.family.piece_texts(framer.tokenizer))

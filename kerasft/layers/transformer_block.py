@@ -141,7 +141,7 @@ class TransformerBlock(keras.layers.Layer):
         query, key, value = (self._heads(name, normed, training) for name in PROJECTIONS[:3])
         if self.prefix is not None:
             before = [self.prefix.keys_values(), *before]
-            seen = ops.ones((*_sizes(kept)[:3], self.prefix.length), dtype=kept.dtype)
+            seen = ops.ones((*ops.shape(kept)[:3], self.prefix.length), dtype=kept.dtype)
             kept = ops.concatenate([seen, kept], axis=3)
         weights_dropout = getattr(self._attention, "_dropout_layer", None)
         dropped = functools.partial(drop, weights_dropout, training=training)
@@ -164,7 +164,7 @@ class TransformerBlock(keras.layers.Layer):
             kept = ops.logical_and(kept, ops.cast(attention_mask, "bool")[:, None])
         if not self.causal:
             return kept
-        return ops.logical_and(kept, ops.cast(causal_mask(_sizes(inputs)[1]), "bool")[:, None])
+        return ops.logical_and(kept, ops.cast(causal_mask(ops.shape(inputs)[1]), "bool")[:, None])
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...], *_: Any, **__: Any) -> tuple[int | None, ...]:
         return inputs_shape
@@ -193,8 +193,3 @@ def transformer_blocks(blocks: Iterable[Any], causal: bool) -> list[TransformerB
         block if isinstance(block, TransformerBlock) else TransformerBlock(block, causal=causal, name=f"block_{i}")
         for i, block in enumerate(blocks)
     ]
-
-
-def _sizes(tensor: Any) -> tuple[Any, ...]:
-    """The sizes of a tensor's dimensions, known or not."""
-    return tuple(ops.shape(tensor))

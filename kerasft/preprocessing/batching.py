@@ -81,7 +81,7 @@ def pad_rows(encoded: Encoded, rows: np.ndarray, *, multiple: int | None = None)
     """
     lengths = encoded.lengths[rows]
     longest = int(lengths.max(initial=1))
-    width = min(_rounded(longest, multiple), max(encoded.max_length, longest))
+    width = min(rounded(longest, multiple), max(encoded.max_length, longest))
     columns = np.arange(width)
     mask = columns[None, :] < lengths[:, None]  # (B, L)
     ids = np.full((len(rows), width), encoded.pad_id, dtype=np.int32)
@@ -94,7 +94,8 @@ def pad_rows(encoded: Encoded, rows: np.ndarray, *, multiple: int | None = None)
     return inputs
 
 
-def _rounded(length: int, multiple: int | None) -> int:
+def rounded(length: int, multiple: int | None) -> int:
+    """A length rounded up to a multiple; `usual_multiple` when not given."""
     multiple = multiple or usual_multiple()
     return -(-length // multiple) * multiple
 
@@ -237,7 +238,7 @@ def padding_share(encoded: Encoded, plan: list[np.ndarray], *, multiple: int | N
     """Share of the positions in all batches that hold padding, 0 to 1; `multiple` as in `pad_rows`."""
     lengths = encoded.lengths
     used = sum(int(lengths[rows].sum()) for rows in plan)
-    total = sum(len(rows) * _rounded(int(lengths[rows].max(initial=1)), multiple) for rows in plan)
+    total = sum(len(rows) * rounded(int(lengths[rows].max(initial=1)), multiple) for rows in plan)
     return 1 - used / total if total else 0.0
 
 

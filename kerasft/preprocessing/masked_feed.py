@@ -95,7 +95,7 @@ class MaskedFeed(Feed):
             if self._parts:
                 inputs["padding_mask"] = number_parts(self.encoded, rows, inputs["padding_mask"])
             return inputs, None
-        return self._pairs(rows, self._seed, self._epoch)
+        return self._pairs(rows, self._seed, self._epoch, multiple=self.multiple)
 
     def masks(self, rows: np.ndarray, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What the masking layer says of rows, (B, L) `token_ids` after masking, `chosen`, `starts` and `stops`; and (B, K)

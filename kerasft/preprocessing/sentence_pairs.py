@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kerasft.preprocessing.batching import rounded
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.preprocessing.framing import Framed, Framing
 
@@ -79,12 +80,17 @@ class SentencePairs:
         self._encoded, self._framer = encoded, framer
         self._begins = np.flatnonzero(encoded.flat["begins"])
 
-    def __call__(self, rows: np.ndarray, seed: int, epoch: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Model inputs of windows, (B, L) int32 each, and (B,) int32 `NEXT`, `STRANGER` or `NO_PAIR`."""
+    def __call__(
+        self, rows: np.ndarray, seed: int, epoch: int, *, multiple: int | None = None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Model inputs of windows, (B, L) int32 each, and (B,) int32 `NEXT`, `STRANGER` or `NO_PAIR`.
+
+        `multiple` is as in `batching.pad_rows`.
+        """
         drawn = [self._pair(int(row), np.random.default_rng([seed, epoch, int(row)])) for row in rows]
         longest = max(len(first) + len(second) for first, second, _ in drawn)
         specials = len(self._framer.start) + 2 * len(self._framer.end)
-        width = min(-(-longest // 8) * 8, self._encoded.max_length + specials)
+        width = min(rounded(longest, multiple), self._encoded.max_length + specials)
         ids = np.full((len(rows), width), self._framer.pad_id, dtype=np.int32)
         mask, segments = np.zeros_like(ids), np.zeros_like(ids)
         for i, (first, second, _) in enumerate(drawn):

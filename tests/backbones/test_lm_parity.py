@@ -51,7 +51,7 @@ def test_generation_writes_what_hugging_face_writes(case: dict[str, Any], gpt2: 
     from kerasft.backbones.generation import Generator, as_choice
     from kerasft.backbones.tokenization import Framer
 
-    generator = Generator(Framer(gpt2.family, gpt2.tokenizer, 64), gpt2, gpt2.family.parts(gpt2))
+    generator = Generator(Framer(gpt2.family, gpt2.tokenizer, 64), gpt2, gpt2.family.wire(gpt2.family.parts(gpt2), gpt2).parts)
     prompt = tf.ragged.constant([case["prompt"]], dtype=tf.int32, row_splits_dtype=tf.int64)
     monkeypatch.setattr(generator, "prompt_ids", lambda *_: prompt)  # the fixture's prompts are ids that no text gives
     options = dict(case["options"])
