@@ -152,20 +152,20 @@ def test_a_damaged_process_file_is_a_process_that_is_gone(tmp_path: Path, conten
 
 
 @pytest.mark.parametrize(
-    ("pid", "started", "asked", "stays"),
+    ("noted", "asked", "stays"),
     [
-        (os.getpid(), -5.0, -1.0, True),  # asked while Python was starting: meant for this process
-        (os.getpid(), -5.0, -9.0, False),
-        (1, -5.0, -1.0, False),  # noted of an earlier process
-        (None, 0.0, 1.0, True),
-        (None, 0.0, -1.0, False),
+        ("this process", -1.0, True),  # asked while Python was starting: meant for this process
+        ("this process", -9.0, False),
+        ("another process", -1.0, False),
+        ("nothing", 1.0, True),
+        ("nothing", -1.0, False),
     ],
 )
 def test_a_stop_asked_for_while_the_process_starts_is_kept_and_an_older_one_is_not(
-    tmp_path: Path, pid: int | None, started: float, asked: float, stays: bool
+    tmp_path: Path, noted: str, asked: float, stays: bool
 ) -> None:
-    if pid is not None:
-        set_process(tmp_path, pid, started=runs.PROCESS_BEGAN + started)
+    if noted != "nothing":
+        set_process(tmp_path, os.getpid() if noted == "this process" else 1, started=runs.PROCESS_BEGAN - 5)
     request = tmp_path / runs.STOP_FILE
     request.touch()
     os.utime(request, (runs.PROCESS_BEGAN + asked, runs.PROCESS_BEGAN + asked))
