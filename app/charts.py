@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kerasft.progress import clock
+from kerasft.progress import clock, memory
 from kerasft_app.figures import is_better_low, is_share, spoken
 from kerasft_app.runs import Progress
 
@@ -113,6 +113,8 @@ def status_card(name: str, told: Progress) -> str:
         share = told.started.trainable_parameters / max(1, told.started.parameters)
         state = told.started.optimizer_bytes / 2**20
         facts.append(f"{told.started.trainable_parameters:,} weights learn ({share:.1%}, optimizer {state:,.1f} MiB)")
+    if told.estimated and (held := memory(told.estimated)):
+        facts.append(held)
     body = [
         f'<div class="kft-status s-{escape(told.state)}"><div class="head"><span class="pill">{escape(told.state)}</span>'
         f"<b>{escape(name)}</b></div>",

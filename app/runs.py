@@ -37,6 +37,7 @@ class Progress:
         validations: Validated events.
         warnings: Warnings of the newest attempt.
         started: The newest Started event.
+        estimated: The newest Estimated event.
         ended: The event that ended it, or None.
     """
 
@@ -46,6 +47,7 @@ class Progress:
     validations: list[events.Validated] = field(default_factory=list)
     warnings: list[events.Warned] = field(default_factory=list)
     started: events.Started | None = None
+    estimated: events.Estimated | None = None
     ended: events.Event | None = None
 
 
@@ -209,6 +211,8 @@ class RunBoard:
                 told.validations = [v for v in told.validations if v.step <= event.first_step]
             elif isinstance(event, events.Step):
                 told.steps.append(event)
+            elif isinstance(event, events.Estimated):
+                told.estimated = event
             elif isinstance(event, events.Validated):
                 told.validations.append(event)
             elif isinstance(event, events.Warned):

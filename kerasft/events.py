@@ -66,6 +66,21 @@ class Step(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Estimated(Event):
+    """After the first two steps, which in a new run are on its largest batches: what the rest will take.
+
+    Attributes:
+        seconds: Of training, without validations.
+        peak_bytes: The most memory held so far, on the GPU where there is one; None where the system does not say.
+        machine_bytes: What there is of it; None where that is not known.
+    """
+
+    seconds: float
+    peak_bytes: int | None = None
+    machine_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Validated(Event):
     """Figures on the validation split; `best` when they are the best so far."""
 
@@ -131,7 +146,8 @@ class Failed(Event):
 
 Emit = Callable[[Event], None]
 EVENTS: dict[str, type[Event]] = {
-    cls.__name__: cls for cls in (Started, Phase, Step, Validated, EpochEnd, Checkpoint, Warned, Stopped, Finished, Failed)
+    cls.__name__: cls
+    for cls in (Started, Phase, Step, Estimated, Validated, EpochEnd, Checkpoint, Warned, Stopped, Finished, Failed)
 }
 
 

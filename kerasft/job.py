@@ -8,7 +8,15 @@ import numpy as np
 
 from kerasft.events import Emit, Phase, Warned
 from kerasft.frozen_part import halves
-from kerasft.preprocessing.batching import FEW_SHAPES, class_weights, make_batches, padding_share, plan_epoch, predict_rows
+from kerasft.preprocessing.batching import (
+    FEW_SHAPES,
+    batch_positions,
+    class_weights,
+    make_batches,
+    padding_share,
+    plan_epoch,
+    predict_rows,
+)
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.preprocessing.features import Features
 from kerasft.training.optimizer import make_optimizer
@@ -58,6 +66,8 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         figures: dict[str, float] = model.task.score(answers, held_out[1], model.learned)
         return figures
 
+    for block in model.encoder.parts.blocks:
+        block.recompute = options.gradient_checkpointing
     first, pace = plan(0), model.tuning.pace(model.encoder.parts)
     optimizer = make_optimizer(
         learning_rate=options.learning_rate,
@@ -85,6 +95,7 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         model=keras_model,
         weights=model.own_weights,
         plan=plan,
+        positions=lambda rows: batch_positions(encoded, rows, multiple=multiple),
         batches=lambda rows, epoch: make_batches(feed(epoch), rows, weights=weights),
         validate=validate if held_out is not None else None,
         monitor=model.task.main_metric(model.learned) if options.monitor == "auto" else options.monitor,

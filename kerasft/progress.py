@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from kerasft.events import Event, Phase, Started, Step, Stopped, Validated, Warned
+from kerasft.events import Estimated, Event, Phase, Started, Step, Stopped, Validated, Warned
 
 _PHASES = {
     "data": "Reading data",
@@ -42,6 +42,8 @@ class TerminalProgress:
             )
         elif isinstance(event, Step):
             self._step(event)
+        elif isinstance(event, Estimated):
+            self._line(f"About {clock(event.seconds)} of training; {memory(event)}".rstrip("; "))
         elif isinstance(event, Validated):
             figures = ", ".join(f"{name} {value:.4f}" for name, value in event.metrics.items())
             self._line(f"Validation after epoch {event.epoch:.2f}: {figures}{'  (best)' if event.best else ''}")
@@ -72,6 +74,14 @@ class TerminalProgress:
             self._open_line = False
         self._stream.write(text + "\n")
         self._stream.flush()
+
+
+def memory(event: Estimated) -> str:
+    """Memory as `1.8 of 24.0 GiB of memory`; empty where it is not known."""
+    if not event.peak_bytes:
+        return ""
+    whole = f" of {event.machine_bytes / 2**30:.1f}" if event.machine_bytes else ""
+    return f"{event.peak_bytes / 2**30:.1f}{whole} GiB of memory"
 
 
 def clock(seconds: float) -> str:

@@ -19,18 +19,19 @@ FLOORS = {
     "errors": 0, "config": 0, "events": 0,
     "sampling": 1, "presets": 1, "data": 1, "evaluation": 1, "runs": 1,
     "comparison": 1, "architectures": 1, "token_counts": 1,
-    "preprocessing": 2, "layers": 2, "weights": 2,
+    "preprocessing": 2, "layers": 2, "weights": 2, "memory": 2,
     "backbones": 3,
     "tuning": 4, "tasks": 4, "training": 4,
     "replay": 4, "export": 5, "assembly": 5, "bulk": 5, "explain": 5, "frozen_part": 4, "job": 5, "recipe": 5,
     "artifact": 6, "scoring": 6, "model_card": 6, "interchange": 7, "model": 8,
-    "keras_level": 9, "run": 9, "new_preset": 9, "seen_windows": 9,
+    "keras_level": 9, "execution": 9, "run": 9, "new_preset": 9, "seen_windows": 9,
     "lines": 10, "reproduction": 10, "adaptation": 10, "progress": 11, "given": 11,
     "commands": 12, "data_commands": 12, "model_commands": 12, "cli": 13, "__main__": 14,
 }  # fmt: skip
 # `keras_setup` stands beside the house: what importing the package does, and when that was.
 BESIDE = {"keras_setup", "__init__"}
-WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("presets", "events"), ("preprocessing", "layers")}
+WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("presets", "events"), ("preprocessing", "layers"),
+                  ("preprocessing", "memory"), ("run", "execution")}  # fmt: skip
 NO_SCREENS = ("runs.py", "worker.py", "children.py", "facts.py", "figures.py", "charts.py", "plots.py", "answers.py",
               "reports.py", "recipes.py", "seen.py")  # fmt: skip
 HEAVY = ("tensorflow", "keras", "keras_hub", "tensorflow_text")
@@ -101,7 +102,7 @@ def test_the_app_never_loads_tensorflow(path: Path) -> None:
         parts = name.split(".")
         assert parts[0] not in HEAVY
         if parts[0] == "kerasft" and len(parts) > 1:
-            assert parts[1] not in ("run", "model", "export", "layers", "preprocessing", "backbones", "weights")
+            assert parts[1] not in ("run", "execution", "model", "export", "layers", "preprocessing", "backbones", "weights")
 
 
 @pytest.mark.parametrize("path", [ROOT / "app" / name for name in NO_SCREENS], ids=lambda p: p.name)

@@ -117,6 +117,19 @@ def test_changed_options_are_refused_with_the_difference_or_allowed(stopped: Pat
     assert model.recipe["history"][-1]["epoch"] == 3.0
 
 
+def test_a_run_that_is_older_than_an_option_goes_on_with_the_options_default(stopped: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(stopped, folder)
+    recipe = json.loads((folder / "run.json").read_text())
+    del recipe["train"]["gradient_checkpointing"]
+    (folder / "run.json").write_text(json.dumps(recipe))
+    for path in (folder / "checkpoints").glob("step-*/state.json"):
+        record = json.loads(path.read_text())
+        del record["made_with"]["recipe"]["train"]["gradient_checkpointing"]
+        path.write_text(json.dumps(record))
+    assert kft.resume(folder).recipe["history"][-1]["epoch"] == 2.0
+
+
 def test_the_command_line_refuses_and_allows_alike(stopped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "run"
     shutil.copytree(stopped, folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kerasft as kft
 from kerasft import events
@@ -179,6 +180,59 @@ def test_pairs_go_the_whole_road(presets: dict[str, str], tmp_path: Path) -> Non
         path = model.export(tmp_path / family / "serving" / "1")
         assert model.replay(path, rows[:10]).passed
         assert kft.load(tmp_path / family).predict(("film 1", "book 2")).label in ("y", "n")
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2"])
+def test_batches_that_do_not_fit_into_memory_are_halved_and_the_result_is_that_of_the_smaller_ones(
+    family: str, presets: dict[str, str], reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kerasft.training.callbacks import StepWatch
+
+    smaller = start(config(presets, reviews, family, batch_size=2, accumulate=4), tmp_path / "smaller")
+    sizes: list[int] = []
+    tell = StepWatch.on_train_batch_begin
+
+    def short_of_memory(watch: StepWatch, batch: int, logs: object = None) -> None:
+        tell(watch, batch)
+        sizes.append(watch._batch_rows[0])
+        if sizes[-1] > 2:
+            for variable in watch.model.variables:
+                if variable.path.endswith("seed_generator_state"):
+                    variable.assign(variable + 1)  # the step had drawn its random numbers when memory was out
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[8,512]")
+
+    monkeypatch.setattr(StepWatch, "on_train_batch_begin", short_of_memory)
+    told: list[events.Event] = []
+    halved = start(config(presets, reviews, family, batch_size=8), tmp_path / "halved", on_event=told.append)
+    assert sizes[:3] == [8, 4, 2]
+    warnings = [event.message for event in told if isinstance(event, events.Warned) and event.code == "out_of_memory"]
+    assert "Batches of 8 rows" in warnings[0]
+    assert "batch_size 2 and accumulate 4: 8 rows an update" in warnings[1]
+    recipe = RunConfig.load(tmp_path / "halved" / "run.json")
+    assert (recipe.train.batch_size, recipe.train.accumulate) == (2, 4)
+    assert halved.recipe["resolved"]["train"]["batch_size"] == 2
+    expected = weights_by_path(smaller.keras_model)
+    for path, variable in weights_by_path(halved.keras_model).items():
+        np.testing.assert_array_equal(variable.numpy(), expected[path].numpy(), err_msg=path)
+
+
+def test_memory_that_is_short_for_one_row_ends_the_run_with_advice(
+    presets: dict[str, str], reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short_of_memory(*_: object, **__: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr("kerasft.training.callbacks.StepWatch.on_train_batch_begin", short_of_memory)
+    with pytest.raises(kft.RunError, match="ran out of memory") as told:
+        start(config(presets, reviews, batch_size=2), tmp_path / "run")
+    assert "max_length" in told.value.hint
+
+
+def test_after_two_steps_a_run_tells_how_long_it_will_take_and_what_memory_it_needs(finished: Path) -> None:
+    estimated = [event for event in events.read_events(finished / "events.jsonl") if isinstance(event, events.Estimated)]
+    assert len(estimated) == 1
+    assert 0 < estimated[0].seconds < 600
+    assert estimated[0].peak_bytes is None or estimated[0].peak_bytes > 10**7
 
 
 def test_rows_from_memory_can_be_resumed(presets: dict[str, str], tmp_path: Path) -> None:

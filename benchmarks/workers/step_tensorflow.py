@@ -41,6 +41,7 @@ def main() -> None:
 
 def kerasft() -> tuple[Any, list[str]]:
     import kerasft as kft
+    from kerasft.layers.transformer_block import TransformerBlock
     from kerasft.training.optimizer import make_optimizer
 
     task = kft.TextClassification()
@@ -50,6 +51,9 @@ def kerasft() -> tuple[Any, list[str]]:
         learning_rate=1e-4, total_updates=1000, warmup=0.1, schedule="linear", weight_decay=0.01, clip_norm=1.0, accumulate=1,
         head_learning_rate=None,
     )  # fmt: skip
+    for layer in model.layers:
+        if isinstance(layer, TransformerBlock):
+            layer.recompute = "checkpointing" in SIDE
     model.compile(optimizer=optimizer, loss=task.loss(label_smoothing=0.0), jit_compile="XLA" in SIDE)
     return model, list(model.input)
 

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kerasft.layers.dropout import drop
+
 
 @keras.saving.register_keras_serializable("kerasft")
 class LowRank(keras.layers.Layer):
@@ -57,7 +59,7 @@ class LowRank(keras.layers.Layer):
             self.m.assign(ops.norm(ops.cast(kernel, "float32"), axis=0))
 
     def call(self, inputs: Any, kernel: Any, bias: Any = None, training: bool | None = None) -> Any:
-        low = ops.matmul(self.drop(inputs, training=training), self.a)
+        low = ops.matmul(drop(self.drop, inputs, training), self.a)
         made = ops.matmul(inputs, kernel) + self.scale * ops.matmul(low, self.b)
         if self.m is not None:
             made = made * (self.m / ops.stop_gradient(self._lengths(kernel)))

@@ -11,7 +11,7 @@ from keras import ops
 
 from kerasft.layers.attention import attend, join_heads, split_heads
 from kerasft.layers.attention_masks import causal_mask
-from kerasft.layers.dropout import drop
+from kerasft.layers.dropout import drop, recomputed
 
 States = tuple[Any, Any]  # keys and values, each (B, heads, S, size)
 
@@ -50,6 +50,7 @@ class TransformerBlock(keras.layers.Layer):
         prefix: `KeyValuePrefix`, or None.
         inference: Whether it runs without dropout also while training. `training=False` in a functional graph would not
             do: Keras puts the model's own in its place.
+        recompute: Whether what the backward pass needs is computed again there instead of kept (gradient checkpointing).
         **kwargs: Of `keras.layers.Layer`.
 
     Call:
@@ -67,10 +68,11 @@ class TransformerBlock(keras.layers.Layer):
         after_feed_forward: Any = None,
         prefix: Any = None,
         inference: bool = False,
+        recompute: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(dtype=block.dtype_policy, **kwargs)
-        self.block, self.causal, self.inference = block, causal, inference
+        self.block, self.causal, self.inference, self.recompute = block, causal, inference, recompute
         self.low_rank = dict(low_rank or {})
         self.after_attention, self.after_feed_forward, self.prefix = after_attention, after_feed_forward, prefix
 
@@ -120,6 +122,8 @@ class TransformerBlock(keras.layers.Layer):
 
     def call(self, inputs: Any, padding_mask: Any, attention_mask: Any = None, training: bool | None = None) -> Any:
         kept = self._kept(inputs, padding_mask, attention_mask)
+        if self.recompute and training:
+            return recomputed(lambda given: self._pass(given, kept, (), not self.inference)[0], inputs)
         return self._pass(inputs, kept, (), False if self.inference else training)[0]
 
     def step(self, inputs: Any, kept: Any, before: Sequence[States] = ()) -> tuple[Any, States]:
@@ -175,6 +179,7 @@ class TransformerBlock(keras.layers.Layer):
             **super().get_config(),
             "causal": self.causal,
             "inference": self.inference,
+            "recompute": self.recompute,
             "low_rank": {name: keras.saving.serialize_keras_object(layer) for name, layer in self.low_rank.items()},
             **{name: part and keras.saving.serialize_keras_object(part) for name, part in parts.items()},
         }
@@ -183,7 +188,7 @@ class TransformerBlock(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> TransformerBlock:
         made = {name: config[name] and keras.saving.deserialize_keras_object(config[name]) for name in _PARTS}
         updates = {name: keras.saving.deserialize_keras_object(layer) for name, layer in config["low_rank"].items()}
-        given = {name: config[name] for name in ("name", "trainable", "causal", "inference")}
+        given = {name: config[name] for name in ("name", "trainable", "causal", "inference", "recompute")}
         return cls(**made, low_rank=updates, **given)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kerasft.memory import is_out_of_memory
 from kerasft.preprocessing.encoding import Encoded
 
 FEW_SHAPES = 8
@@ -29,7 +30,8 @@ def plan_epoch(
     """Which rows form which batch in one epoch; depends on nothing but the arguments.
 
     Rows are shuffled, windows of 50 batches are sorted by length, and the batches are shuffled again, so that
-    a batch holds texts of similar length and the order of batches says nothing about length.
+    a batch holds texts of similar length and the order of batches says nothing about length. Only the first epoch begins
+    with its two largest batches: what does not fit into memory shows in the first step, not after hours.
 
     Args:
         lengths: (rows,) tokens of each row.
@@ -56,6 +58,9 @@ def plan_epoch(
     batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     if shuffle and group:
         batches = [batches[i] for i in rng.permutation(len(batches))]
+    if shuffle and group and epoch == 0:
+        largest = np.argsort([-len(rows) * lengths[rows].max() for rows in batches], kind="stable")[:2].tolist()
+        batches = [batches[i] for i in largest + [i for i in range(len(batches)) if i not in largest]]
     return batches
 
 
@@ -217,8 +222,17 @@ def predict_rows(
     plan = plan_epoch(encoded.lengths, batch_size, seed=0, epoch=0, shuffle=False)
     restored: np.ndarray | None = None
     feed = feed or TokenFeed(encoded)
-    for rows in plan:
-        found = np.asarray(model.predict_on_batch(feed(rows)), dtype=np.float32)
+    waiting = plan[::-1]
+    while waiting:
+        rows = waiting.pop()
+        try:
+            found = np.asarray(model.predict_on_batch(feed(rows)), dtype=np.float32)
+        except Exception as error:
+            if len(rows) < 2 or not is_out_of_memory(error):
+                raise
+            # A row's answer does not depend on its batch: halves of this one and all that follow give the same.
+            waiting = [half for batch in [*waiting, rows] for half in reversed(np.array_split(batch, 2)) if len(half)]
+            continue
         if restored is None:
             count = len(encoded.ids) if per_token else len(encoded)
             shape = (count, *found.shape[2 if per_token else 1 :])
@@ -234,11 +248,15 @@ def predict_rows(
     return restored
 
 
+def batch_positions(encoded: Encoded, plan: list[np.ndarray], *, multiple: int | None = None) -> list[int]:
+    """Tokens and padding of each batch of a plan; `multiple` as in `pad_rows`."""
+    return [len(rows) * rounded(int(encoded.lengths[rows].max(initial=1)), multiple) for rows in plan]
+
+
 def padding_share(encoded: Encoded, plan: list[np.ndarray], *, multiple: int | None = None) -> float:
     """Share of the positions in all batches that hold padding, 0 to 1; `multiple` as in `pad_rows`."""
-    lengths = encoded.lengths
-    used = sum(int(lengths[rows].sum()) for rows in plan)
-    total = sum(len(rows) * rounded(int(lengths[rows].max(initial=1)), multiple) for rows in plan)
+    used = sum(int(encoded.lengths[rows].sum()) for rows in plan)
+    total = sum(batch_positions(encoded, plan, multiple=multiple))
     return 1 - used / total if total else 0.0
 
 

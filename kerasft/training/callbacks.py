@@ -12,10 +12,13 @@ import keras
 import tensorflow as tf
 
 from kerasft.errors import RunError
-from kerasft.events import Emit, Event, Step, Validated
+from kerasft.events import Emit, Estimated, Event, Step, Validated, Warned
+from kerasft.memory import machine_bytes, peak_bytes
 from kerasft.training.checkpoint import TrainingState
+from kerasft.training.pace import Pace
 
 _EVERY_SECONDS = 0.5
+_TIGHT = 0.85  # share of the machine's memory above which a warning is due
 
 
 class StepWatch(keras.callbacks.Callback):
@@ -24,6 +27,8 @@ class StepWatch(keras.callbacks.Callback):
     Args:
         state: Kept up to date; the position a checkpoint records.
         batch_rows: Rows of each batch of this call, in order.
+        batch_positions: Tokens and padding of each of them.
+        pace: Told of every step.
         steps_per_epoch: Steps of a whole epoch.
         total_steps: Steps of the whole run.
         emit: Where events go.
@@ -35,6 +40,8 @@ class StepWatch(keras.callbacks.Callback):
         state: TrainingState,
         *,
         batch_rows: list[int],
+        batch_positions: list[int],
+        pace: Pace,
         steps_per_epoch: int,
         total_steps: int,
         emit: Emit,
@@ -42,8 +49,9 @@ class StepWatch(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self._state, self._emit, self._after_step = state, emit, after_step
-        self._batch_rows, self._steps_per_epoch, self._total = batch_rows, steps_per_epoch, total_steps
-        self._begun = self._last = time.monotonic()
+        self._batch_rows, self._batch_positions, self._pace = batch_rows, batch_positions, pace
+        self._steps_per_epoch, self._total = steps_per_epoch, total_steps
+        self._last = time.monotonic()
         self._first_step = state.step
         self._recent: list[float] = []
         self._recent_rows = 0
@@ -51,10 +59,12 @@ class StepWatch(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # Keras reports the running mean of the epoch; reset, it reports the loss of this batch alone.
         self.model.reset_metrics()
+        self._pace.begin()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {})["loss"])
         state = self._state
+        self._pace.end(self._batch_positions[state.step - self._first_step])
         rows = self._batch_rows[state.step - self._first_step]
         state.step += 1
         state.step_in_epoch += 1
@@ -69,16 +79,24 @@ class StepWatch(keras.callbacks.Callback):
                 hint="Lower the learning rate (a tenth is a good try), keep clip_norm at 1.0, and prefer "
                 "mixed_bfloat16 to mixed_float16. The last checkpoint is from before this step.",
             )
+        if self._pace.steps == 2:
+            self._estimate()
         now = time.monotonic()
         if now - self._last >= _EVERY_SECONDS or state.step == self._total or state.step == 1:
             self._report(now)
         if self._after_step():
             self.model.stop_training = True
 
+    def _estimate(self) -> None:
+        peak, machine = peak_bytes(), machine_bytes()
+        self._emit(Estimated(seconds=self._pace.seconds_left, peak_bytes=peak, machine_bytes=machine))
+        if peak and machine and peak > _TIGHT * machine:
+            message = f"Training takes {peak / 2**30:.1f} of the machine's {machine / 2**30:.1f} GiB of memory."
+            hint = "Where that is too close, halve batch_size and double accumulate: the result is of the same kind."
+            self._emit(Warned(code="memory", message=message, hint=hint))
+
     def _report(self, now: float) -> None:
         state = self._state
-        done = state.step - self._first_step
-        pace = (now - self._begun) / done
         self._emit(
             Step(
                 step=state.step,
@@ -87,7 +105,7 @@ class StepWatch(keras.callbacks.Callback):
                 loss=sum(self._recent) / len(self._recent),
                 learning_rate=float(self.model.optimizer.learning_rate),
                 examples_per_second=self._recent_rows / max(now - self._last, 1e-9),
-                eta_seconds=pace * (self._total - state.step),
+                eta_seconds=self._pace.seconds_left,
             )
         )
         self._last, self._recent, self._recent_rows = now, [], 0

@@ -52,6 +52,11 @@ class TrainConfig(Options):
     )
     group_by_length: bool = option(True, "Batches of similar length: far less padding, much faster.", advanced=True)
     jit_compile: bool = option(False, "Compile the step with XLA; pays on GPU, and on CPU for short texts.", advanced=True)
+    gradient_checkpointing: bool = option(
+        False,
+        "Keep only what goes into each block and compute the rest again in the backward pass: less memory, a third more time.",
+        advanced=True,
+    )
     checkpoint_minutes: float = option(
         10.0, "Save a checkpoint at least this often, besides after each epoch.", low=0, advanced=True
     )

@@ -14,6 +14,7 @@ from kerasft.events import Checkpoint, Emit, EpochEnd, Validated, Warned
 from kerasft.training.callbacks import StepWatch
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.options import TrainConfig
+from kerasft.training.pace import Pace
 from kerasft.training.stopping import StopRequest
 from kerasft.weights import load_weights, save_weights
 
@@ -26,6 +27,7 @@ class Job:
         model: Compiled `keras.Model`.
         weights: Those of its weights that are kept, by path: all that learn, and none that can be had elsewhere.
         plan: From an epoch's number to its batches' row numbers.
+        positions: From a plan to the tokens and padding of each of its batches.
         batches: From a plan and the number of its epoch to a `tf.data.Dataset`.
         validate: Figures on the validation split, or None when there is none.
         monitor: The figure that decides which weights are best.
@@ -36,6 +38,7 @@ class Job:
     model: Any
     weights: Mapping[str, Any]
     plan: Callable[[int], list[np.ndarray]]
+    positions: Callable[[list[np.ndarray]], list[int]]
     batches: Callable[[list[np.ndarray], int], Any]
     validate: Callable[[], dict[str, float]] | None
     monitor: str
@@ -88,7 +91,9 @@ class _Loop:
     ) -> None:
         self.job, self.config, self.checkpoints = job, config, checkpoints
         self.state, self.stop, self.emit = state, stop, emit
-        self.steps_per_epoch = len(job.plan(0))
+        whole = job.positions(job.plan(0))
+        self.steps_per_epoch = len(whole)
+        self.pace = Pace(sum(whole) * (job.epochs - state.epoch) - sum(whole[: state.step_in_epoch]))
         self.saved_at = time.monotonic()
         self.saved_step = state.step
         self.reason: str | None = None
@@ -120,6 +125,8 @@ class _Loop:
         watch = StepWatch(
             state,
             batch_rows=[len(rows) for rows in plan],
+            batch_positions=self.job.positions(plan),
+            pace=self.pace,
             steps_per_epoch=self.steps_per_epoch,
             total_steps=self.job.epochs * self.steps_per_epoch,
             emit=self.emit,

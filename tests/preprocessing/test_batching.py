@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
@@ -101,9 +102,40 @@ def test_grouping_removes_most_padding() -> None:
 
 
 def test_the_order_of_grouped_batches_says_nothing_about_length() -> None:
-    plan = plan_epoch(SKEWED, 16, seed=0, epoch=0)
+    plan = plan_epoch(SKEWED, 16, seed=0, epoch=1)
     means = [SKEWED[rows].mean() for rows in plan]
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_only_the_first_epoch_begins_with_its_two_largest_batches(together: int) -> None:
+    lengths = SKEWED[: len(SKEWED) // 2 * 2]
+    first, second = (
+        [len(rows) * lengths[rows].max() for rows in plan_epoch(lengths, 16, seed=4, epoch=epoch, together=together)]
+        for epoch in (0, 1)
+    )
+    assert first[:2] == sorted(first, reverse=True)[:2]
+    assert second[:2] != sorted(second, reverse=True)[:2]
+
+
+def test_answers_of_batches_too_large_for_memory_come_from_smaller_ones() -> None:
+    encoded = encoded_rows(SKEWED[:100], max_length=512)
+    most, seen = 5, []
+
+    class Model:
+        output_shape = (None, 1)
+
+        def predict_on_batch(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+            if len(inputs["token_ids"]) > most:
+                raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+            seen.append(len(inputs["token_ids"]))
+            return inputs["padding_mask"].sum(axis=1, keepdims=True).astype(np.float32)
+
+    assert predict_rows(Model(), encoded, 16).ravel().tolist() == SKEWED[:100].tolist()
+    assert sum(seen) == 100  # what was refused once is asked for in halves, the rest in halves at once
+    most = 0
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        predict_rows(Model(), encoded, 16)
 
 
 def test_padding_share_by_hand() -> None:

@@ -327,7 +327,7 @@ def test_what_does_not_fit_is_refused_before_loading(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("kerasft.run.load_backbone", lambda *_, **__: pytest.fail("the weights were loaded"))
+    monkeypatch.setattr("kerasft.execution.load_backbone", lambda *_, **__: pytest.fail("the weights were loaded"))
     run = RunConfig(preset=presets[family], task=options(task, family), tuning=tuning, train=train)
     refused(kft.ConfigError, what, lambda: start(run, tmp_path / "run", dataset=task_data(task)))
 

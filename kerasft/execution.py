@@ -1,0 +1,333 @@
+"""One run, step by step: from a recipe, a folder and perhaps rows in memory to a model that is trained, saved and scored."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from kerasft.assembly import assemble
+from kerasft.backbones.base import family_of
+from kerasft.backbones.loading import load_backbone
+from kerasft.config import read_json
+from kerasft.data.dataset import Dataset, load_data
+from kerasft.data.split import Split
+from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError, RunError
+from kerasft.evaluation.report import save_reports
+from kerasft.events import Emit, Failed, Finished, JsonLog, Phase, Started, Stopped, Warned, fan_out
+from kerasft.job import make_job
+from kerasft.memory import is_out_of_memory
+from kerasft.model import FineTunedModel
+from kerasft.model_card import model_card
+from kerasft.preprocessing.encoding import Encoded
+from kerasft.presets import fetch, find_preset
+from kerasft.recipe import RunConfig
+from kerasft.runs import STOP_FILE
+from kerasft.tasks import Learned
+from kerasft.tasks.base import pick
+from kerasft.training.checkpoint import Checkpoints, TrainingState
+from kerasft.training.options import TrainConfig
+from kerasft.training.stopping import StopRequest
+from kerasft.training.strategy import prepare
+from kerasft.training.trainer import Job, Outcome, train
+from kerasft.tuning.base import Recommended
+from kerasft.weights import write_text
+
+
+def execute(
+    config: RunConfig, folder: Path, dataset: Dataset | None, on_event: Emit | None, *, resuming: bool, told: str = ""
+) -> FineTunedModel:
+    """Do a run, or go on with it.
+
+    Args:
+        config: What to do.
+        folder: The run's folder; it is there.
+        dataset: Rows from memory, or None: those the recipe names.
+        on_event: Called with every event, besides the log.
+        resuming: Go on from the newest whole checkpoint.
+        told: Which options differ from those it was stopped with, in words.
+
+    Returns:
+        The model with the best weights, or as far as it was when it was stopped.
+    """
+    log = JsonLog(folder / "events.jsonl")
+    emit = fan_out(log, on_event)
+    try:
+        stop = StopRequest(folder)
+        if told:
+            emit(Warned(code="changed_options", message=f"Options were changed while the run was stopped. {told}."))
+        with _telling_failure(emit), stop.listening():
+            return _Run(config, folder, emit, stop, resuming).execute(dataset)
+    finally:
+        (folder / STOP_FILE).unlink(missing_ok=True)
+        log.close()
+
+
+class _Run:
+    """The steps of one run, in order; each method is one step."""
+
+    def __init__(self, config: RunConfig, folder: Path, emit: Emit, stop: StopRequest, resuming: bool) -> None:
+        self.config, self.folder, self.emit, self.stop, self.resuming = config, folder, emit, stop, resuming
+        self.begun = time.monotonic()
+
+    def execute(self, dataset: Dataset | None) -> FineTunedModel:
+        data = self._load_data(dataset)
+        self._check_fit(data)
+        train_rows = self._usable(data["train"])
+        learned = self.config.task.learn(train_rows)
+        train_part = self._known(train_rows, learned)
+        validation = self._known(self._usable(data["validation"]), learned) if "validation" in data else None
+        if "test" in data:
+            self._known(self._usable(data["test"]), learned)  # a faulty test split is told now, not after hours
+        model = self._build(data, learned)
+        options = self._resolve(model)
+        if not model.keras_model.trainable_variables:
+            options = replace(options, epochs=0)  # features as they are: nothing is left to learn
+        encoded = self._encode(model, *train_part)
+        held_out = (self._encode(model, *validation), validation[1]) if validation and len(validation[0]) else None
+        sizes = {"rows": len(train_part[0]), "validation_rows": len(validation[0]) if validation else 0}
+        while (outcome := self._train(model, options, encoded, held_out, sizes)) is None:
+            model = self._build(data, learned)  # as it was: a step that fails has used up random numbers
+            options = replace(options, batch_size=self.config.train.batch_size, accumulate=self.config.train.accumulate)
+        if held_out:
+            model.learned = model.task.calibrate(model.found(held_out[0]), held_out[1], model.learned)
+        model.recipe = self._recipe(data, model, options, outcome.state)
+        self._finish(model, data, outcome.state, outcome.stopped)
+        return model
+
+    def _check_fit(self, data: Dataset) -> None:
+        """Refuse what does not fit together before anything large is loaded."""
+        path = fetch(find_preset(self.config.preset), self.emit)
+        family = family_of(read_json(path / "config.json"), str(path)).name
+        task = self.config.task
+        faults = list(task.faults(data.columns, family, self.config))
+        if data["train"].has_tokens and not task.reads_tokens:
+            faults.append(f"Column {data.columns.text!r} holds lists of words, and task '{task.name}' reads plain texts.")
+        if faults:
+            hint = "See `kerasft list tasks` and `kerasft list presets`."
+            raise ConfigError(" ".join(faults), where=data["train"].table.source, hint=hint)
+
+    def _load_data(self, dataset: Dataset | None) -> Dataset:
+        self.emit(Phase(phase="data", detail=self.config.data.path or "rows in memory"))
+        kept = self.folder / "data"
+        if dataset is None and self.config.data.path is None and kept.exists():
+            dataset = load_data({path.stem: path for path in kept.iterdir()}, self.config.data)
+        data: Dataset = self.config.task.suited(dataset or load_data(None, self.config.data))
+        if "train" not in data:
+            raise DataError("There is no training split.", hint=f"There are: {', '.join(data.splits)}.")
+        if data.config.path is None and not kept.exists():
+            # Rows from memory are kept beside the run: without them it could be neither resumed nor repeated.
+            kept.mkdir(parents=True)
+            for name, split in data.splits.items():
+                pq.write_table(split.table.columns, kept / f"{name}.parquet")
+        for note in data.notes:
+            self.emit(Warned(code=note.code, message=note.message))
+        self.hash = data.fingerprint()
+        before = read_json(self.folder / "run.json").get("data_sha256") if self.resuming else None
+        if before and before != self.hash:
+            hint = "Put the data back as they were, or start a new run."
+            raise DataError(
+                "The data have changed since the run was stopped, so it cannot go on exactly.",
+                where=str(data.config.path),
+                hint=hint,
+            )
+        self.config = replace(self.config, data=data.config)
+        self.columns = asdict(data.columns)
+        self._keep_recipe()
+        return data
+
+    def _keep_recipe(self) -> None:
+        recipe = {**self.config.to_dict(), "columns": self.columns, "data_sha256": self.hash}
+        path = self.folder / "run.json"
+        if not self.resuming or read_json(path) != recipe:
+            write_text(path, json.dumps(recipe, indent=1, ensure_ascii=False))
+
+    def _usable(self, split: Split) -> Split:
+        needed = self.config.task.needs(split.columns)
+        usable, notes = split.usable(need_label=needed)
+        for note in notes:
+            self.emit(Warned(code=note.code, message=note.message))
+        if not len(usable):
+            what = "both a text and a label" if needed else "a text"
+            raise DataError(f"No row of {split.name} has {what}.", where=split.table.source)
+        return usable
+
+    def _known(self, split: Split, learned: Learned) -> tuple[Split, Any]:
+        gold = self.config.task.gold(split, learned)
+        for remark in self.config.task.remarks(split, learned):
+            self.emit(Warned(code="repaired", message=remark))
+        unknown = self.config.task.unknown(gold)
+        if unknown.any():
+            message = f"{int(unknown.sum()):,} rows of {split.name} with an unknown label are left out."
+            self.emit(Warned(code="unknown_label", message=message))
+            keep = np.flatnonzero(~unknown)
+            split, gold = split.take(keep), pick(gold, keep)
+        return split, gold
+
+    def _build(self, data: Dataset, learned: Learned) -> FineTunedModel:
+        preset = find_preset(self.config.preset)
+        path = fetch(preset, self.emit)
+        self.emit(Phase(phase="model", detail=preset.name))
+        train = self.config.train
+        dtype = prepare(seed=train.seed, precision=train.precision, xla=train.jit_compile)
+        backbone = load_backbone(path, dtype=dtype, dropout=train.dropout, origin=self.config.preset)
+        if self.config.tuning.sparse:
+            _ = backbone.fingerprint  # of the base as it is now: BitFit changes it
+        task, tuning = self.config.task, self.config.tuning
+        keras_model, encoder = assemble(backbone, task, tuning, learned, seed=train.seed)
+        model = FineTunedModel(task, tuning, learned, data.columns, backbone, keras_model, encoder, folder=self.folder)
+        for caution in task.cautions(encoder, model.framer):
+            self.emit(Warned(code="caution", message=caution))
+        return model
+
+    def _resolve(self, model: FineTunedModel) -> TrainConfig:
+        backbone, tuning = model.backbone, self.config.tuning
+        advice: Recommended = self.config.task.recommended(tuning.recommended(backbone.parameters), backbone, tuning)
+        given: TrainConfig = self.config.train
+        return replace(
+            given,
+            learning_rate=given.learning_rate or advice.learning_rate,
+            epochs=advice.epochs if given.epochs is None else given.epochs,
+        )
+
+    def _encode(self, model: FineTunedModel, split: Split, gold: Any) -> Encoded:
+        self.emit(Phase(phase="tokenise", detail=f"{len(split):,} rows of {split.name}"))
+        encoded: Encoded = model.task.targets(model.encode(split), gold, model.learned)
+        for remark in model.task.remarks_on_tokens(encoded, model.framer, training=split.name == "train"):
+            self.emit(Warned(code="tokens", message=remark))
+        if encoded.cut:
+            share = encoded.cut / len(encoded)
+            longest = model.framer.max_length
+            message = f"{encoded.cut:,} rows of {split.name} ({share:.1%}) are longer than {longest} tokens and are cut."
+            hint = f"The model takes up to {model.backbone.max_length}: --task.max_length."
+            self.emit(Warned(code="cut", message=message, hint=hint))
+        return encoded
+
+    def _train(
+        self, model: FineTunedModel, options: TrainConfig, encoded: Encoded, held_out: Any, sizes: dict[str, int]
+    ) -> Outcome | None:
+        """Train; None when not even the first step found enough memory, and the recipe now has smaller batches."""
+        job = make_job(model, options, encoded, held_out, self.emit)
+        base = model.backbone.fingerprint if model.tuning.sparse else None
+        made_with = {"recipe": self.config.to_dict(), "base": base}
+        checkpoints = Checkpoints(self.folder / "checkpoints", keep=options.keep_checkpoints, made_with=made_with)
+        state = self._restore(job, checkpoints, base) if self.resuming else TrainingState()
+        self._tell_start(model, job, state, **sizes)
+        try:
+            return train(job, options, checkpoints=checkpoints, state=state, stop=self.stop, emit=self._sinks(options))
+        except Exception as error:
+            if state.step or options.batch_size < 2 or not is_out_of_memory(error):
+                raise
+        self._halve_batches()
+        return None
+
+    def _halve_batches(self) -> None:
+        """Batches of half the size and twice as many an update, kept in the recipe, so that resuming does the same."""
+        given: TrainConfig = self.config.train
+        less = replace(given, batch_size=given.batch_size // 2, accumulate=2 * given.accumulate)
+        self.config = replace(self.config, train=less)
+        self._keep_recipe()
+        message = (
+            f"Batches of {given.batch_size:,} rows do not fit into memory. The run begins again with batch_size "
+            f"{less.batch_size:,} and accumulate {less.accumulate:,}: {less.batch_size * less.accumulate:,} rows an update, "
+            f"{given.batch_size * given.accumulate:,} before."
+        )
+        self.emit(Warned(code="out_of_memory", message=message, hint="Shorter texts (max_length) need less memory, too."))
+
+    def _restore(self, job: Job, checkpoints: Checkpoints, base: str | None) -> TrainingState:
+        if checkpoints.made_with.get("base", base) != base:
+            hint = "Put the base back as it was, or start a new run."
+            raise ArtifactError("The base's weights have changed since the run was stopped.", where=self.config.preset, hint=hint)
+        state, damaged = checkpoints.restore(job.model, job.weights)
+        for sentence in damaged:
+            self.emit(Warned(code="damaged_checkpoint", message=sentence))
+        if state is None:
+            self.emit(
+                Warned(code="no_checkpoint", message="There is no whole checkpoint yet; the run starts from its beginning.")
+            )
+            return TrainingState()
+        return state
+
+    def _tell_start(self, model: FineTunedModel, job: Job, state: TrainingState, *, rows: int, validation_rows: int) -> None:
+        keras_model = model.keras_model
+        self.emit(
+            Started(
+                run=str(self.folder),
+                total_steps=len(job.plan(0)) * job.epochs,
+                first_step=state.step,
+                epochs=job.epochs,
+                train_examples=rows,
+                validation_examples=validation_rows,
+                trainable_parameters=int(sum(np.prod(v.shape) for v in keras_model.trainable_variables)),
+                parameters=int(sum(np.prod(v.shape) for v in keras_model.weights)),
+                optimizer_bytes=int(sum(np.prod(v.shape) for v in job.model.optimizer.variables)) * 4,
+                padding=job.padding,
+            )
+        )
+        if not validation_rows:
+            message = "There are no validation rows, so the last weights are kept."
+            self.emit(Warned(code="no_validation", message=message, hint="Give validation=0.1 to set rows aside."))
+
+    def _sinks(self, options: TrainConfig) -> Emit:
+        if not options.tensorboard:
+            return self.emit
+        from kerasft.training.callbacks import TensorBoardLog
+
+        return fan_out(self.emit, TensorBoardLog(self.folder / "logs"))
+
+    def _recipe(self, data: Dataset, model: FineTunedModel, options: TrainConfig, state: TrainingState) -> dict[str, Any]:
+        packages = ("kerasft", "tensorflow", "tensorflow-text", "keras", "keras-hub", "numpy")
+        return {
+            **self.config.to_dict(),
+            "data_sha256": self.hash,
+            "rows": {name: len(split) for name, split in data.splits.items()},
+            "resolved": {"train": options.to_dict()},
+            "parameters": int(sum(np.prod(v.shape) for v in model.keras_model.weights)),
+            "trainable_parameters": int(sum(np.prod(v.shape) for v in model.keras_model.trainable_variables)),
+            "history": state.history,
+            "seconds": round(state.seconds, 1),
+            "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}},
+        }
+
+    def _finish(self, model: FineTunedModel, data: Dataset, state: TrainingState, stopped: str | None) -> None:
+        self.emit(Phase(phase="evaluate", detail=", ".join(name for name in ("validation", "test") if name in data)))
+        model.save(self.folder)
+        reports = {name: model.evaluate(data[name]) for name in ("validation", "test") if name in data}
+        save_reports(reports, self.folder)
+        write_text(self.folder / "README.md", model_card(model.recipe, model.labels, reports))
+        if stopped:
+            self.emit(Stopped(step=state.step, reason=stopped))
+            return
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)  # three times the model's size, of no more use
+        main = reports["validation"].metrics if "validation" in reports else {}
+        self.emit(Finished(step=state.step, seconds=time.monotonic() - self.begun, metrics=main))
+
+
+@contextmanager
+def _telling_failure(emit: Emit) -> Iterator[None]:
+    """End the log of a run that fails with an event that says why."""
+    try:
+        yield
+    except KerasFTError as error:
+        emit(Failed(error=type(error).__name__, message=error.message, where=error.where or "", hint=error.hint or ""))
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        emit(Stopped(step=0, reason="interrupted before training"))
+        raise
+    except BaseException as error:
+        memory = is_out_of_memory(error)
+        hint = "Halve batch_size and double accumulate, or shorten max_length." if memory else ""
+        emit(Failed(error=type(error).__name__, message=str(error)[:2000], hint=hint))
+        if memory:
+            raise RunError("The machine ran out of memory.", hint=hint) from error
+        raise
