@@ -163,6 +163,12 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         default="savedmodel",
         help="what to write: a SavedModel, a folder transformers loads with equal logits, or a LoRA for PEFT",
     )
+    sub.add_argument(
+        "--weights",
+        choices=("float32", "float16", "int8"),
+        default="float32",
+        help="how a SavedModel keeps them on disk; half or a quarter of the size, unpacked when it is loaded",
+    )
     sub.add_argument("--to", help="folder to write; <folder>/serving/1, <folder>/huggingface or <folder>/peft by default")
     sub.add_argument("--overwrite", action="store_true", help="replace an export that is there")
     sub.add_argument("--zip", action="store_true", help="also pack it for downloading")

@@ -11,7 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from kerasft.errors import ConfigError
-from kerasft.preprocessing.batching import pad_rows
+from kerasft.preprocessing.batching import pad_rows, predict_rows
+from kerasft.preprocessing.encoding import encode
+from kerasft.tasks.asking import Answered
+from kerasft.tasks.base import Generating, Task
 
 _BATCH = 16  # points of the path a call
 _MOST_STEPS = 512
@@ -139,3 +142,24 @@ def not_explained(task: Any) -> ConfigError:
         f"Answers of task '{task.name}' have no single score to explain.",
         hint="Explain a classifier, tagger, regressor or QA model.",
     )
+
+
+def explain_text(model: Any, text: Any, target: Any = None) -> Explanation:
+    """Which words the answer of a `FineTunedModel` to one text rests on; see `FineTunedModel.explain`.
+
+    Raises:
+        ConfigError: The task has no single score, or there is no such target.
+    """
+    task = model.task
+    if type(task).scalar is Task.scalar:
+        raise not_explained(task)
+    first, second = task.row(text, model.paired, 0)
+    if isinstance(task, Generating):
+        first += task.prompt_end(model.learned)
+    encoded = encode(model.framer, [([first], [second])], paired=model.paired, framing=model.framing)
+    row = Answered(predict_rows(model.scorer, encoded), encoded, model.learned, model.keras_model, model.framer)
+    chosen = task.scalar(row, target)
+    if chosen is None:
+        raise not_explained(task)
+    window, scalar, name = chosen
+    return integrated_gradients(model.cut, model.framer, encoded, window, scalar, name)

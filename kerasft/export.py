@@ -18,11 +18,16 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from kerasft import replay as replay_script
 from kerasft.backbones.generation import Choice, as_choice
+from kerasft.compact_weights import CompactWeights, Stored, note_format
 from kerasft.errors import ExportError, RunExistsError
+from kerasft.tasks.base import Answering
+from kerasft.warm_up import write_requests
 from kerasft.weights import whole_folder
 
 # Operations of TF-Text that stock TensorFlow Serving images (TF-Text 2.12 and later) have.
 TEXT_OPERATIONS = frozenset({"CaseFoldUTF8", "NormalizeUTF8", "RegexSplitWithOffsets", "FastWordpieceTokenizeWithOffsets"})
+# Texts a server answers by itself after loading, and in how many rows.
+_WARM_UP = (("A first request.", 1), ("A batch of somewhat longer texts, as many people may send them at once.", 8))
 # What a server in C++ cannot run at all.
 _PYTHON_OPERATIONS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 
@@ -50,11 +55,12 @@ class Replay:
         return f"{self.equal_rows:,} of {self.rows:,} answers equal, largest difference of a number {self.largest_difference:.1e}"
 
 
-def answering(asking: Any, *, paired: bool) -> Any:
+def answering(asking: Any, weights: Stored, *, paired: bool) -> Any:
     """The graph from `text` (and `text_pair`) to named tensors.
 
     Args:
         asking: `tasks.asking.Asking`: framing, Keras model, and what lies around them.
+        weights: Where the graph reads them.
         paired: Whether there is a second text.
     """
     names = ("text", "text_pair") if paired else ("text",)
@@ -62,12 +68,13 @@ def answering(asking: Any, *, paired: bool) -> Any:
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name=name) for name in names])
     def answer(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
         framed = asking.framing(*texts)
-        return asking.serve(asking.model(asking.dense(framed), training=False), framed, texts)
+        with weights.in_graph():
+            return asking.serve(asking.model(asking.dense(framed), training=False), framed, texts)
 
     return answer
 
 
-def generating(generator: Any, sampling: Any) -> Any:
+def generating(generator: Any, weights: Stored, sampling: Any) -> Any:
     """The graph from `text`, the prompts, to what is written after them.
 
     Options are outputs' neighbours in the request: one value a prompt, as TensorFlow Serving's `instances` have it,
@@ -75,6 +82,7 @@ def generating(generator: Any, sampling: Any) -> Any:
 
     Args:
         generator: `backbones.generation.Generator`.
+        weights: Where the graph reads them.
         sampling: Its `max_new_tokens` is the most the second signature, `greedy`, adds.
     """
     kinds = {"max_new_tokens": tf.int32, "temperature": tf.float32, "top_k": tf.int32, "top_p": tf.float32,
@@ -83,26 +91,28 @@ def generating(generator: Any, sampling: Any) -> Any:
 
     @tf.function(input_signature=[text])
     def greedy(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        return generator.serve(text, as_choice(sampling, tf.size(text)), tf.fill(tf.shape(text), ""))
+        with weights.in_graph():
+            return generator.serve(text, as_choice(sampling, tf.size(text)), tf.fill(tf.shape(text), ""))
 
     @tf.function(input_signature=[text, *(tf.TensorSpec((None,), kind, name=name) for name, kind in kinds.items())])
     def sample(text: tf.Tensor, *options: tf.Tensor) -> dict[str, tf.Tensor]:
-        return generator.serve(text, Choice(*options[:-1]), options[-1])
+        with weights.in_graph():
+            return generator.serve(text, Choice(*options[:-1]), options[-1])
 
     return {"serving_default": greedy, "sample": sample}
 
 
-def export_saved_model(path: Path, functions: Any, owners: dict[str, Any], *, overwrite: bool = False) -> None:
+def export_model(model: Any, path: Path, *, kind: str = "float32", overwrite: bool = False) -> None:
     """Write a SavedModel whose `serving_default` signature takes strings.
 
     Args:
+        model: A `FineTunedModel`.
         path: The version folder, such as `.../serving/1`.
-        functions: Of `answering`, or of `generating`: traced functions by signature.
-        owners: What holds the variables and tables the functions use; not the model itself, which would bring the
-            optimizer, twice the size of the weights.
+        kind: How weights are kept, one of `compact_weights.FORMATS`.
         overwrite: Replace a folder that is there.
 
     Raises:
+        ConfigError: `kind` is none of the formats.
         RunExistsError: The folder is there and `overwrite` is False.
         ExportError: The graph would hold operations a stock server does not have.
     """
@@ -111,13 +121,21 @@ def export_saved_model(path: Path, functions: Any, owners: dict[str, Any], *, ov
     if path.exists() and any(path.iterdir()) and not overwrite:
         hint = "Choose the next version number, or pass overwrite=True (--overwrite)."
         raise RunExistsError("The folder already holds an export.", where=str(path), hint=hint)
+    answers = isinstance(model.task, Answering)
+    weights = CompactWeights(model.asking.model if answers else model.scorer, kind).for_export()
     module = tf.Module()
-    for name, owner in owners.items():
-        setattr(module, name, owner)
-    signatures = functions if isinstance(functions, dict) else {"serving_default": functions}
+    # Not the Keras model itself, which would bring the optimizer, twice the size of the weights.
+    module.variables_, module.unpacked, module.tokenizer = weights.variables, weights.resources, model.framer.tokenizer
+    if answers:
+        signatures = {"serving_default": answering(model.asking, weights, paired=model.paired)}
+    else:
+        signatures = generating(model.generator, weights, model.sampling(None, {}))
+    names = ("text", "text_pair") if answers and model.paired else ("text",)
     with whole_folder(path) as temporary:
         tf.saved_model.save(module, str(temporary), signatures=signatures)
         check_operations(temporary)
+        note_format(temporary, kind)
+        write_requests(temporary, [{name: [model.task.plain(text)] * rows for name in names} for text, rows in _WARM_UP])
 
 
 def operations(path: Path) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,19 +16,20 @@ from kerasft.artifact import Artifact, own_weights, read_artifact, write_artifac
 from kerasft.assembly import assemble, make_framer
 from kerasft.backbones.generation import Generator
 from kerasft.bulk import answer_file
+from kerasft.compact_weights import CompactWeights, format_of
 from kerasft.data.columns import Columns
 from kerasft.data.dataset import as_split
 from kerasft.data.split import Split
 from kerasft.errors import ConfigError, DataError
 from kerasft.evaluation.report import Report
-from kerasft.explain import Cut, Explanation, cut, integrated_gradients, not_explained
+from kerasft.explain import Cut, Explanation, cut, explain_text
 from kerasft.interchange import huggingface, peft
 from kerasft.preprocessing.batching import predict_rows
 from kerasft.preprocessing.encoding import Encoded, encode
 from kerasft.sampling import Sampling
 from kerasft.scoring import evaluate
-from kerasft.tasks.asking import Answered, Asking
-from kerasft.tasks.base import Answering, Generating, Task
+from kerasft.tasks.asking import Asking
+from kerasft.tasks.base import Answering, Generating
 from kerasft.tasks.causal_lm import Generated
 from kerasft.tuning.full import Full
 from kerasft.weights import weights_by_path
@@ -155,7 +157,7 @@ class FineTunedModel(Artifact):
             ConfigError: The task does not generate, or an option is impossible.
             DataError: A prompt is no text.
         """
-        sampling = self._sampling(sampling, options)
+        sampling = self.sampling(sampling, options)
         single = isinstance(prompts, str)
         texts = [prompt for prompt, _ in self._rows([prompts] if single else prompts)]
         made: list[Generated] = []
@@ -168,10 +170,15 @@ class FineTunedModel(Artifact):
     def stream(self, prompt: str, sampling: Sampling | None = None, **options: Any) -> Iterator[Generated]:
         """As `generate` for one prompt, giving the text so far after every token."""
         self.task.row(prompt, False, 0)
-        for [(text, reason)] in self.generator.stream([prompt], self._sampling(sampling, options)):
+        for [(text, reason)] in self.generator.stream([prompt], self.sampling(sampling, options)):
             yield Generated(text, prompt, reason)
 
-    def _sampling(self, sampling: Sampling | None, options: dict[str, Any]) -> Sampling:
+    def sampling(self, sampling: Sampling | None, options: Mapping[str, Any]) -> Sampling:
+        """How text is written: what is given, over the task's own.
+
+        Raises:
+            ConfigError: An option is impossible, or the text would be longer than the model reads.
+        """
         most = self.generator.most_new_tokens
         # The task's own default gives way to a small model; what a person asks for is never changed.
         own = Sampling(max_new_tokens=min(self.task.max_new_tokens, (most + 1) // 2))  # type: ignore[attr-defined]
@@ -194,7 +201,8 @@ class FineTunedModel(Artifact):
         return evaluate(self, rows, by=by, batch_size=batch_size)
 
     @cached_property
-    def _cut(self) -> Cut:
+    def cut(self) -> Cut:
+        """The model in two, for `explain`."""
         return cut(self.keras_model, self.encoder)
 
     def explain(self, text: Any, *, target: Any = None) -> Explanation:
@@ -207,19 +215,7 @@ class FineTunedModel(Artifact):
         Raises:
             ConfigError: The task has no single score, or there is no such target.
         """
-        if type(self.task).scalar is Task.scalar:
-            raise not_explained(self.task)
-        first, second = self.task.row(text, self.paired, 0)
-        if isinstance(self.task, Generating):
-            first += self.task.prompt_end(self.learned)
-        encoded = encode(self.framer, [([first], [second])], paired=self.paired, framing=self.framing)
-        outputs = predict_rows(self.scorer, encoded)
-        row = Answered(outputs, encoded, self.learned, self.keras_model, self.framer)
-        chosen = self.task.scalar(row, target)
-        if chosen is None:
-            raise not_explained(self.task)
-        window, scalar, name = chosen
-        return integrated_gradients(self._cut, self.framer, encoded, window, scalar, name)
+        return explain_text(self, text, target)
 
     def predict_file(
         self, source: Any, out: Path, *, text: str | None = None, progress: Callable[[int], None] | None = None
@@ -334,20 +330,21 @@ class FineTunedModel(Artifact):
         """
         return peft.export_peft(self, Path(folder), overwrite=overwrite)
 
-    def export(self, path: str | Path, *, overwrite: bool = False) -> Path:
+    def export(self, path: str | Path, *, weights: str = "float32", overwrite: bool = False) -> Path:
         """Write a SavedModel for TensorFlow Serving: strings in, answers out.
 
         Args:
             path: The version folder, such as `saved_models/reviews/serving/1`.
+            weights: How they are kept on disk: `float32`, `float16` (half the size) or `int8` (a quarter). They are unpacked when
+                the model is loaded; `compacted` says what that costs.
             overwrite: Replace an export that is there.
         """
-        if isinstance(self.task, Answering):
-            function, used = exporting.answering(self.asking, paired=self.paired), self.asking.model
-        else:
-            function, used = exporting.generating(self.generator, self._sampling(None, {})), self.scorer
-        owners = {"layers": list(used.layers), "tokenizer": self.framer.tokenizer}
-        exporting.export_saved_model(Path(path), function, owners, overwrite=overwrite)
+        exporting.export_model(self, Path(path), kind=weights, overwrite=overwrite)
         return Path(path)
+
+    def compacted(self, weights: str) -> AbstractContextManager[None]:
+        """While it lasts the model has the weights of an export with `weights`, so that `evaluate` says what they cost."""
+        return CompactWeights(self.keras_model, weights).in_memory()
 
     def replay(self, path: str | Path, rows: Any, *, most: int = 500) -> exporting.Replay:
         """Answer rows with an exported model in a fresh process and compare with this one.
@@ -361,7 +358,8 @@ class FineTunedModel(Artifact):
         split = split.take(np.arange(min(most, len(split))))
         texts, pairs = self._texts(split)
         texts = [self.task.plain(text) for text in texts]
-        expected = [self.task.expect(answer) for answer in self.answer(texts, pairs)]
+        with self.compacted(format_of(Path(path))):
+            expected = [self.task.expect(answer) for answer in self.answer(texts, pairs)]
         inputs = {"text": texts, **({"text_pair": [pair or "" for pair in pairs]} if self.paired else {})}
         return exporting.replay(Path(path), inputs, expected)
 

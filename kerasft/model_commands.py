@@ -91,8 +91,9 @@ def export(parsed: argparse.Namespace) -> int:
             print(f"Packed as {zip_folder(target, target / f'{target.absolute().parent.name}-{parsed.format}.zip')}.")
         return 0
     target = Path(parsed.to) if parsed.to else Path(parsed.folder) / "serving" / "1"
-    model.export(target, overwrite=parsed.overwrite)
-    print(f"Written to {target}.")
+    model.export(target, weights=parsed.weights, overwrite=parsed.overwrite)
+    megabytes = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 1e6
+    print(f"Written to {target}: {megabytes:,.1f} MB, weights as {parsed.weights}.")
     rows: Any = parsed.replay
     try:
         if rows is None:
@@ -106,9 +107,20 @@ def export(parsed: argparse.Namespace) -> int:
         if not outcome.passed:
             print("The exported model does NOT answer as the model in memory does; do not serve it.", file=sys.stderr)
             return 1
+        if parsed.weights != "float32":
+            _tell_cost(model, rows, parsed.weights)
     if parsed.zip:
         print(f"Packed as {zip_export(target)}.")
     return 0
+
+
+def _tell_cost(model: Any, rows: Any, weights: str) -> None:
+    """Print the figures with the weights as they are and as the export has them."""
+    before = model.evaluate(rows).metrics
+    with model.compacted(weights):
+        after = model.evaluate(rows).metrics
+    for name, value in before.items():
+        print(f"  {name}: {value:.4f} as float32, {after[name]:.4f} as {weights}")
 
 
 def merge(parsed: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ FLOORS = {
     "sampling": 1, "presets": 1, "data": 1, "evaluation": 1, "runs": 1,
     "comparison": 1, "architectures": 1, "token_counts": 1,
     "preprocessing": 2, "layers": 2, "weights": 2, "memory": 2,
+    "compact_weights": 2, "warm_up": 2,
     "backbones": 3,
     "tuning": 4, "tasks": 4, "training": 4,
     "replay": 4, "export": 5, "assembly": 5, "bulk": 5, "explain": 5, "frozen_part": 4, "job": 5, "recipe": 5,

@@ -69,7 +69,7 @@ def test_overwriting_replaces_the_whole_folder(model: FineTunedModel, tmp_path: 
     path.mkdir()
     (path / "old file").write_text("x")
     assert model.export(path, overwrite=True) == path
-    assert sorted(p.name for p in path.iterdir()) == ["assets", "fingerprint.pb", "saved_model.pb", "variables"]
+    assert sorted(p.name for p in path.iterdir()) == ["assets", "assets.extra", "fingerprint.pb", "saved_model.pb", "variables"]
     assert path.stat().st_mode & 0o777 == 0o755  # another user, such as the server's, can read it
     assert [p.name for p in tmp_path.iterdir()] == ["1"]
 

@@ -15,6 +15,7 @@ from kerasft_app.page import Page
 from kerasft_app.recipes import served, serving_commands
 
 _SERVING, _PRESET = "savedmodel", "preset"
+_WEIGHTS = [("32 bits, as trained", "float32"), ("16 bits, half the size", "float16"), ("8 bits, a quarter", "int8")]
 _FORMS = {
     _SERVING: (
         "TensorFlow Serving",
@@ -37,6 +38,8 @@ def build(page: Page) -> None:
     """Lay out the tab and wire it."""
     form = gr.Radio([(title, name) for name, (title, _) in _FORMS.items()], value=_SERVING, label="For", elem_id="export-form")
     means = gr.Markdown(_FORMS[_SERVING][1])
+    smaller = "16 or 8 bits are smaller to move about; a server unpacks them once. You are told what it costs."
+    weights = gr.Radio(_WEIGHTS, value="float32", label="Weights", info=smaller, elem_id="export-weights")
     about = gr.Markdown(elem_id="export-about")
     start = gr.Button("Export", variant="primary", elem_id="export")
     said = gr.HTML(elem_id="export-said")
@@ -44,18 +47,20 @@ def build(page: Page) -> None:
     commands = gr.Code(language="shell", label="Serve it", visible=False, interactive=False, elem_id="export-commands")
     nothing = [gr.File(visible=False), gr.Code(visible=False)]
 
-    def export(run: str | None, form: str) -> list[Any]:
+    def export(run: str | None, form: str, weights: str) -> list[Any]:
         try:
             folder = page.model_folder(run)
             if form == _PRESET:
                 return keep(folder)
-            printed = run_command(["export", str(folder), "--format", form, "--overwrite", "--zip"], "The export failed.")
+            command = ["export", str(folder), "--format", form, "--overwrite", "--zip", "--weights", weights]
+            printed = run_command(command, "The export failed.")
         except KerasFTError as error:
             return [error_box(error), *nothing, gr.skip()]
         archive = Path(printed.rpartition("Packed as ")[2].strip().removesuffix("."))
         if form != _SERVING:
             return [_good(f"Written to {folder / form}."), gr.File(str(archive), visible=True), nothing[1], gr.skip()]
-        proof = next((line for line in printed.splitlines() if line.startswith("Replayed")), "Not replayed: the rows are gone.")
+        told = [line.strip() for line in printed.splitlines() if line.startswith(("Replayed", "Written", "  "))]
+        proof = " ".join(told) if len(told) > 1 else f"{told[0]} Not replayed: the rows are gone."
         facts = page.facts(run)
         lines = serving_commands(str(run), facts) if facts else ""
         return [_good(proof), gr.File(str(archive), visible=True), gr.Code(lines, visible=True), gr.skip()]
@@ -73,11 +78,11 @@ def build(page: Page) -> None:
         """Another run or another form: what it answers, and nothing of the one before."""
         facts = page.facts(run)
         answers = served(facts) if facts and form == _SERVING else ""
-        return [_FORMS[form][1], answers, "", *nothing]
+        return [_FORMS[form][1], gr.Radio(visible=form == _SERVING), answers, "", *nothing]
 
-    start.click(export, [page.run, form], [said, download, commands, page.model])
+    start.click(export, [page.run, form, weights], [said, download, commands, page.model])
     for choice in (page.run, form):
-        choice.change(suit, [page.run, form], [means, about, said, download, commands], show_progress="hidden")
+        choice.change(suit, [page.run, form], [means, weights, about, said, download, commands], show_progress="hidden")
 
 
 def _good(text: str) -> str:
