@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from kerasft.evaluation.direction import LOWER_IS_BETTER
+
 _UNITS = {
     "loss": "lower is better",
     "perplexity": "per token, lower is better, 1 is perfect",
@@ -15,8 +17,7 @@ _UNITS = {
     "spearman": "-1 to 1",
     "partner_cosine": "-1 to 1",
 }
-_LOW = frozenset({"loss", "perplexity", "word_perplexity", "mse", "mae"})
-_OWN_SCALE = _LOW | {"r2"}  # cannot be drawn beside shares; correlations and cosines can
+_OWN_SCALE = LOWER_IS_BETTER | {"r2"}  # cannot be drawn beside shares; correlations and cosines can
 _SPOKEN = {
     "f1": "F1",
     "macro_f1": "macro F1",
@@ -47,7 +48,7 @@ def unit(name: str) -> str:
 
 def is_better_low(name: str) -> bool:
     """Whether lower is better."""
-    return name in _LOW
+    return name in LOWER_IS_BETTER
 
 
 def is_share(name: str) -> bool:

@@ -37,6 +37,7 @@ TRAIN = kft.TrainConfig(epochs=1, learning_rate=1.5e-3, warmup=0.05, batch_size=
 DROPOUT = 0.1  # for those who fine-tune; pre-training itself had none
 EMBEDDINGS = 0.1
 GAPS = kft.MaskedLM(masking="whole_word", rate=0.2, max_length=LENGTH)
+RUNS = {"bert": ("bert_short", "bert_long", "bert_more"), "gpt2": ("gpt2_long",)}
 POSITIONS = {"bert": ("max_position_embeddings", "position_embeddings.weight"), "gpt2": ("n_positions", "wpe.weight")}
 
 SHOWN = {"bert": ("masked_accuracy", "perplexity"), "gpt2": ("perplexity", "accuracy")}
@@ -90,10 +91,15 @@ def train(folder: Path, family: str) -> Path:
     short = finish(
         folder / "bert_short", new, str(folder / "third"), GAPS, {"max_length": 32}, batch_size=128, schedule="constant"
     )
-    stage = folder / "bert_stage"
-    if not stage.exists():
-        kft.load(short).save_backbone(stage)
-    return finish(folder / "bert_long", stage, texts, GAPS, {})
+    long = finish(folder / "bert_long", backbone(short, folder / "bert_stage"), texts, GAPS, {})
+    return finish(folder / "bert_more", backbone(long, folder / "bert_stage2"), texts, GAPS, {}, epochs=2, warmup=0.03, seed=2)
+
+
+def backbone(run: Path, target: Path) -> Path:
+    """A run's backbone as the preset of the next one."""
+    if not target.exists():
+        kft.load(run).save_backbone(target)
+    return target
 
 
 def finish(out: Path, preset: Path, texts: str, task: Any, changes: dict[str, Any], **train: Any) -> Path:
@@ -111,7 +117,7 @@ def pack(folder: Path, family: str) -> Path:
     target = TARGET / f"kerasft_{family}_mini_en"
     option, name = POSITIONS[family]
     with tempfile.TemporaryDirectory() as made:
-        full = kft.load(folder / f"{family}_long").save_backbone(Path(made) / "full")
+        full = kft.load(folder / RUNS[family][-1]).save_backbone(Path(made) / "full")
         config = json.loads((full / "config.json").read_text(encoding="utf-8")) | {option: LENGTH, "dtype": "float16"}
         config |= {key: DROPOUT for key in config if "drop" in key}
         arrays = {
@@ -142,7 +148,7 @@ def quicker(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def card(folder: Path, family: str) -> str:
     """The model card: how it was trained, how good it is, on what, and what it is not good for."""
-    runs = [folder / "bert_short", folder / "bert_long"] if family == "bert" else [folder / "gpt2_long"]
+    runs = [folder / name for name in RUNS[family]]
     told = [json.loads((run / "run.json").read_text(encoding="utf-8")) for run in runs]
     stages = []
     for run in told:
@@ -153,8 +159,10 @@ def card(folder: Path, family: str) -> str:
     shown = ", ".join(f"{name.replace('_', ' ')} {figures[name]:.3g}" for name in SHOWN[family])
     versions = ", ".join(f"{name} {version}" for name, version in told[-1]["versions"].items())
     name = f"kerasft_{family}_mini_en"
+    seeds = " and ".join(str(seed) for seed in sorted({run["train"]["seed"] for run in told}))
     facts = {
         "name": name,
+        "seeds": f"seed{'s' * (len(seeds) > 1)} {seeds}",
         "weights": f"{find_preset(name).parameters / 1e6:.1f}",
         "what": WHAT[family],
         "stages": "; then ".join(stages),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kerasft.errors import RunExistsError as RunExistsError
     from kerasft.evaluation.report import Report as Report
     from kerasft.explain import Explanation as Explanation
+    from kerasft.hyper_search import search as search
     from kerasft.keras_level import batches as batches
     from kerasft.keras_level import build as build
     from kerasft.model import FineTunedModel as FineTunedModel
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from kerasft.run import finetune as finetune
     from kerasft.run import resume as resume
     from kerasft.sampling import Sampling as Sampling
+    from kerasft.search_report import Search as Search
     from kerasft.seen_windows import SeenToken as SeenToken
     from kerasft.seen_windows import SeenWindow as SeenWindow
     from kerasft.seen_windows import preview as preview
@@ -116,6 +118,7 @@ _HOMES = {
     "RunError": "errors",
     "RunExistsError": "errors",
     "Sampling": "sampling",
+    "Search": "search_report",
     "SeenToken": "seen_windows",
     "SeenWindow": "seen_windows",
     "Suggestion": "data.recognise",
@@ -138,6 +141,7 @@ _HOMES = {
     "preview": "seen_windows",
     "reproduce": "reproduction",
     "resume": "run",
+    "search": "hyper_search",
     "suggest_task": "data.recognise",
 }
 __all__ = sorted(_HOMES)

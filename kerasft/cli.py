@@ -86,36 +86,37 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     sub.add_argument("--max-length", type=int, help="texts longer than so many tokens are cut")
     sub.add_argument("--json", action="store_true", help="print JSON")
     sub = command("train", commands.train)
-    sub.add_argument("run", nargs="?", help="JSON file of a run; options override it")
-    sub.add_argument("--preset", help="name, folder, or hf://owner/name")
-    _add_data(sub, given, "train")
-    sub.add_argument("--task", help="see `kerasft list tasks`")
-    sub.add_argument("--tuning", help="see `kerasft list tuning`")
-    _add_dotted(sub, given, "train")
+    _add_run(sub, given, "train", "a run")
     sub.add_argument("--out", help="folder of the run; saved_models/<data>-<preset> by default")
     sub.add_argument("--overwrite", action="store_true", help="replace the run in that folder")
     sub = command("preview", commands.preview)
-    sub.add_argument("run", nargs="?", help="JSON file of a run; options override it")
-    sub.add_argument("--preset", help="name, folder, or hf://owner/name")
-    _add_data(sub, given, "preview")
-    sub.add_argument("--task", help="see `kerasft list tasks`")
-    sub.add_argument("--tuning", help=argparse.SUPPRESS)
-    _add_dotted(sub, given, "preview")
+    _add_run(sub, given, "preview", "a run")
     sub.add_argument("--text", action="append", help="a text to show in place of the data's rows (tasks that need no label)")
     sub.add_argument("--rows", type=int, default=4, help="rows to show [default: 4]")
     sub.add_argument("--epoch", type=int, default=0, help="epoch to show, where tokens are hidden anew in each [default: 0]")
     sub.add_argument("--json", action="store_true", help="print JSON")
     sub = command("adapt", commands.adapt)
-    sub.add_argument("run", nargs="?", help="JSON file of stage two, the task; options override it")
+    _add_run(sub, given, "adapt", "the task, stage two")
     sub.add_argument("--first", help="JSON file of stage one, the pre-training; the task masked_lm by default")
     sub.add_argument("--texts", required=True, help="texts of the domain: file, folder or pattern; no labels needed")
-    sub.add_argument("--preset", help="name, folder, or hf://owner/name")
-    _add_data(sub, given, "adapt")
-    sub.add_argument("--task", help="of stage two; see `kerasft list tasks`")
-    sub.add_argument("--tuning", help="of stage two; see `kerasft list tuning`")
-    _add_dotted(sub, given, "adapt")
     sub.add_argument("--seeds", default="1", help="seeds of stage two, such as 1,2,3 [default: 1]")
     sub.add_argument("--out", required=True, help="folder of all that is made; begun again, it goes on where it stopped")
+    sub = command("search", commands.search)
+    _add_run(sub, given, "search", "the run around which is searched")
+    sub.add_argument(
+        "--space",
+        action="append",
+        metavar="OPTION=RANGE",
+        help="an option and its range: train.learning_rate=1e-5..1e-3:log, tuning.rank=4,8,16; may be repeated",
+    )
+    sub.add_argument("--trials", type=int, default=20, help="how many in all [default: 20]")
+    sub.add_argument("--minutes", type=float, help="no trial begins later than so many minutes after the start")
+    sub.add_argument("--maximise", default="auto", help="figure on the validation rows [default: the task's main one]")
+    sub.add_argument("--pruner", choices=("median", "hyperband", "none"), default="median", help="how trials are ended early")
+    sub.add_argument("--storage", help="URL of Optuna's storage; a file in --out by default")
+    sub.add_argument("--seed", type=int, default=1, help="of the drawing of options [default: 1]")
+    sub.add_argument("--keep-all", action="store_true", help="keep every trial's weights and not only the best one's")
+    sub.add_argument("--out", required=True, help="folder of all trials; begun again, or by several, it goes on")
     sub = command("resume", commands.resume)
     sub.add_argument("folder")
     _add_dotted(sub, given, "resume")
@@ -174,6 +175,16 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     sub.add_argument("--zip", action="store_true", help="also pack it for downloading")
     sub.add_argument("--replay", help="rows to answer in a fresh process; the run's own validation rows by default")
     return parser
+
+
+def _add_run(sub: argparse.ArgumentParser, given: Sequence[str], name: str, what: str) -> None:
+    """A recipe: a JSON file, options, or both."""
+    sub.add_argument("run", nargs="?", help=f"JSON file of {what}; options override it")
+    sub.add_argument("--preset", help="name, folder, or hf://owner/name")
+    _add_data(sub, given, name)
+    sub.add_argument("--task", help="see `kerasft list tasks`")
+    sub.add_argument("--tuning", help="see `kerasft list tuning`")
+    _add_dotted(sub, given, name)
 
 
 def _add_data(sub: argparse.ArgumentParser, given: Sequence[str], name: str) -> None:

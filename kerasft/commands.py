@@ -115,6 +115,47 @@ def adapt(parsed: argparse.Namespace) -> int:
     return STOPPED if told.stopped else 0
 
 
+def search(parsed: argparse.Namespace) -> int:
+    """Look for better options of a run, on its validation rows."""
+    from kerasft.hyper_search import search
+    from kerasft.progress import TerminalProgress
+    from kerasft.search_report import Search
+
+    config = _run_config(parsed)
+    if config.data.path is None:
+        raise ConfigError("No data were given.", hint="kerasft search --data FILE --out FOLDER")
+    space = dict(_named_range(text) for text in parsed.space) if parsed.space else None
+
+    def tell(found: Search) -> None:
+        best = f"; best so far {found.best.folder}, {found.metric} {found.best.value:.4f}" if found.best else ""
+        print(f"{len(found.trials)} of {parsed.trials} trials begun{best}", file=sys.stderr)
+
+    found = search(
+        config,
+        space,
+        out=parsed.out,
+        trials=parsed.trials,
+        minutes=parsed.minutes,
+        maximise=parsed.maximise,
+        pruner=parsed.pruner,
+        storage=parsed.storage,
+        keep_all=parsed.keep_all,
+        seed=parsed.seed,
+        on_event=TerminalProgress(sys.stderr),
+        on_trial=tell,
+    )
+    print(found)
+    return STOPPED if found.stopped else 0
+
+
+def _named_range(text: str) -> tuple[str, str]:
+    name, equals, given = text.partition("=")
+    if not equals or not given.strip():
+        hint = "For example --space train.learning_rate=1e-5..1e-3:log"
+        raise ConfigError(f"'--space' takes OPTION=RANGE. Received: {text!r}.", hint=hint)
+    return name.strip(), given
+
+
 def resume(parsed: argparse.Namespace) -> int:
     """Go on with a stopped run exactly where it stopped."""
     from kerasft.progress import TerminalProgress

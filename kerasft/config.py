@@ -31,6 +31,7 @@ def option(
     choices: tuple[str, ...] | None = None,
     advanced: bool = False,
     none: str = "auto",
+    search: str | None = None,
 ) -> Any:
     """A field of an `Options` dataclass.
 
@@ -42,8 +43,9 @@ def option(
         choices: The only strings allowed.
         advanced: True keeps it out of the first screen of the app.
         none: What None means, in a word: `auto` (decided for the person) or `off`.
+        search: The range a search tries where none is given, as `search_space.Range.read` reads it; None leaves it alone.
     """
-    metadata = {"help": help, "low": low, "high": high, "choices": choices, "advanced": advanced, "none": none}
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "advanced": advanced, "none": none, "search": search}
     if isinstance(default, (dict, list)):
         raise TypeError("a mutable default is shared between objects; use a tuple or None")
     return field(default=default, metadata=metadata)
@@ -63,6 +65,7 @@ class OptionSpec:
     choices: tuple[str, ...] | None
     advanced: bool
     none: str
+    search: str | None = None
 
     @property
     def shown_default(self) -> str:
@@ -194,6 +197,7 @@ def _specs(cls: type[Options]) -> tuple[OptionSpec, ...]:
                 choices=item.metadata.get("choices"),
                 advanced=item.metadata.get("advanced", False),
                 none=item.metadata.get("none", "auto"),
+                search=item.metadata.get("search"),
             )
         )
     return tuple(specs)

@@ -73,6 +73,17 @@ def execute(
         log.close()
 
 
+def resolved(config: RunConfig, backbone: Any) -> TrainConfig:
+    """How a run trains when what it leaves open (learning rate, epochs) is decided by method, task and size of the model."""
+    advice: Recommended = config.task.recommended(config.tuning.recommended(backbone.parameters), backbone, config.tuning)
+    given: TrainConfig = config.train
+    return replace(
+        given,
+        learning_rate=given.learning_rate or advice.learning_rate,
+        epochs=advice.epochs if given.epochs is None else given.epochs,
+    )
+
+
 class _Run:
     """The steps of one run, in order; each method is one step."""
 
@@ -90,7 +101,7 @@ class _Run:
         if "test" in data:
             self._known(self._usable(data["test"]), learned)  # a faulty test split is told now, not after hours
         model = self._build(data, learned)
-        options = self._resolve(model)
+        options = resolved(self.config, model.backbone)
         if not model.keras_model.trainable_variables:
             options = replace(options, epochs=0)  # features as they are: nothing is left to learn
         encoded = self._encode(model, *train_part)
@@ -189,16 +200,6 @@ class _Run:
         for caution in task.cautions(encoder, model.framer):
             self.emit(Warned(code="caution", message=caution))
         return model
-
-    def _resolve(self, model: FineTunedModel) -> TrainConfig:
-        backbone, tuning = model.backbone, self.config.tuning
-        advice: Recommended = self.config.task.recommended(tuning.recommended(backbone.parameters), backbone, tuning)
-        given: TrainConfig = self.config.train
-        return replace(
-            given,
-            learning_rate=given.learning_rate or advice.learning_rate,
-            epochs=advice.epochs if given.epochs is None else given.epochs,
-        )
 
     def _encode(self, model: FineTunedModel, split: Split, gold: Any) -> Encoded:
         self.emit(Phase(phase="tokenise", detail=f"{len(split):,} rows of {split.name}"))
@@ -300,9 +301,10 @@ class _Run:
         }
 
     def _finish(self, model: FineTunedModel, data: Dataset, state: TrainingState, stopped: str | None) -> None:
-        self.emit(Phase(phase="evaluate", detail=", ".join(name for name in ("validation", "test") if name in data)))
+        scored = [name for name in ("validation", *(["test"] if self.config.train.score_test else [])) if name in data]
+        self.emit(Phase(phase="evaluate", detail=", ".join(scored)))
         model.save(self.folder)
-        reports = {name: model.evaluate(data[name]) for name in ("validation", "test") if name in data}
+        reports = {name: model.evaluate(data[name]) for name in scored}
         save_reports(reports, self.folder)
         write_text(self.folder / "README.md", model_card(model.recipe, model.labels, reports))
         if stopped:

@@ -12,8 +12,8 @@ class TrainConfig(Options):
     """How to train. `None` means: decided by the tuning method and the size of the model."""
 
     epochs: int | None = option(None, "How often every training row is seen; 0 evaluates the model as it is.", low=0, high=1000)
-    learning_rate: float | None = option(None, "Peak learning rate.", low=1e-8, high=1.0)
-    batch_size: int = option(32, "Rows a step.", low=1, high=65536)
+    learning_rate: float | None = option(None, "Peak learning rate.", low=1e-8, high=1.0, search="x5")
+    batch_size: int = option(32, "Rows a step.", low=1, high=65536, search="16,32,64")
     head_learning_rate: float | None = option(
         None, "Peak rate of the new head.", low=1e-8, high=1.0, advanced=True, none="as the rest"
     )
@@ -61,5 +61,6 @@ class TrainConfig(Options):
         10.0, "Save a checkpoint at least this often, besides after each epoch.", low=0, advanced=True
     )
     keep_checkpoints: int = option(2, "How many checkpoints stay on disk.", low=1, high=1000, advanced=True)
+    score_test: bool = option(True, "Score the test rows when the run is done; a search leaves them alone.", advanced=True)
     tensorboard: bool = option(True, "Write TensorBoard logs into the run's folder.", advanced=True)
     seed: int = option(1, "Seed of head weights, shuffling and dropout; same seed, same run.", low=0, high=2**31 - 1)

@@ -16,7 +16,7 @@ class StopRequest:
     """Whether, and why, a run was asked to stop.
 
     Args:
-        folder: The run's folder; a file named `STOP` in it asks the run to stop.
+        folder: The run's folder; a file named `STOP` in it asks the run to stop, and may say why.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -25,10 +25,11 @@ class StopRequest:
 
     @property
     def reason(self) -> str | None:
-        """`the Stop button`, `Ctrl-C`, `SIGTERM`, or None as long as nobody asked."""
+        """`the Stop button`, what the file says, `Ctrl-C`, `SIGTERM`, or None as long as nobody asked."""
         if self._signal is None and self._file is not None and self._file.exists():
+            said = self._file.read_text(encoding="utf-8", errors="replace").strip()
             self._file.unlink(missing_ok=True)
-            self._signal = "the Stop button"
+            self._signal = said or "the Stop button"
         return self._signal
 
     @contextmanager

@@ -23,7 +23,7 @@ class Adapters(Tuning):
     sparse = True
     shares_base = True
 
-    size: int = option(48, "Width of the bottleneck.", low=1, high=4096)
+    size: int = option(48, "Width of the bottleneck.", low=1, high=4096, search="16,32,48,96")
     placement: str = option(
         "houlsby",
         "'houlsby' after the attention and the feed-forward half of each block, 'pfeiffer' only after the latter.",

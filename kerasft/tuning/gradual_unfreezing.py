@@ -22,7 +22,7 @@ class GradualUnfreezing(Tuning):
     name = "gradual_unfreezing"
     title = "Gradual unfreezing"
 
-    until: float = option(0.5, "Share of all updates after which every weight learns.", low=0.0, high=1.0)
+    until: float = option(0.5, "Share of all updates after which every weight learns.", low=0.0, high=1.0, search="0.2..0.8")
 
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         return Full().apply(parts, backbone, seed=seed)

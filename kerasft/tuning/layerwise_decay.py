@@ -20,7 +20,9 @@ class LayerwiseDecay(Tuning):
     name = "layerwise_decay"
     title = "Layer-wise learning rates"
 
-    decay: float = option(0.8, "Rate of a block as a share of the rate of the block above it.", low=0.01, high=1.0)
+    decay: float = option(
+        0.8, "Rate of a block as a share of the rate of the block above it.", low=0.01, high=1.0, search="0.6..0.95"
+    )
 
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         return Full().apply(parts, backbone, seed=seed)

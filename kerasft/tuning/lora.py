@@ -27,7 +27,7 @@ class LoRA(Tuning):
     sparse = True
     shares_base = True
 
-    rank: int = option(8, "Inner size of the updates.", low=1, high=1024)
+    rank: int = option(8, "Inner size of the updates.", low=1, high=1024, search="2,4,8,16,32")
     alpha: float = option(16.0, "The updates are multiplied by alpha / rank.", low=0.01, high=10_000)
     targets: tuple[str, ...] = option(_TARGETS, "Which projections of each block are updated.", choices=_TARGETS)
     dropout: float = option(0.0, "Dropout before the updates.", low=0, high=0.9, advanced=True)

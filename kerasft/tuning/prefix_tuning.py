@@ -24,7 +24,7 @@ class PrefixTuning(Tuning):
     sparse = True
     shares_base = True
 
-    length: int = option(20, "How many, in each block.", low=1, high=1024)
+    length: int = option(20, "How many, in each block.", low=1, high=1024, search="5,10,20,40")
 
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         from kerasft.layers.additions import KeyValuePrefix

@@ -27,7 +27,7 @@ class PromptTuning(Tuning):
     sparse = True
     shares_base = True
 
-    length: int = option(20, "How many vectors.", low=1, high=1024)
+    length: int = option(20, "How many vectors.", low=1, high=1024, search="10,20,40,80")
     initial: str = option(
         "vocabulary",
         "What they begin as: words drawn from the vocabulary, the words of `text`, or random numbers.",

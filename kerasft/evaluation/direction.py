@@ -1,0 +1,5 @@
+"""Which figures are better when they are low; all others are better when they are high."""
+
+from __future__ import annotations
+
+LOWER_IS_BETTER = frozenset({"loss", "perplexity", "word_perplexity", "mse", "mae"})
