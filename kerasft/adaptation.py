@@ -140,10 +140,16 @@ def _finish(config: RunConfig, folder: Path, data: Dataset, on_event: Emit | Non
     recipe = read_json(folder / "run.json")
     before = RunConfig.from_dict(recipe)
     hint = "Choose another folder, or give what it was begun with."
-    if {**before.to_dict(), "data": None} != {**config.to_dict(), "data": None}:
+    if _asked(before) != _asked(config):
         raise ConfigError("The folder holds a run of another recipe.", where=str(folder), hint=hint)
     if recipe.get("data_sha256") not in (None, config.task.suited(data).fingerprint()):
         raise ConfigError("The folder holds a run on other data.", where=str(folder), hint=hint)
     if run_state(folder) != "finished":
         resume(folder, on_event=on_event)
     return run_state(folder) == "finished"
+
+
+def _asked(config: RunConfig) -> dict[str, Any]:
+    """A recipe but for its data, and with the rows of an update: a run whose batches did not fit into memory has halved them."""
+    rows = config.train.batch_size * config.train.accumulate
+    return {**config.to_dict(), "data": None, "train": {**config.train.to_dict(), "batch_size": rows, "accumulate": 1}}
