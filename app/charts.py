@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,6 +85,8 @@ def _thin(line: Points, most: int = 300) -> list[tuple[float, float]]:
     return [(sum(x for x, _ in g) / len(g), sum(y for _, y in g) / len(g)) for g in groups]
 
 
+_UPLOADS = re.compile(r"[^\s'\"]*[/\\]\.uploads[/\\][0-9a-f]{12}[/\\]")  # where uploads are kept; a person knows the file's name
+
 _STATES = {
     "queued": "Waiting in the queue",
     "running": "Running",
@@ -157,6 +160,7 @@ def error_box(error: Any) -> str:
     where = getattr(error, "where", None)
     hint = getattr(error, "hint", None)
     message = getattr(error, "message", None) or str(error)
+    message, where, hint = (text and _UPLOADS.sub("", str(text)) for text in (message, where, hint))
     lines = [f"<b>{escape(message)}</b>"]
     lines += [escape(where)] if where else []
     lines += [f"<b>What to do:</b> {escape(hint)}"] if hint else []

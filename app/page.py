@@ -23,6 +23,8 @@ FILE_TYPES = [
 ]
 EXAMPLE = Path(str(resources.files("kerasft_app.examples"))) / "tickets.csv"
 
+TO_TOP = "() => { window.scrollTo({ top: 0 }); return []; }"  # before another tab is shown
+
 
 @dataclass
 class Page:
@@ -37,6 +39,7 @@ class Page:
         model: Dropdown of the model a run begins with.
         tabs: The tabs, to switch from one to another.
         loaded: Event: a browser has opened or reloaded the page.
+        ticking: Event every few seconds; outside the tabs, because what is in a tab that is not shown stands still.
     """
 
     board: RunBoard
@@ -47,6 +50,7 @@ class Page:
     model: Any = None
     tabs: Any = None
     loaded: Any = None
+    ticking: Any = None
 
     def model_folder(self, run: str | None) -> Path:
         """The folder of a run that has a model.
@@ -91,7 +95,9 @@ class Page:
         """The dropdown with today's runs; keeps `chosen`, or else takes the one that is running, or the newest."""
         runs = self.board.runs()
         names = [run.name for run in runs]
+        if not names:
+            return gr.Dropdown(choices=[("no run yet", "")], value="")
         if chosen not in names:
             busy = [run.name for run in runs if run.state == "running"] + [run.name for run in runs if run.state == "queued"]
-            chosen = (busy or names or [None])[0]
+            chosen = (busy or names)[0]
         return gr.Dropdown(choices=self.run_choices(), value=chosen)

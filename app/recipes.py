@@ -72,7 +72,7 @@ def command_line(path: Path) -> str:
     for part, values in _parts(recipe).items():
         for name, value in values.items():
             words += [f"--{part}.{name}", ",".join(value) if isinstance(value, list | tuple) else str(value)]
-    words += ["--out", f"saved_models/{path.parent.name}-again"]
+    words += ["--out", f"{path.parent}-again"]
     pairs = []
     for word in words[2:]:
         if word.startswith("--"):
@@ -103,7 +103,7 @@ def python_snippet(path: Path) -> str:
         f"    {call(TASKS.get(recipe['task']['name']), parts['task'])},",
         f"    tuning={call(TUNINGS.get(recipe['tuning']['name']), parts['tuning'])},",
         f"    train={call(TrainConfig, parts['train'])},",
-        f"    out='saved_models/{path.parent.name}-again',",
+        f"    out={str(path.parent) + '-again'!r},",
         ")",
         "print(model.evaluate(data['validation']))",
     ]

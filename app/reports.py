@@ -200,13 +200,13 @@ def _worst(report: Any, task: str) -> str:
     head += f"<th>{_TEXTS.get(task, 'text')}</th>"
     rows = []
     for m in report.worst:
-        cells = f'<td class="num">{m.row}</td>'
-        cells += f'<td class="text">{escape(m.label or "(none)")}</td>' if label else ""
-        cells += f'<td class="text">{escape(m.predicted or "(none)")}</td>' if predicted else ""
-        cells += f'<td class="num">{_score(m.score)}</td>' if score else ""
+        cells = f'<td class="num" data-name="row">{m.row}</td>'
+        cells += f'<td class="text" data-name="{label}">{escape(m.label or "(none)")}</td>' if label else ""
+        cells += f'<td class="text" data-name="{predicted}">{escape(m.predicted or "(none)")}</td>' if predicted else ""
+        cells += f'<td class="num" data-name="{score}">{_score(m.score)}</td>' if score else ""
         rows.append(f'<tr>{cells}<td class="wide">{escape(_short(m))}</td></tr>')
     return (
-        f"<h4>{title}</h4><p>{about}</p><div class='scroll'><table class='kft-table'><thead><tr>{head}</tr></thead>"
+        f"<h4>{title}</h4><p>{about}</p><div class='scroll'><table class='kft-table stacked'><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

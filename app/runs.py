@@ -25,6 +25,8 @@ from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, RunSummary, free_
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
+_TWICE = 10.0  # seconds in which the same recipe is taken for a second press of the button
+
 
 @dataclass
 class Progress:
@@ -63,6 +65,7 @@ class RunBoard:
         self.root.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._children: list[subprocess.Popen[bytes]] = []
+        self._begun: tuple[Any, ...] = (0.0, None)  # when, and with which recipe
 
     def folder(self, name: str) -> Path:
         """The folder of a run.
@@ -111,19 +114,28 @@ class RunBoard:
         splits = any(name.split(".")[0].lower() in ("train", "training") for name in names)
         return str(folder if splits else folder / "*")
 
-    def enqueue(self, name: str, recipe: dict[str, Any]) -> Path:
+    def enqueue(self, name: str, recipe: dict[str, Any], *, again: bool = True) -> Path:
         """Prepare a run and put it at the end of the queue.
 
+        Args:
+            name: Of the run.
+            recipe: As `RunConfig.to_dict`.
+            again: Whether the same recipe as a moment ago is wanted once more, and is no button that was pressed twice.
+
         Raises:
-            ConfigError: The name is not usable.
+            ConfigError: The name is not usable, or the button was pressed twice.
             RunExistsError: A run of that name is there.
         """
         folder = self.folder(name)
+        if not again and self._begun[1:] == (recipe,) and time.monotonic() - self._begun[0] < _TWICE:
+            hint = "Give the run a name to train the same once more, or press again in a few seconds."
+            raise ConfigError("This has just been started.", hint=hint)
         if folder.exists():
             raise RunExistsError(f"There is already a run named {name!r}.", hint="Choose another name.")
         folder.mkdir()
         (folder / "run.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
         (folder / QUEUED_FILE).write_text(str(time.time()), encoding="utf-8")
+        self._begun = (time.monotonic(), recipe)
         self.pump()
         return folder
 

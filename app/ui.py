@@ -35,6 +35,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
     with gr.Blocks(title="KerasFT", analytics_enabled=False) as blocks:
         page.data, page.task = gr.State(None), gr.State(None)
         page.loaded = blocks.load
+        page.ticking = gr.Timer(3.0)
         with gr.Row(elem_id="header", equal_height=True, elem_classes="stack"):
             gr.HTML(
                 '<div class="kft-title"><b>KerasFT</b><span>fine-tune transformers in Keras</span></div>', scale=3, min_width=200
@@ -46,5 +47,5 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
                 with gr.Tab(title, id=identity, elem_id=f"tab-{identity}"):
                     module.build(page)
         blocks.load(lambda: page.runs_update(), None, page.run, show_progress="hidden")
-        gr.Timer(5.0).tick(lambda chosen: page.runs_update(chosen), page.run, page.run, show_progress="hidden")
+        page.ticking.tick(lambda chosen: page.runs_update(chosen), page.run, page.run, show_progress="hidden")
     return blocks, page

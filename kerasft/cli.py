@@ -6,6 +6,7 @@ Nothing heavy is imported before it is needed, so that `--help` answers at once.
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from typing import Any
 from kerasft import commands, data_commands, model_commands
 from kerasft.errors import KerasFTError
 
+_LIGHT = ("list", "fetch", "check", "diff")  # commands that need no TensorFlow
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -21,12 +24,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 unexpected error, 2 the person's mistake (explained), 3 stopped on request, 130 interrupted.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser(given)
-    parsed = parser.parse_args(given)
+    parser, commands = _parser(given)
+    parsed, odd = parser.parse_known_args(given)
+    if odd:
+        commands[given[0]].error(_unknown(odd[0], commands[given[0]]))
     try:
+        if given[0] not in _LIGHT:
+            from kerasft.quiet import load_tensorflow
+
+            load_tensorflow()
         return int(parsed.action(parsed) or 0)
     except KerasFTError as error:
         if parsed.debug:
@@ -47,7 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
+    """What to say of an argument the command does not take."""
+    name = word.partition("=")[0]
+    close = difflib.get_close_matches(name, parser._option_string_actions, n=1)
+    return f"it takes no {name}" + (f"; did you mean {close[0]}?" if close else f"; see {parser.prog} --help")
+
+
+def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The whole, and each command's own; options must be written out, since a cut one could come to mean another."""
     from kerasft import __version__
 
     parser = argparse.ArgumentParser("kerasft", description="Fine-tune transformers in Keras and TensorFlow.")
@@ -56,7 +72,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
     def command(name: str, action: Any) -> argparse.ArgumentParser:
         summary = str(action.__doc__).rstrip(".")
-        sub = subparsers.add_parser(name, help=summary, description=summary)
+        sub = subparsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         sub.add_argument("--debug", action="store_true", help="show tracebacks")
         sub.set_defaults(action=action)
         return sub
@@ -174,7 +190,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     sub.add_argument("--overwrite", action="store_true", help="replace an export that is there")
     sub.add_argument("--zip", action="store_true", help="also pack it for downloading")
     sub.add_argument("--replay", help="rows to answer in a fresh process; the run's own validation rows by default")
-    return parser
+    return parser, subparsers.choices
 
 
 def _add_run(sub: argparse.ArgumentParser, given: Sequence[str], name: str, what: str) -> None:

@@ -160,8 +160,11 @@ def resume(parsed: argparse.Namespace) -> int:
     """Go on with a stopped run exactly where it stopped."""
     from kerasft.progress import TerminalProgress
     from kerasft.run import resume
+    from kerasft.runs import run_state
 
     progress = TerminalProgress(sys.stderr)
+    if run_state(Path(parsed.folder)) == "finished":
+        print("The run is finished; nothing was left to do.", file=sys.stderr)
     changes = _changes(parsed) if (Path(parsed.folder) / "run.json").exists() else {}
     resume(parsed.folder, changes=changes, allow_changes=parsed.allow_changes, on_event=progress)
     return _after_training(Path(parsed.folder), progress)

@@ -43,6 +43,8 @@ from kerasft.training.trainer import Job, Outcome, train
 from kerasft.tuning.base import Recommended
 from kerasft.weights import write_text
 
+_USUAL_BATCH = 64  # rows
+
 
 def execute(
     config: RunConfig, folder: Path, dataset: Dataset | None, on_event: Emit | None, *, resuming: bool, told: str = ""
@@ -275,6 +277,10 @@ class _Run:
                 padding=job.padding,
             )
         )
+        if (batch := self.config.train.batch_size) > max(rows, _USUAL_BATCH):
+            message = f"batch_size is {batch:,} and there are {rows:,} rows: an epoch is one step."
+            hint = "Smaller batches learn more in an epoch; 16 to 64 rows are usual."
+            self.emit(Warned(code="large_batch", message=message, hint=hint))
         if not validation_rows:
             message = "There are no validation rows, so the last weights are kept."
             self.emit(Warned(code="no_validation", message=message, hint="Give validation=0.1 to set rows aside."))

@@ -119,7 +119,7 @@ def export_model(model: Any, path: Path, *, kind: str = "float32", overwrite: bo
     if path.is_file():
         raise ExportError("There is a file where the export's folder should be.", where=str(path), hint="Choose another path.")
     if path.exists() and any(path.iterdir()) and not overwrite:
-        hint = "Choose the next version number, or pass overwrite=True (--overwrite)."
+        hint = "Write another version (--to .../2), or replace it: overwrite=True (--overwrite)."
         raise RunExistsError("The folder already holds an export.", where=str(path), hint=hint)
     answers = isinstance(model.task, Answering)
     weights = CompactWeights(model.asking.model if answers else model.scorer, kind).for_export()

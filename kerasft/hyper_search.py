@@ -91,7 +91,7 @@ def search(
         raise DataError("A search needs validation rows.", hint="Set rows aside with validation=0.1 (--data.validation 0.1).")
     metric = maximise
     if maximise == "auto":
-        metric = run.task.main_metric(run.task.learn(dataset["train"].usable(need_label=True)[0]))
+        metric = run.task.main_metric(run.task.learn(dataset["train"]))
     backbone = load_backbone(fetch(find_preset(run.preset)), dtype="float32", dropout=run.train.dropout, origin=run.preset)
     train = replace(resolved(run, backbone), score_test=False, monitor=metric)
     base = replace(run, train=train, data=dataset.config)

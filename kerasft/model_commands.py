@@ -40,6 +40,8 @@ def predict(parsed: argparse.Namespace) -> int:
 
         answer_lines(model, sys.stdin, sys.stdout)
         return 0
+    if any(not text.strip() for text in parsed.texts):
+        raise ConfigError("There is no text.", hint='kerasft predict FOLDER "a text"')
     rows = [_row(text, model.paired) for text in parsed.texts]
     for text, answer in zip(parsed.texts, model.predict(rows), strict=True):
         print(f"{answer}\t{text}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from kerasft.errors import ArtifactError, ConfigError, RunError, RunExistsError
 from kerasft.events import Emit, Finished, read_events
 from kerasft.execution import execute
 from kerasft.model import FineTunedModel, load
+from kerasft.progress import TerminalProgress
 from kerasft.recipe import RunConfig, changed
 from kerasft.runs import clear, forget_old_stop, free_folder, holds_run, run_state
 from kerasft.tasks import Task, get_task
@@ -44,7 +46,7 @@ def finetune(
         train: How; `None` values are chosen for the method and the size of the model.
         out: Folder of the run; `saved_models/<data>-<preset>` with a free number when not given.
         overwrite: Replace the run in `out`, if there is one.
-        on_event: Called with every event while the run goes.
+        on_event: Called with every event while the run goes; progress is shown on the terminal when not given.
 
     Returns:
         The model with the best weights. When the run was stopped it is the model so far, and `resume(out)` goes on.
@@ -65,7 +67,7 @@ def finetune(
         train=train or TrainConfig(),
     )
     folder = Path(out).expanduser() if out else free_folder(Path("saved_models"), config.data.path, config.preset)
-    return start(config, folder, dataset=dataset, overwrite=overwrite, on_event=on_event)
+    return start(config, folder, dataset=dataset, overwrite=overwrite, on_event=on_event or TerminalProgress(sys.stderr))
 
 
 def start(
@@ -87,6 +89,7 @@ def start(
     except OSError as error:
         hint = "Choose another folder for the run."
         raise RunError(f"The run's folder cannot be made: {error.strerror}.", where=str(folder), hint=hint) from None
+    (folder / "events.jsonl").unlink(missing_ok=True)  # of an attempt that was refused
     forget_old_stop(folder)
     return execute(config, folder, dataset, on_event, resuming=False)
 
@@ -105,7 +108,7 @@ def resume(
         changes: Options to go on with in place of those it began with, such as `{"train.epochs": 5}`.
         allow_changes: Go on although options differ, by `changes` or because run.json was edited; the result is then no
             longer that of one whole run, and the recipe kept is the new one.
-        on_event: Called with every event.
+        on_event: Called with every event; progress is shown on the terminal when not given.
 
     Raises:
         ArtifactError: There is no run, or no checkpoint that is whole.
@@ -126,7 +129,7 @@ def resume(
     if odd and not allow_changes:
         hint = "Put them back, start a new run, or go on all the same: allow_changes=True (--allow-changes)."
         raise ConfigError(f"Options differ from those the run was stopped with. {told}.", where=str(folder), hint=hint)
-    return execute(config, folder, None, on_event, resuming=True, told=told)
+    return execute(config, folder, None, on_event or TerminalProgress(sys.stderr), resuming=True, told=told)
 
 
 def _last_attempt(folder: Path) -> list[Any]:

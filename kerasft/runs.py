@@ -164,8 +164,13 @@ def _score(folder: Path) -> str:
 
 
 def holds_run(folder: Path) -> bool:
-    """True when training has begun in this folder; a `run.json` alone is a run that was only prepared."""
-    return (folder / "events.jsonl").exists() or (folder / "model.safetensors").exists() or (folder / "checkpoints").exists()
+    """True when training has begun in this folder, or is being begun; a run that was only prepared, or that was refused for its
+    options or data, holds nothing that could be lost.
+    """
+    if (folder / "model.safetensors").exists() or (folder / "checkpoints").exists():
+        return True
+    told = list(events.read_events(folder / "events.jsonl"))
+    return any(isinstance(event, events.Started) for event in told) or bool(told and not isinstance(told[-1], events.Failed))
 
 
 def clear(folder: Path) -> None:

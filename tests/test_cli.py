@@ -16,6 +16,7 @@ import pytest
 
 from kerasft.cli import main
 from kerasft.commands import STOPPED
+from kerasft.events import Failed, read_events
 from tests.conftest import write_reviews
 
 Captured = pytest.CaptureFixture[str]
@@ -138,6 +139,43 @@ def test_mistakes_are_explained_in_few_lines(
     assert len(error.splitlines()) <= 6
 
 
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("--train.epoch", "did you mean --train.epochs?"),  # cut short: it could come to mean another option
+        ("--train.learning_rat=1e-4", "did you mean --train.learning_rate?"),
+        ("--zzz", "kerasft train --help"),
+    ],
+)
+def test_an_option_that_is_none_is_refused_with_the_one_that_was_meant(
+    word: str, told: str, reviews: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["train", "--data", str(reviews), "--out", str(tmp_path / "run"), word, *([] if "=" in word else ["1"])])
+    assert left.value.code == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_which_a_run_was_refused_is_free_again(presets: dict[str, str], tmp_path: Path, capsys: Captured) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\n" + "a film,good\n" * 12, encoding="utf-8")
+    words = ["train", "--data", str(rows), "--preset", presets["bert"], "--task", "text_classification", "--train.epochs", "1",
+             "--data.validation", "0", "--out", str(tmp_path / "run")]  # fmt: skip
+    assert main(words) == 2
+    assert "at least two different labels" in capsys.readouterr().err
+    write_reviews(rows)
+    assert main(words) == 0
+    assert [event for event in read_events(tmp_path / "run" / "events.jsonl") if isinstance(event, Failed)] == []
+
+
+def test_what_was_done_is_said_where_nothing_is_left_to_do(run_folder: Path, capsys: Captured) -> None:
+    assert main(["resume", str(run_folder)]) == 0
+    assert "nothing was left to do" in capsys.readouterr().err
+    assert main(["predict", str(run_folder), " "]) == 2
+    assert "There is no text" in capsys.readouterr().err
+
+
 def test_a_fault_of_ours_says_so_and_debug_shows_it(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise RuntimeError("boom")
@@ -183,3 +221,13 @@ def test_help_answers_at_once() -> None:
     begun = time.monotonic()
     subprocess.run([sys.executable, "-m", "kerasft", "--help"], check=True, capture_output=True)
     assert time.monotonic() - begun < 5
+
+
+def test_tensorflow_is_loaded_without_its_remarks_but_not_without_its_errors() -> None:
+    script = "from kerasft.quiet import load_tensorflow; load_tensorflow(); import sys; print('said', file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == "said\n"
+    broken = "import os, sys; sys.modules['tensorflow.python'] = None; os.write(2, b''); " + script
+    done = subprocess.run([sys.executable, "-c", broken], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Error" in done.stderr

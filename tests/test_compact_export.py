@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -159,5 +158,5 @@ def test_a_server_finds_requests_to_warm_up_with(family: str, exports: dict[tupl
 def test_the_command_line_offers_the_formats_there_are() -> None:
     from kerasft.cli import _parser
 
-    parser = next(a for a in _parser(["export"])._actions if isinstance(a, argparse._SubParsersAction)).choices["export"]
+    parser = _parser(["export"])[1]["export"]
     assert tuple(next(action for action in parser._actions if action.dest == "weights").choices) == FORMATS

@@ -43,7 +43,7 @@ def test_the_readme_s_python_runs(presets: dict[str, str], tmp_path: Path) -> No
 @pytest.mark.parametrize("line", [line for block in blocks("bash") for line in block.splitlines() if line.startswith("kerasft ")])
 def test_the_readme_s_commands_are_understood(line: str) -> None:
     words = re.findall(r'"[^"]*"|\S+', line.split("#")[0])[1:]
-    _parser(words).parse_args([word.strip('"') for word in words])
+    _parser(words)[0].parse_args([word.strip('"') for word in words])
 
 
 def test_the_make_targets_of_the_readme_exist() -> None:

@@ -19,7 +19,7 @@ from kerasft.token_counts import token_counter
 from kerasft_app.charts import error_box, escape
 from kerasft_app.facts import role_names
 from kerasft_app.forms import Form
-from kerasft_app.page import EXAMPLE, FILE_TYPES, Page
+from kerasft_app.page import EXAMPLE, FILE_TYPES, TO_TOP, Page
 from kerasft_app.reports import quality_html, readable, understood_html
 
 _PREVIEW = 50
@@ -33,7 +33,7 @@ def build(page: Page) -> None:
     with gr.Row(equal_height=False, elem_classes="stack"):
         with gr.Column(scale=2, min_width=300):
             upload = gr.File(
-                label="File of texts, or several",
+                label="File of texts, or several (until then the example)",
                 file_types=FILE_TYPES,
                 file_count="multiple",
                 height=150,
@@ -93,7 +93,7 @@ def build(page: Page) -> None:
     for dropdown in roles:
         dropdown.input(correct, [path, *roles, *form.components], shown)
     again.click(correct, [path, *roles, *form.components], shown)
-    ahead.click(lambda: gr.Tabs(selected="train"), None, page.tabs)
+    ahead.click(lambda: gr.Tabs(selected="train"), None, page.tabs, js=TO_TOP)
 
 
 def _nothing(said: str) -> list[Any]:

@@ -60,10 +60,10 @@ def build(page: Page) -> None:
         if form != _SERVING:
             return [_good(f"Written to {folder / form}."), gr.File(str(archive), visible=True), nothing[1], gr.skip()]
         told = [line.strip() for line in printed.splitlines() if line.startswith(("Replayed", "Written", "  "))]
-        proof = " ".join(told) if len(told) > 1 else f"{told[0]} Not replayed: the rows are gone."
+        proof = told if len(told) > 1 else [*told, "Not replayed: the rows are gone."]
         facts = page.facts(run)
         lines = serving_commands(str(run), facts) if facts else ""
-        return [_good(proof), gr.File(str(archive), visible=True), gr.Code(lines, visible=True), gr.skip()]
+        return [_good(*proof), gr.File(str(archive), visible=True), gr.Code(lines, visible=True), gr.skip()]
 
     def keep(folder: Path) -> list[Any]:
         target = free_path(page.own_models, folder.name)
@@ -85,5 +85,5 @@ def build(page: Page) -> None:
         choice.change(suit, [page.run, form], [means, weights, about, said, download, commands], show_progress="hidden")
 
 
-def _good(text: str) -> str:
-    return f'<div class="kft-status"><div class="good">{escape(text)}</div></div>'
+def _good(*lines: str) -> str:
+    return f'<div class="kft-status"><div class="good">{"<br>".join(map(escape, lines))}</div></div>'

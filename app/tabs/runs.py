@@ -66,6 +66,7 @@ def build(page: Page) -> None:
         return [show(), page.runs_update(run)]
 
     refresh.click(renew, page.run, [table, page.run], show_progress="hidden")
-    gr.Timer(3.0).tick(show, None, table, show_progress="hidden")
+    page.ticking.tick(show, None, table, show_progress="hidden")
+    page.loaded(show, None, table, show_progress="hidden")
     take.click(take_over, source, [said, table, page.run])
     resume.click(again, page.run, [said, table, page.run])

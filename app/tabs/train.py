@@ -22,7 +22,7 @@ from kerasft.tuning.full import Full
 from kerasft_app.charts import error_box, status_card, training_charts
 from kerasft_app.children import run_command
 from kerasft_app.forms import Form
-from kerasft_app.page import Page
+from kerasft_app.page import TO_TOP, Page
 from kerasft_app.recipes import checked, command_line, python_snippet
 from kerasft_app.seen import seen_html
 from kerasft_app.tabs import new_model
@@ -61,6 +61,7 @@ def build(page: Page) -> None:
                 stop = gr.Button("Stop", variant="stop", elem_id="stop")
         with gr.Column(scale=3, min_width=300, elem_id="train-view"):
             said = gr.HTML(elem_id="train-said")
+            halted = gr.HTML(elem_id="stop-said")
             status = gr.HTML('<div class="kft-empty big">No run yet.</div>', elem_id="status")
             charts = gr.HTML(elem_id="charts")
             with gr.Accordion("What the model sees", open=False, elem_id="seen"):
@@ -70,8 +71,9 @@ def build(page: Page) -> None:
                 show = gr.Button("Show", elem_id="seen-show")
                 windows = gr.HTML(elem_id="seen-view")
             with gr.Accordion("The same on the command line and in Python", open=False):
-                shell = gr.Code(language="shell", label="Command line", interactive=False)
-                python = gr.Code(language="python", label="Python", interactive=False)
+                later = "# Press Train, or choose a run above."
+                shell = gr.Code(later, language="shell", label="Command line", interactive=False)
+                python = gr.Code(later, language="python", label="Python", interactive=False)
             ahead = gr.Button("Next: results", variant="primary", visible=False, elem_id="to-results")
 
     seen = gr.State("")
@@ -102,7 +104,7 @@ def build(page: Page) -> None:
                 raise ConfigError("No data are chosen.", hint="Upload a file or take the example in the tab Data.")
             recipe = {**read(known, task, tuning, model, values), "data": DataConfig.from_dict(data).to_dict()}
             wish = name.strip() or page.board.free_name(f"{Path(str(data['path'])).name.split('.')[0]}-{Path(model).name}")
-            page.board.enqueue(wish, recipe)
+            page.board.enqueue(wish, recipe, again=bool(name.strip()))
         except KerasFTError as error:
             return [error_box(error), gr.skip(), ""]
         return ["", page.runs_update(wish), ""]
@@ -149,25 +151,27 @@ def build(page: Page) -> None:
     def look(run: str | None, before: str) -> list[Any]:
         """The run's view; sends nothing when nothing has changed, so that the page stays still."""
         if not run or not page.board.folder(run).exists():
-            return [gr.skip()] * 6
+            return [gr.skip()] * 7
         told = page.board.progress(run)
         last = told.steps[-1].time if told.steps else 0
         key = f"{run} {told.state} {told.phase} {last} {len(told.validations)} {len(told.warnings)}"
         if key == before:
-            return [gr.skip()] * 6
+            return [gr.skip()] * 7
         recipe = page.board.folder(run) / "run.json"
         card = status_card(run, told)
         if told.state == "interrupted" and (tail := page.board.output_tail(run)):
             card += error_box(ConfigError("The end of what the process said:", where=tail))
         done = gr.Button(visible=told.state in ("finished", "stopped"))
-        return [card, training_charts(told), command_line(recipe), python_snippet(recipe), done, key]
+        # What Stop said is over when the run has stopped, and is not said of another run.
+        said_by_stop = gr.skip() if told.state in ("running", "queued") and before.startswith(f"{run} ") else ""
+        return [card, training_charts(told), command_line(recipe), python_snippet(recipe), done, key, said_by_stop]
 
     start.click(launch, [page.data, page.task, *chosen, *extra], [said, page.run, seen])
     options = [task, tuning, model, *train_form.components, *extra]
     show.click(show_windows, [page.data, page.task, own, epoch, *options], windows)
-    stop.click(halt, page.run, said)
-    ticking.tick(look, [page.run, seen], [status, charts, shell, python, ahead, seen], show_progress="hidden")
-    ahead.click(lambda: gr.Tabs(selected="results"), None, page.tabs)
+    stop.click(halt, page.run, halted)
+    ticking.tick(look, [page.run, seen], [status, charts, shell, python, ahead, seen, halted], show_progress="hidden")
+    ahead.click(lambda: gr.Tabs(selected="results"), None, page.tabs, js=TO_TOP)
     page.loaded(lambda: gr.Dropdown(choices=page.model_choices()), None, model, show_progress="hidden")
     model.change(_about, model, about, show_progress="hidden")
     page.task.change(lambda known: known["name"] if known else gr.skip(), page.task, task, show_progress="hidden")

@@ -171,7 +171,11 @@ def find_columns(
     if text is None:
         raise DataError("No column looks like a text. " + listing, where=source, hint="Name it: text='...'.")
     if label is None and need_label:
-        raise DataError("No column looks like a label. " + listing, where=source, hint="Name it: label='...'.")
+        raise DataError(
+            "No column looks like a label. " + listing,
+            where=source,
+            hint="Name it: label='...', or in the app Label.",
+        )
     return Columns(text, text_pair, label, split)
 
 

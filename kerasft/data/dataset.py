@@ -134,7 +134,11 @@ def clean_label(value: str | None) -> str | None:
 def label_names(split: Split) -> tuple[str, ...]:
     """The different labels of a split in a stable order: numbers by value, else alphabetically."""
     if split.columns.label is None:
-        raise DataError("The data have no label column.", where=split.table.source, hint="Name it: label='...'.")
+        raise DataError(
+            "The data have no label column.",
+            where=split.table.source,
+            hint="Name it: label='...', or in the app Label.",
+        )
     found = {clean_label(value) for value in pc.unique(split.table.columns[split.columns.label]).to_pylist()} - {None}
     names = [name for name in found if name is not None]
     try:

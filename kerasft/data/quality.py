@@ -243,7 +243,8 @@ def _labels(counts: dict[str, int], train: dict[str, int], name: str, kind: str)
             yield Finding("unseen_label", "problem", message, name, (), "Fix the spelling, or set drop_unknown.")
         return
     if len(counts) < 2 and kind == "classes":
-        yield Finding("one_label", "problem", f"The training rows have {len(counts)} different labels.", name)
+        message = f"All training rows have the label {next(iter(counts))!r}." if counts else "No training row has a label."
+        yield Finding("one_label", "problem", message, name, (), "There is nothing to tell apart: is it the right column?")
         return
     once = [label for label, count in counts.items() if count == 1]
     if once:
@@ -261,7 +262,7 @@ def _labels(counts: dict[str, int], train: dict[str, int], name: str, kind: str)
     largest, smallest = max(counts.values(), default=0), min(counts.values(), default=0)
     if largest >= 10 * smallest and kind == "classes":
         message = f"The most frequent label has {largest / smallest:.0f} times the rows of the rarest."
-        yield Finding("imbalance", "warning", message, name, (), "Set class_weights='balanced' and look at macro F1.")
+        yield Finding("imbalance", "warning", message, name, (), "Set class_weights to balanced and look at macro F1.")
 
 
 def _look_alikes(labels: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -79,7 +79,7 @@ class Task(Options):
             fitting = f"{' or '.join(self.families)}, such as {default_preset(self.families)}"
             yield f"Task '{self.name}' needs a model of family {fitting}. Received: {family}."
         if self.needs_label and columns.label is None:
-            yield f"Task '{self.name}' needs a label column, and the data have none. Name it: label='...'."
+            yield f"Task '{self.name}' needs a label column, and the data have none. Name it: label='...', or in the app Label."
         for option, off in (("class_weights", "none"), ("label_smoothing", 0)):
             value = getattr(config.train, option)
             if not self.weighs_classes and value != off:
@@ -126,13 +126,20 @@ class Task(Options):
         """The cell of a text column as the served graph reads it: a plain text."""
         return cell
 
-    @abstractmethod
     def learn(self, split: Any) -> Learned:
-        """Label names and facts of the training rows.
+        """Label names and facts of the training rows; rows that lack a text or a label are passed over.
 
         Raises:
-            DataError: The rows do not suit the task.
+            DataError: The rows do not suit the task, or none of them is whole.
         """
+        usable, _ = split.usable(need_label=self.needs(split.columns))
+        if not len(usable):
+            raise DataError(f"No row of {split.name} has what the task '{self.name}' needs.", where=split.table.source)
+        return self.learn_from(usable)
+
+    @abstractmethod
+    def learn_from(self, split: Any) -> Learned:
+        """As `learn`, of rows that are whole."""
 
     @abstractmethod
     def gold(self, split: Any, learned: Learned) -> Any:

@@ -111,7 +111,7 @@ class CausalLM(Generating):
         completions = split.columns.label is not None
         return ((texts, labels if completions else pairs) for texts, pairs, labels in split.batches()), completions
 
-    def learn(self, split: Any) -> Learned:
+    def learn_from(self, split: Any) -> Learned:
         return Learned((), {"completions": split.columns.label is not None})
 
     def gold(self, split: Any, learned: Learned) -> np.ndarray:

@@ -41,7 +41,7 @@ class SingleLabel(Answering):
     weighs_classes = True
     monitors = ("accuracy", "macro_f1")
 
-    def learn(self, split: Any) -> Learned:
+    def learn_from(self, split: Any) -> Learned:
         labels = single_labels(split)
         learned = Learned(labels)
         return Learned(labels, {"majority": int(np.bincount(self.gold(split, learned)).argmax())})
@@ -152,7 +152,7 @@ def single_labels(split: Any) -> tuple[str, ...]:
     labels = label_names(split)
     where = f"{split.table.source}, column {split.columns.label!r}"
     if len(labels) < 2:
-        hint = "Is this the right label column? Give another with label='...'."
+        hint = "Is this the right label column? Name another: label='...' (--data.label, Label in the app)."
         found = f"only {labels[0]!r}" if labels else "none"
         raise DataError(
             f"A classifier needs at least two different labels; the training rows have {found}.", where=where, hint=hint

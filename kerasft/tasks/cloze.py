@@ -45,8 +45,8 @@ class ClozeClassification(SingleLabel):
         if columns.text_pair is not None and "{text_pair}" not in self.template:
             yield "The data have a second text column, and 'template' has no {text_pair}."
 
-    def learn(self, split: Any) -> Learned:
-        learned = super().learn(split)
+    def learn_from(self, split: Any) -> Learned:
+        learned = super().learn_from(split)
         self._words(single_labels(split))
         return learned
 

@@ -67,7 +67,7 @@ class TextEmbedding(Answering):
         twins = split.columns.text_pair is not None
         return ((texts, pairs if twins else texts) for texts, pairs, _ in split.batches()), True
 
-    def learn(self, split: Any) -> Learned:
+    def learn_from(self, split: Any) -> Learned:
         return Learned((), {"pairs": split.columns.text_pair is not None})
 
     def gold(self, split: Any, learned: Learned) -> list[tuple[str, str]]:

@@ -124,7 +124,7 @@ class MaskedLM(Answering):
     def suited(self, data: Any) -> Any:
         return data.without("label", "text_pair")  # columns of a usual name have no role here
 
-    def learn(self, split: Any) -> Learned:
+    def learn_from(self, split: Any) -> Learned:
         if self.next_sentence:
             self._check_pairs(split)
         return Learned()

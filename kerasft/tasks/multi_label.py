@@ -63,7 +63,7 @@ class MultiLabelClassification(PooledTask):
     shows = "labels"
     monitors = ("micro_f1", "macro_f1", "tuned_macro_f1")
 
-    def learn(self, split: Any) -> Learned:
+    def learn_from(self, split: Any) -> Learned:
         given, separator = split_labels(split.cells("label"), None if self.separator == "auto" else self.separator)
         counts = Counter(label for row in given for label in set(row))
         where = f"{split.table.source}, column {split.columns.label!r}"

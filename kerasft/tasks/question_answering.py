@@ -92,7 +92,7 @@ class QuestionAnswering(Answering):
         hint = "For example model.predict([('Who came?', 'On Monday Ada came.')])."
         raise DataError(f"This model reads pairs of question and context. Item {number} is {str(item)[:60]!r}.", hint=hint)
 
-    def learn(self, split: Any) -> Learned:
+    def learn_from(self, split: Any) -> Learned:
         gold, _ = read_answers(split)
         if not any(row.start >= 0 for row in gold):
             hint = "Answers are pieces of the context, copied exactly. Is the answer column the right one?"

@@ -46,7 +46,7 @@ class Regression(PooledTask):
     shows = "number"
     monitors = ("r2", "pearson")
 
-    def learn(self, split: Any) -> Learned:
+    def learn_from(self, split: Any) -> Learned:
         values = numbers(split)
         if len(np.unique(values)) < 2:
             where = f"{split.table.source}, column {split.columns.label!r}"

@@ -117,7 +117,7 @@ class TokenClassification(Answering):
     def paired(self, columns: Any) -> bool:
         return False
 
-    def learn(self, split: Any) -> Learned:
+    def learn_from(self, split: Any) -> Learned:
         tags, spans = read_tags(split)
         if spans:
             types = sorted({span.label for row in spans for span in row})

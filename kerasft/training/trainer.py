@@ -183,7 +183,7 @@ class _Loop:
                     code="one_class",
                     message="The model predicts the same label for every validation row.",
                     hint="Early on this can pass. If it stays: lower the learning rate, train longer, set "
-                    "class_weights='balanced', or check that the label column is the right one.",
+                    "class_weights to balanced, or check that the label column is the right one.",
                 )
             )
 

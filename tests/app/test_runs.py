@@ -92,6 +92,15 @@ def test_a_second_run_queues_and_starts_when_the_first_ends(board: RunBoard) -> 
     assert {run.name for run in board.runs()} == {"one", "two"}
 
 
+def test_a_button_pressed_twice_starts_one_run(board: RunBoard) -> None:
+    board.enqueue("one", RECIPE, again=False)
+    with pytest.raises(ConfigError, match="just been started"):
+        board.enqueue("one-2", RECIPE, again=False)
+    board.enqueue("other", {**RECIPE, "preset": "another"}, again=False)
+    board.enqueue("named", {**RECIPE, "preset": "another"}, again=True)
+    assert {run.name for run in board.runs()} == {"one", "other", "named"}
+
+
 def test_stop_ends_a_running_run_and_takes_a_waiting_one_out(board: RunBoard) -> None:
     board.enqueue("one", RECIPE)
     board.enqueue("two", RECIPE)

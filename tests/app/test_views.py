@@ -78,7 +78,7 @@ def test_the_command_line_and_the_python_lines_say_what_the_recipe_says(tmp_path
         ["sh", "-c", f'for w in {shell.replace("kerasft", "", 1)}; do echo "$w"; done'], capture_output=True, text=True
     )
     arguments = words.stdout.replace("\\\n", "").splitlines()
-    assert _run_config(_parser(arguments).parse_args(arguments)) == recipe
+    assert _run_config(_parser(arguments)[0].parse_args(arguments)) == recipe
     code = python_snippet(tmp_path / "run.json")
     compile(code, "snippet", "exec")
     assert "kft.FreezeLayers(layers=3, embeddings=False)" in code
@@ -88,3 +88,13 @@ def test_the_app_explains_wrong_options_of_its_own() -> None:
     done = subprocess.run([sys.executable, "-m", "kerasft_app", "--share"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "give --auth" in done.stderr
+
+
+def test_a_mistake_in_an_upload_names_the_file_and_not_where_it_is_kept() -> None:
+    error = ConfigError(
+        "It is empty.", where="/srv/runs/.uploads/0123456789ab/my file.csv, row 3", hint="See '/a/.uploads/0123456789ab/b.csv'."
+    )
+    shown = error_box(error)
+    assert "my file.csv, row 3" in shown
+    assert "b.csv" in shown
+    assert ".uploads" not in shown

@@ -60,7 +60,7 @@ CASES = {
     "no labels at all": Case(
         made([("a", None), ("b", ""), ("c", None)]),
         [("missing_label", "problem", "train", (1, 2, 3)), ("one_label", "problem", "train", ())],
-        "0 different labels",
+        "No training row has a label",
     ),
     "neither text nor label": Case(made([*clean(), ("", None)]), [("empty_text", "warning", "train", (13,))]),
     "equal texts": Case(
@@ -97,7 +97,9 @@ CASES = {
         [("unseen_label", "problem", "validation", ())],
         "'neutral'",
     ),
-    "one label": Case(made([("a", "pos"), ("b", " pos")]), [("one_label", "problem", "train", ())], "1 different labels"),
+    "one label": Case(
+        made([("a", "pos"), ("b", " pos")]), [("one_label", "problem", "train", ())], "All training rows have the label 'pos'"
+    ),
     "a label of one row": Case(
         made([*clean(), ("x", "so so")]), [("rare_label", "warning", "train", ())], "1 labels occur only once: 'so so'"
     ),

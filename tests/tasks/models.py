@@ -40,7 +40,7 @@ def backbone_of(preset: str) -> Backbone:
 def model_of(preset: str, task: Task, data: Dataset, *, own_backbone: bool = False) -> FineTunedModel:
     """The untrained model of a task."""
     backbone = load_backbone(Path(preset), dropout=0.0) if own_backbone else backbone_of(preset)
-    learned = task.learn(data["train"].usable(need_label=data.columns.label is not None)[0])
+    learned = task.learn(data["train"])
     keras_model, encoder = assemble(backbone, task, Full(), learned)
     return FineTunedModel(task, Full(), learned, data.columns, backbone, keras_model, encoder)
 
@@ -56,7 +56,7 @@ def tuned_model(
     """The model of a task with a backbone of its own and a tuning method; what learns is moved at random by `shake`."""
     data, chosen = task_data(task), options(task, "gpt2" if "gpt2" in preset else "bert")
     chosen = type(chosen).from_dict({**chosen.to_dict(), **(choices or {})})
-    learned = chosen.learn(data["train"].usable(need_label=data.columns.label is not None)[0])
+    learned = chosen.learn(data["train"])
     backbone = load_backbone(Path(preset), dropout=0.0, origin=preset)
     _ = backbone.fingerprint
     keras_model, encoder = assemble(backbone, chosen, tuning, learned)
