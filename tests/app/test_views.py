@@ -91,9 +91,8 @@ def test_the_app_explains_wrong_options_of_its_own() -> None:
 
 
 def test_a_mistake_in_an_upload_names_the_file_and_not_where_it_is_kept() -> None:
-    error = ConfigError(
-        "It is empty.", where="/srv/runs/.uploads/0123456789ab/my file.csv, row 3", hint="See '/a/.uploads/0123456789ab/b.csv'."
-    )
+    kept = "/srv/runs/.uploads/0123456789ab"
+    error = ConfigError("It is empty.", where=f"{kept}/my file.csv, row 3", hint=f"See '{kept}/b.csv'.")
     shown = error_box(error)
     assert "my file.csv, row 3" in shown
     assert "b.csv" in shown
