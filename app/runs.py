@@ -127,7 +127,8 @@ class RunBoard:
             RunExistsError: A run of that name is there.
         """
         folder = self.folder(name)
-        if not again and self._begun[1:] == (recipe,) and time.monotonic() - self._begun[0] < _TWICE:
+        asked = {**recipe, "made": None}  # but for the moment in which it was written down
+        if not again and self._begun[1:] == (asked,) and time.monotonic() - self._begun[0] < _TWICE:
             hint = "Give the run a name to train the same once more, or press again in a few seconds."
             raise ConfigError("This has just been started.", hint=hint)
         if folder.exists():
@@ -135,7 +136,7 @@ class RunBoard:
         folder.mkdir()
         (folder / "run.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
         (folder / QUEUED_FILE).write_text(str(time.time()), encoding="utf-8")
-        self._begun = (time.monotonic(), recipe)
+        self._begun = (time.monotonic(), asked)
         self.pump()
         return folder
 

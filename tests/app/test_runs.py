@@ -93,9 +93,9 @@ def test_a_second_run_queues_and_starts_when_the_first_ends(board: RunBoard) -> 
 
 
 def test_a_button_pressed_twice_starts_one_run(board: RunBoard) -> None:
-    board.enqueue("one", RECIPE, again=False)
+    board.enqueue("one", {**RECIPE, "made": "12:00:00"}, again=False)
     with pytest.raises(ConfigError, match="just been started"):
-        board.enqueue("one-2", RECIPE, again=False)
+        board.enqueue("one-2", {**RECIPE, "made": "12:00:01"}, again=False)
     board.enqueue("other", {**RECIPE, "preset": "another"}, again=False)
     board.enqueue("named", {**RECIPE, "preset": "another"}, again=True)
     assert {run.name for run in board.runs()} == {"one", "other", "named"}
