@@ -99,18 +99,18 @@ def search(
     ranges = read_space(base, space)
     url = storage or f"sqlite:///{(folder / 'search.db').resolve()}"
     plan = {"recipe": {**base.to_dict(), "data": dataset.fingerprint()}, "space": {r.option: str(r) for r in ranges}}
-    with _telling_storage(url):
-        study = _study(url, folder, metric, pruner, seed)
+    name = f"kerasft {folder.resolve()}" if storage else "kerasft"  # a folder with a file of its own can be moved
+    with _telling_storage(url, ImportError):
+        study = _study(url, name, metric, pruner, seed)
         _check_plan(study, plan, folder)
     driver = _Driver(study, base, ranges, dataset, folder, metric, keep_all, on_event, on_trial)
     with _telling_storage(url):
         return driver.run(trials, None if minutes is None else time.monotonic() + 60 * minutes)
 
 
-def _study(url: str, folder: Path, metric: str, pruner: str, seed: int) -> Any:
+def _study(url: str, name: str, metric: str, pruner: str, seed: int) -> Any:
     import optuna
 
-    name = f"kerasft {folder.resolve()}"
     pruners = {
         "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=_STARTUP),
         "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=100, reduction_factor=3),
@@ -145,14 +145,15 @@ def _check_plan(study: Any, plan: dict[str, Any], folder: Path) -> None:
 
 
 @contextmanager
-def _telling_storage(url: str) -> Iterator[None]:
-    """Turn the storage's own errors into one that says what to do."""
+def _telling_storage(url: str, *others: type[Exception]) -> Iterator[None]:
+    """Turn the storage's own errors, and perhaps others, into one that says what to do."""
     import optuna
     import sqlalchemy
 
+    errors: tuple[type[Exception], ...] = (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError, *others)
     try:
         yield
-    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+    except errors as error:
         told = str(error.__cause__ or error).splitlines()[0]
         hint = "See that the server answers and the disk has room; then begin again with the same folder: nothing is lost."
         raise RunError(f"The search's storage cannot be used: {told}", where=url.split("@")[-1], hint=hint) from error

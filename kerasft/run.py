@@ -89,7 +89,8 @@ def start(
     except OSError as error:
         hint = "Choose another folder for the run."
         raise RunError(f"The run's folder cannot be made: {error.strerror}.", where=str(folder), hint=hint) from None
-    (folder / "events.jsonl").unlink(missing_ok=True)  # of an attempt that was refused
+    if (folder / "events.jsonl").exists():  # an attempt that was refused leaves nothing to the next
+        clear(folder)
     forget_old_stop(folder)
     return execute(config, folder, dataset, on_event, resuming=False)
 
