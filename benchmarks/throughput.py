@@ -31,7 +31,7 @@ SCRIPTS = {
 
 def main() -> None:
     given = arguments()
-    chosen = [name for name in SCRIPTS if name != "Hugging Face" or given.peer_python]
+    chosen = [name for name in given.sides if name != "Hugging Face" or given.peer_python]
     info = machine()
     model = fetch(find_preset(given.preset))
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
@@ -52,6 +52,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with train and validation JSONL files")
     parser.add_argument("--preset", default=DEFAULT_PRESET, help="a preset in Hugging Face's layout, which all three can read")
     parser.add_argument("--peer-python", help="Python that has torch and transformers; without it Hugging Face is left out")
+    parser.add_argument(
+        "--sides", nargs="+", choices=list(SCRIPTS), default=list(SCRIPTS), help="which take part; all by default"
+    )
     parser.add_argument("--rows", type=int, help="train on the first so many shuffled rows; all by default")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=1)

@@ -171,18 +171,21 @@ def test_balanced_weights_and_smoothing_and_a_rate_for_the_head_train(
     assert model.recipe["resolved"]["train"]["label_smoothing"] == 0.1
 
 
-def test_pairs_go_the_whole_road(presets: dict[str, str], tmp_path: Path) -> None:
+FAMILIES = ("bert", pytest.param("gpt2", marks=pytest.mark.slow))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pairs_go_the_whole_road(family: str, presets: dict[str, str], tmp_path: Path) -> None:
     rows = [{"premise": f"film {i}", "hypothesis": f"book {i % 3}", "label": "yn"[i % 2]} for i in range(24)]
-    for family in ("bert", "gpt2"):
-        run = RunConfig(preset=presets[family], train=kft.TrainConfig(epochs=1, **FAST))
-        model = start(run, tmp_path / family, dataset=kft.load_data(rows))
-        assert model.paired
-        path = model.export(tmp_path / family / "serving" / "1")
-        assert model.replay(path, rows[:10]).passed
-        assert kft.load(tmp_path / family).predict(("film 1", "book 2")).label in ("y", "n")
+    run = RunConfig(preset=presets[family], train=kft.TrainConfig(epochs=1, **FAST))
+    model = start(run, tmp_path / "run", dataset=kft.load_data(rows))
+    assert model.paired
+    path = model.export(tmp_path / "run" / "serving" / "1")
+    assert model.replay(path, rows[:10]).passed
+    assert kft.load(tmp_path / "run").predict(("film 1", "book 2")).label in ("y", "n")
 
 
-@pytest.mark.parametrize("family", ["bert", "gpt2"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_batches_that_do_not_fit_into_memory_are_halved_and_the_result_is_that_of_the_smaller_ones(
     family: str, presets: dict[str, str], reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

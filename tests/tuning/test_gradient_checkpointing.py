@@ -21,8 +21,15 @@ TUNINGS = {
 }
 
 
-@pytest.mark.parametrize("family", ["bert", "gpt2"])
-@pytest.mark.parametrize("tuning", TUNINGS)
+QUICK = (("full", "bert"), ("lora", "gpt2"))  # the others take minutes together
+CASES = [
+    pytest.param(tuning, family, marks=() if (tuning, family) in QUICK else pytest.mark.slow)
+    for tuning in TUNINGS
+    for family in ("bert", "gpt2")
+]
+
+
+@pytest.mark.parametrize(("tuning", "family"), CASES)
 def test_weights_and_dropout_are_the_same_with_and_without(
     tuning: str, family: str, presets: dict[str, str], reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
