@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,33 +27,47 @@ QUICK = kft.TrainConfig(epochs=1, batch_size=8, tensorboard=False)
 ROWS = [{"text": text} for text in [*GOOD, *BAD, "", "élan 漢字 🙂 " * 20]]
 
 
+Models = Callable[[str], FineTunedModel]
+
+
 @pytest.fixture(scope="module")
-def models(presets: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, FineTunedModel]:
-    """A BERT with low-rank updates that says labels, and a GPT-2 that writes."""
+def models(presets: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """Makes a BERT with low-rank updates that says labels, or a GPT-2 that writes, once."""
     root = tmp_path_factory.mktemp("models")
-    data = kft.DataConfig(path=str(write_reviews(root / "reviews.csv")))
-    labels = RunConfig(preset=presets["bert"], data=data, tuning=kft.LoRA(rank=2), train=QUICK)
-    texts = [{"text": "a film that one likes"}, {"text": "a film that nobody likes"}] * 4
-    writes = RunConfig(preset=presets["gpt2"], task=kft.CausalLM(max_new_tokens=5), train=QUICK)
-    return {
-        "bert": start(labels, root / "labels"),
-        "gpt2": start(writes, root / "writes", dataset=kft.load_data(texts, validation=0)),
-    }
+
+    @cache
+    def make(family: str) -> FineTunedModel:
+        if family == "bert":
+            data = kft.DataConfig(path=str(write_reviews(root / "reviews.csv")))
+            run = RunConfig(preset=presets["bert"], data=data, tuning=kft.LoRA(rank=2), train=QUICK)
+            return start(run, root / "labels")
+        texts = [{"text": "a film that one likes"}, {"text": "a film that nobody likes"}] * 4
+        run = RunConfig(preset=presets["gpt2"], task=kft.CausalLM(max_new_tokens=5), train=QUICK)
+        return start(run, root / "writes", dataset=kft.load_data(texts, validation=0))
+
+    return make
+
+
+Exports = Callable[[str, str], Path]
+GPT2 = pytest.param("gpt2", marks=pytest.mark.slow)
+KINDS = [("bert", "float16"), ("bert", "int8"), pytest.param("gpt2", "int8", marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="module")
-def exports(models: dict[str, FineTunedModel], tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
-    """Their exports by family and format."""
+def exports(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Exports:
+    """Makes an export of a family in a format, once."""
     root = tmp_path_factory.mktemp("exports")
-    wanted = (("bert", "float16"), ("bert", "int8"), ("gpt2", "int8"))
-    return {(family, kind): models[family].export(root / family / kind / "1", weights=kind) for family, kind in wanted}
+
+    @cache
+    def export(family: str, kind: str) -> Path:
+        return models(family).export(root / family / kind / "1", weights=kind)
+
+    return export
 
 
-@pytest.mark.parametrize(("family", "kind"), [("bert", "float16"), ("bert", "int8"), ("gpt2", "int8")])
-def test_the_export_answers_as_the_model_with_such_weights(
-    family: str, kind: str, models: dict[str, FineTunedModel], exports: dict[tuple[str, str], Path]
-) -> None:
-    model, path = models[family], exports[family, kind]
+@pytest.mark.parametrize(("family", "kind"), KINDS)
+def test_the_export_answers_as_the_model_with_such_weights(family: str, kind: str, models: Models, exports: Exports) -> None:
+    model, path = models(family), exports(family, kind)
     before = {path: weight.numpy() for path, weight in weights_by_path(model.keras_model).items()}
     assert format_of(path) == kind
     outcome = model.replay(path, ROWS[:8])
@@ -68,8 +84,8 @@ def test_the_export_answers_as_the_model_with_such_weights(
 
 
 @pytest.mark.parametrize(("kind", "most"), [("float16", 2**-11), ("int8", 0.5 / 127)])
-def test_no_value_moves_further_than_its_bits_allow(kind: str, most: float, models: dict[str, FineTunedModel]) -> None:
-    model = models["bert"]
+def test_no_value_moves_further_than_its_bits_allow(kind: str, most: float, models: Models) -> None:
+    model = models("bert")
     before = {path: weight.numpy() for path, weight in weights_by_path(model.keras_model).items()}
     moved = 0.0
     with CompactWeights(model.keras_model, kind).in_memory():
@@ -81,12 +97,10 @@ def test_no_value_moves_further_than_its_bits_allow(kind: str, most: float, mode
     assert moved > 0
 
 
-def test_a_session_as_a_server_in_c_has_it_loads_and_answers(
-    models: dict[str, FineTunedModel], exports: dict[tuple[str, str], Path]
-) -> None:
+def test_a_session_as_a_server_in_c_has_it_loads_and_answers(models: Models, exports: Exports) -> None:
     """TensorFlow Serving restores variables, then runs the graph's own initialisation: so does the session of TensorFlow 1."""
-    model = models["bert"]
-    path = exports["bert", "int8"]
+    model = models("bert")
+    path = exports("bert", "int8")
     with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
         signature = tf.compat.v1.saved_model.load(session, ["serve"], str(path)).signature_def["serving_default"]
         told = session.run(signature.outputs["probabilities"].name, {signature.inputs["text"].name: GOOD})
@@ -95,16 +109,16 @@ def test_a_session_as_a_server_in_c_has_it_loads_and_answers(
     np.testing.assert_allclose(told, expected, atol=1e-5)
 
 
-def test_an_unknown_format_is_refused_before_anything_is_written(models: dict[str, FineTunedModel], tmp_path: Path) -> None:
+def test_an_unknown_format_is_refused_before_anything_is_written(models: Models, tmp_path: Path) -> None:
     with pytest.raises(kft.ConfigError, match="must be one of float32, float16, int8"):
-        models["bert"].export(tmp_path / "1", weights="int4")
+        models("bert").export(tmp_path / "1", weights="int4")
     assert not (tmp_path / "1").exists()
 
 
 def test_the_command_line_says_the_size_and_what_it_costs(
-    models: dict[str, FineTunedModel], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    models: Models, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = str(models["bert"].folder)
+    folder = str(models("bert").folder)
     assert main(["export", folder, "--to", str(tmp_path / "1"), "--weights", "int8"]) == 0
     told = capsys.readouterr().out
     assert "MB, weights as int8" in told
@@ -138,9 +152,9 @@ def _prediction_log() -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("t.PredictionLog"))
 
 
-@pytest.mark.parametrize("family", ["bert", "gpt2"])
-def test_a_server_finds_requests_to_warm_up_with(family: str, exports: dict[tuple[str, str], Path]) -> None:
-    path = exports[family, "int8"]
+@pytest.mark.parametrize("family", ["bert", GPT2])
+def test_a_server_finds_requests_to_warm_up_with(family: str, exports: Exports) -> None:
+    path = exports(family, "int8")
     serve = tf.saved_model.load(str(path))
     log, sizes = _prediction_log(), []
     for record in tf.data.TFRecordDataset(str(path / FILE)).as_numpy_iterator():
