@@ -28,11 +28,9 @@ def main() -> None:
     texts, labels = texts_and_labels(given.data / "train.jsonl")
     names = sorted(set(labels))
 
-    def encode(rows: list[str], targets: list[str] | None = None) -> Dataset:
+    def encode(rows: list[str], targets: list[str]) -> Dataset:
         columns = dict(tokenizer(rows, truncation=True, max_length=MAX_LENGTH))
-        if targets is not None:
-            columns["labels"] = [names.index(target) for target in targets]
-        return Dataset.from_dict(columns)
+        return Dataset.from_dict({**columns, "labels": [names.index(target) for target in targets]})
 
     optional = {} if given.learning_rate is None else {"learning_rate": given.learning_rate}
     with tempfile.TemporaryDirectory() as folder:
@@ -61,15 +59,15 @@ def main() -> None:
         train_seconds = time.perf_counter() - begun
         trained_rows = len(texts) * given.epochs
         texts, labels = texts_and_labels(given.data / "validation.jsonl")
-        trainer.predict(encode(texts))
+        trainer.predict(encode(texts, labels))
         begun = time.perf_counter()
-        logits = trainer.predict(encode(texts)).predictions
+        answered = trainer.predict(encode(texts, labels))
         predict_seconds = time.perf_counter() - begun
     finish(
         trained_rows=trained_rows,
         train_seconds=train_seconds,
-        predicted=[names[i] for i in logits.argmax(axis=1)],
-        labels=labels,
+        predicted=[names[i] for i in answered.predictions.argmax(axis=1)],
+        labels=[names[i] for i in answered.label_ids],  # rows come back grouped by length, too
         predict_seconds=predict_seconds,
         note=f"grouped by length, at most {MAX_LENGTH} tokens",
         versions=versions("transformers", "torch", "datasets", "accelerate"),
