@@ -92,8 +92,17 @@ class _Run:
     def __init__(self, config: RunConfig, folder: Path, emit: Emit, stop: StopRequest, resuming: bool) -> None:
         self.config, self.folder, self.emit, self.stop, self.resuming = config, folder, emit, stop, resuming
         self.begun = time.monotonic()
+        self.unused_rows: Path | None = None
 
     def execute(self, dataset: Dataset | None) -> FineTunedModel:
+        try:
+            return self._steps(dataset)
+        except KerasFTError:
+            if self.unused_rows:  # refused before it began: what the next attempt would take for its own rows goes
+                shutil.rmtree(self.unused_rows, ignore_errors=True)
+            raise
+
+    def _steps(self, dataset: Dataset | None) -> FineTunedModel:
         data = self._load_data(dataset)
         self._check_fit(data)
         train_rows = self._usable(data["train"])
@@ -141,6 +150,7 @@ class _Run:
         if data.config.path is None and not kept.exists():
             # Rows from memory are kept beside the run: without them it could be neither resumed nor repeated.
             kept.mkdir(parents=True)
+            self.unused_rows = kept
             for name, split in data.splits.items():
                 pq.write_table(split.table.columns, kept / f"{name}.parquet")
         for note in data.notes:
@@ -263,6 +273,7 @@ class _Run:
 
     def _tell_start(self, model: FineTunedModel, job: Job, state: TrainingState, *, rows: int, validation_rows: int) -> None:
         keras_model = model.keras_model
+        self.unused_rows = None
         self.emit(
             Started(
                 run=str(self.folder),

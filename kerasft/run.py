@@ -89,8 +89,7 @@ def start(
     except OSError as error:
         hint = "Choose another folder for the run."
         raise RunError(f"The run's folder cannot be made: {error.strerror}.", where=str(folder), hint=hint) from None
-    if (folder / "events.jsonl").exists():  # an attempt that was refused leaves nothing to the next
-        clear(folder)
+    (folder / "events.jsonl").unlink(missing_ok=True)  # of an attempt that was refused; nothing else here need be a run's
     forget_old_stop(folder)
     return execute(config, folder, dataset, on_event, resuming=False)
 

@@ -299,3 +299,23 @@ def test_what_is_learned_by_hand_passes_over_rows_that_are_not_whole(drop_unknow
     assert task.learn(data["train"]).labels == ("x", "y")
     with pytest.raises(kft.DataError, match="has what the task"):
         task.learn(data["train"].take(np.array([2, 3])))
+
+
+def test_after_a_refused_attempt_only_what_it_wrote_is_gone(presets: dict[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "project"
+    (out / "serving").mkdir(parents=True)
+    for name in ("README.md", "serving/mine.txt"):
+        (out / name).write_text("a person's own")
+    plan = config(presets, None)
+    with pytest.raises(kft.DataError, match="at least two different labels"):
+        start(plan, out, dataset=kft.load_data([{"text": f"a {i}", "label": "x"} for i in range(8)], validation=0))
+    assert not (out / "data").exists()
+    rows = kft.load_data([{"text": f"a {i}", "label": "xy"[i % 2]} for i in range(8)], validation=0)
+
+    def look(event: events.Event) -> None:
+        if isinstance(event, events.Started):
+            assert (out / "README.md").read_text() == (out / "serving" / "mine.txt").read_text() == "a person's own"
+
+    start(plan, out, dataset=rows, on_event=look)
+    assert len(kft.load_data(out / "data" / "train.parquet", validation=0)["train"]) == 8
+    assert (out / "serving" / "mine.txt").exists()
