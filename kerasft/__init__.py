@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kerasft.adaptation import Adaptation as Adaptation
     from kerasft.adaptation import adapt as adapt
     from kerasft.architectures import Architecture as Architecture
+    from kerasft.bake_off_report import BakeOff as BakeOff
     from kerasft.comparison import Comparison as Comparison
     from kerasft.comparison import compare_runs as compare_runs
     from kerasft.data.columns import Columns as Columns
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from kerasft.hyper_search import search as search
     from kerasft.keras_level import batches as batches
     from kerasft.keras_level import build as build
+    from kerasft.method_comparison import bake_off as bake_off
     from kerasft.model import FineTunedModel as FineTunedModel
     from kerasft.model import import_huggingface as import_huggingface
     from kerasft.model import load as load
@@ -80,6 +82,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Adaptation": "adaptation",
+    "BakeOff": "bake_off_report",
     "Adapters": "tuning.adapters",
     "Architecture": "architectures",
     "ArtifactError": "errors",
@@ -127,6 +130,7 @@ _HOMES = {
     "TokenClassification": "tasks.token_classification",
     "TrainConfig": "training.options",
     "adapt": "adaptation",
+    "bake_off": "method_comparison",
     "batches": "keras_level",
     "build": "keras_level",
     "check_data": "data.quality",

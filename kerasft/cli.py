@@ -133,6 +133,14 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub.add_argument("--seed", type=int, default=1, help="of the drawing of options [default: 1]")
     sub.add_argument("--keep-all", action="store_true", help="keep every trial's weights and not only the best one's")
     sub.add_argument("--out", required=True, help="folder of all trials; begun again, or by several, it goes on")
+    sub = command("bake-off", commands.bake_off)
+    _add_run(sub, given, "bake-off", "the run whose task is learned in several ways")
+    sub.add_argument(
+        "--contenders", help="word_counts, zero_shot, last_layers and tuning methods, with commas [default: the usual]"
+    )
+    sub.add_argument("--words", help="how zero_shot names the labels: `positive=great,good; negative=bad`")
+    sub.add_argument("--template", help="the sentence zero_shot asks in, such as `{text} It was [MASK].`")
+    sub.add_argument("--out", required=True, help="folder of all runs; begun again, it goes on")
     sub = command("resume", commands.resume)
     sub.add_argument("folder")
     _add_dotted(sub, given, "resume")

@@ -148,6 +148,36 @@ def search(parsed: argparse.Namespace) -> int:
     return STOPPED if found.stopped else 0
 
 
+def bake_off(parsed: argparse.Namespace) -> int:
+    """Learn a task in several ways on the same rows, and compare."""
+    from kerasft.bake_off_report import BakeOff
+    from kerasft.contenders import USUAL
+    from kerasft.method_comparison import bake_off
+    from kerasft.tasks.cloze import ClozeClassification
+
+    config = _run_config(parsed)
+    if config.data.path is None:
+        raise ConfigError("No data were given.", hint="kerasft bake-off --data FILE --out FOLDER")
+    asked = {name: getattr(parsed, name) for name in ("words", "template") if getattr(parsed, name)}
+
+    def tell(found: BakeOff) -> None:
+        running = next((result.name for result in found.results if result.state == "running"), None)
+        if running:
+            over = sum(result.state not in ("running", "waiting") for result in found.results)
+            print(f"{over} of {len(found.results)} done; now {running}", file=sys.stderr)
+
+    found = bake_off(
+        config,
+        out=parsed.out,
+        contenders=[name.strip() for name in parsed.contenders.split(",")] if parsed.contenders else USUAL,
+        cloze=ClozeClassification.from_dict(asked) if asked else None,
+        show=True,
+        on_result=tell,
+    )
+    print(found)
+    return STOPPED if found.stopped else 0
+
+
 def _named_range(text: str) -> tuple[str, str]:
     name, equals, given = text.partition("=")
     if not equals or not given.strip():

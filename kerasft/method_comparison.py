@@ -1,0 +1,247 @@
+"""`bake_off`: the ways to learn one task, each in a process of its own, on the same rows, in one table."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from kerasft import __version__
+from kerasft.bake_off_report import MAJORITY, RESULT_FILE, WORDS, BakeOff, Result
+from kerasft.comparison import differing
+from kerasft.config import read_json
+from kerasft.contenders import USUAL, contender
+from kerasft.data.dataset import Dataset, load_data
+from kerasft.errors import ConfigError, DataError, RunError
+from kerasft.events import Failed, Warned, read_events
+from kerasft.recipe import RunConfig
+from kerasft.runs import PROCESS_FILE, STOP_FILE, holds_run, is_alive, last_event, run_state
+from kerasft.tasks.cloze import ClozeClassification
+from kerasft.training.stopping import StopRequest
+from kerasft.weights import write_text
+
+_STOPPED = 3  # what `kerasft train` ends with when it was asked to stop
+
+
+def bake_off(
+    run: RunConfig,
+    *,
+    out: str | Path,
+    contenders: Sequence[str] = USUAL,
+    cloze: ClozeClassification | None = None,
+    data: Dataset | None = None,
+    show: bool = False,
+    on_result: Callable[[BakeOff], None] | None = None,
+) -> BakeOff:
+    """Train one task in several ways on the same rows and compare: figure with interval, weights that learn, seconds, memory,
+    size, and which to take.
+
+    Each contender is an ordinary run with its method's own defaults in a process of its own, one after the other, so that its
+    memory and time are its own. The validation rows decide; the test rows are not looked at. Always in the table is the answer
+    that needs no model, where the task has one. Begun again with the same folder it goes on where it stopped.
+
+    Args:
+        run: Preset, data, task and training options; its tuning method's options count for the contender of that name.
+        out: Folder of everything that is made.
+        contenders: `word_counts` (TF-IDF with a linear model), `zero_shot`, `last_layers` (the last two blocks) and names of
+            tuning methods.
+        cloze: How `zero_shot` asks; the labels' own names in the usual sentence when not given.
+        data: Rows that are loaded already; else those the recipe names.
+        show: Whether the runs tell their progress on standard error.
+        on_result: Called with what is found so far, before and after each contender.
+
+    Raises:
+        ConfigError: A contender is unknown, or the folder holds another bake-off.
+        DataError: There are no validation rows.
+        RunError: Another process is at work in the folder.
+    """
+    folder = Path(out).expanduser()
+    recipes = {name: contender(name, run, cloze) for name in dict.fromkeys(contenders)}
+    if not recipes:
+        raise ConfigError("A bake-off needs a contender.", hint=f"The usual ones are: {', '.join(USUAL)}.")
+    dataset = run.task.suited(data or load_data(None, run.data))
+    if "validation" not in dataset:
+        raise DataError("A bake-off needs validation rows.", hint="Set rows aside with validation=0.1 (--data.validation 0.1).")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        rows = dataset.config
+        if rows.path is None:
+            rows = replace(rows, path=_keep(dataset, folder / "data"))
+        plans = {name: plan if isinstance(plan, str) else replace(plan, data=rows) for name, plan in recipes.items()}
+        _check_plan(plans, dataset.fingerprint(), folder)
+        metric = run.task.main_metric(run.task.learn(dataset["train"]))
+        stop = StopRequest(folder)
+        with stop.listening():
+            return _Driver(folder, metric, plans, stop, show, on_result).run()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError("Another process is at work on this bake-off.", where=str(folder), hint="Wait for it.") from error
+        yield
+
+
+def _keep(dataset: Dataset, folder: Path) -> str:
+    """Write rows from memory where the contenders' processes can read them."""
+    folder.mkdir(exist_ok=True)
+    for name, split in dataset.splits.items():
+        pq.write_table(split.table.columns, folder / f"{name}.parquet")
+    return str(folder)
+
+
+def _check_plan(plans: dict[str, RunConfig | str], fingerprint: str, folder: Path) -> None:
+    """Note what is compared, or compare it with what was noted; contenders may be added.
+
+    Raises:
+        ConfigError: It is another bake-off.
+    """
+    path = folder / "plan.json"
+    recipes = {name: plan.to_dict() for name, plan in plans.items() if isinstance(plan, RunConfig)}
+    before = read_json(path) if path.exists() else {"recipes": {}}
+    odd = [f"data: {before['data']} -> {fingerprint}"] if before.get("data", fingerprint) != fingerprint else []
+    for name, recipe in recipes.items():
+        odd += [f"{name}, {option}: {old!r} -> {new!r}" for option, old, new in
+                differing(before["recipes"].get(name, recipe), recipe)]  # fmt: skip
+    if odd:
+        hint = "Give what it was begun with, or choose another folder."
+        raise ConfigError(f"The folder holds another bake-off. {'; '.join(odd[:5])}.", where=str(folder), hint=hint)
+    merged = {"recipes": {**before["recipes"], **recipes}, "data": fingerprint}
+    write_text(path, json.dumps(merged, indent=1, ensure_ascii=False))
+
+
+class _Driver:
+    """The contenders, one after the other."""
+
+    def __init__(
+        self,
+        folder: Path,
+        metric: str,
+        plans: dict[str, RunConfig | str],
+        stop: StopRequest,
+        show: bool,
+        on_result: Callable[[BakeOff], None] | None,
+    ) -> None:
+        self.folder, self.metric, self.plans, self.stop = folder, metric, plans, stop
+        self.show, self.on_result = show, on_result
+        before = {r.name: r for r in BakeOff.read(folder).results} if (folder / RESULT_FILE).exists() else {}
+        self.results = {name: before.get(name, Result(name, "waiting")) for name in plans}
+        if MAJORITY in before:
+            self.results[MAJORITY] = before[MAJORITY]
+
+    def run(self) -> BakeOff:
+        for name, plan in self.plans.items():
+            if isinstance(plan, str):
+                self.results[name] = Result(name, "left out", note=plan)
+            elif self.results[name].state != "done":
+                self.results[name] = replace(self.results[name], state="running", note="")
+                self._tell()
+                self.results[name] = self._train(name, plan)
+            self._tell()
+            if self.stop.reason:
+                return self._tell(stopped=True)
+        return self._tell()
+
+    def _train(self, name: str, plan: RunConfig) -> Result:
+        """Run one contender's process, or go on with it."""
+        where = self.folder / name
+        if is_alive(where):
+            raise RunError(f"The process of {name} is still at work.", where=str(where), hint="Wait for it, or end it.")
+        recipe = self.folder / f"{name}.json"
+        plan.save(recipe)
+        if name == WORDS:
+            command = ["-m", "kerasft.word_counts", str(recipe), str(where)]
+        elif holds_run(where) and run_state(where) != "finished":
+            command = ["-m", "kerasft", "resume", str(where)]
+        else:
+            command = ["-m", "kerasft", "train", str(recipe), "--out", str(where), *(["--overwrite"] if where.exists() else [])]
+        before = self.results[name]
+        status, seconds, peak = self._measured([sys.executable, *command], where)
+        spent = replace(before, seconds=before.seconds + seconds, peak_bytes=max(before.peak_bytes, peak))
+        if status == _STOPPED or (status and self.stop.reason):
+            return replace(spent, state="stopped")
+        if status:
+            return self._failed(spent, where)
+        return self._done(spent, where)
+
+    def _measured(self, command: list[str], where: Path) -> tuple[int, float, int]:
+        """Exit status, seconds and peak memory in bytes of a process; a stop request is handed on to it."""
+        where.mkdir(exist_ok=True)
+        begun, started = time.monotonic(), time.time()
+        with (where / "output.txt").open("ab") as output:
+            child = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=None if self.show else output,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+                start_new_session=True,  # Ctrl-C is for this process, which hands it on once
+            )
+        (where / PROCESS_FILE).write_text(json.dumps({"pid": child.pid, "started": started}), encoding="utf-8")
+        asked = False
+        while True:
+            found, status, usage = os.wait4(child.pid, os.WNOHANG)
+            if found:
+                child.returncode = os.waitstatus_to_exitcode(status)
+                return child.returncode, time.monotonic() - begun, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+            if self.stop.reason and not asked:
+                asked = True
+                (where / STOP_FILE).write_text(self.stop.reason, encoding="utf-8")
+            time.sleep(0.1)
+
+    def _failed(self, spent: Result, where: Path) -> Result:
+        told = last_event(where)
+        if isinstance(told, Failed):
+            # What does not fit is told before anything is trained; the others are then compared without it.
+            state = "left out" if told.error == "ConfigError" else "failed"
+            return replace(spent, state=state, note=" ".join(part for part in (told.message, told.hint) if part))
+        lines = (where / "output.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return replace(spent, state="failed", note=" ".join(lines[-1:])[:500] or f"See {where / 'output.txt'}.")
+
+    def _done(self, spent: Result, where: Path) -> Result:
+        report = read_json(where / "report.json")["validation"]
+        metric = self._named(report["metrics"])
+        limits = report["intervals"].get(metric)
+        done = replace(
+            spent, state="done", value=float(report["metrics"][metric]), interval=(limits[0], limits[1]) if limits else None
+        )
+        if spent.name == WORDS:
+            return replace(done, trainable=int((where / "coefficients.txt").read_text(encoding="utf-8")))
+        if metric in report["baseline"]:
+            told = f"{report['baseline_is']}."
+            self.results[MAJORITY] = Result(MAJORITY, "done", float(report["baseline"][metric]), note=told)
+        recipe = read_json(where / "run.json")
+        warnings = [e.message for e in read_events(where / "events.jsonl") if isinstance(e, Warned) and e.code == "caution"]
+        return replace(
+            done,
+            trainable=0 if recipe["resolved"]["train"]["epochs"] == 0 else recipe["trainable_parameters"],
+            parameters=recipe["parameters"],
+            artifact_bytes=(where / "model.safetensors").stat().st_size,
+            note=" ".join(dict.fromkeys(warnings)),
+        )
+
+    def _named(self, figures: dict[str, Any]) -> str:
+        """The metric's name in a report: thresholds are tuned before one is made."""
+        return self.metric if self.metric in figures else self.metric.removeprefix("tuned_")
+
+    def _tell(self, stopped: bool = False) -> BakeOff:
+        told = BakeOff(
+            self.folder, self.metric.removeprefix("tuned_"), tuple(self.results.values()), stopped, {"kerasft": __version__}
+        )
+        write_text(self.folder / RESULT_FILE, json.dumps(told.to_dict(), indent=1, ensure_ascii=False))
+        if self.on_result:
+            self.on_result(told)
+        return told
