@@ -29,7 +29,7 @@ class Event:
 @dataclass(frozen=True, kw_only=True)
 class Started(Event):
     """Training begins or goes on: steps in all, step it starts from, what learns, memory of the optimizer's state, and the
-    share of all positions in batches that only fill them up.
+    share of all positions in batches that only fill them up, and devices that share each batch.
     """
 
     run: str
@@ -42,6 +42,7 @@ class Started(Event):
     parameters: int
     optimizer_bytes: int = 0
     padding: float = 0.0
+    devices: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import platform
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pyarrow.parquet as pq
 
@@ -36,6 +38,7 @@ from kerasft.runs import STOP_FILE
 from kerasft.tasks import Learned
 from kerasft.tasks.base import pick
 from kerasft.training.checkpoint import Checkpoints, TrainingState
+from kerasft.training.devices import Devices, lost_worker
 from kerasft.training.options import TrainConfig
 from kerasft.training.stopping import StopRequest
 from kerasft.training.strategy import prepare
@@ -47,7 +50,14 @@ _USUAL_BATCH = 64  # rows
 
 
 def execute(
-    config: RunConfig, folder: Path, dataset: Dataset | None, on_event: Emit | None, *, resuming: bool, told: str = ""
+    config: RunConfig,
+    folder: Path,
+    dataset: Dataset | None,
+    on_event: Emit | None,
+    *,
+    devices: Devices,
+    resuming: bool,
+    told: str = "",
 ) -> FineTunedModel:
     """Do a run, or go on with it.
 
@@ -56,12 +66,18 @@ def execute(
         folder: The run's folder; it is there.
         dataset: Rows from memory, or None: those the recipe names.
         on_event: Called with every event, besides the log.
+        devices: Those that share the work. Of several processes only the chief writes into the folder; the others read
+            checkpoints there.
         resuming: Go on from the newest whole checkpoint.
         told: Which options differ from those it was stopped with, in words.
 
     Returns:
         The model with the best weights, or as far as it was when it was stopped.
     """
+    if not devices.chief:
+        emit = fan_out(on_event)
+        with _telling_failure(emit), tempfile.TemporaryDirectory(prefix="kerasft-") as home:
+            return _Run(config, folder, emit, StopRequest(None), resuming, devices, Path(home)).execute(dataset)
     log = JsonLog(folder / "events.jsonl")
     emit = fan_out(log, on_event)
     try:
@@ -69,7 +85,7 @@ def execute(
         if told:
             emit(Warned(code="changed_options", message=f"Options were changed while the run was stopped. {told}."))
         with _telling_failure(emit), stop.listening():
-            return _Run(config, folder, emit, stop, resuming).execute(dataset)
+            return _Run(config, folder, emit, stop, resuming, devices, folder).execute(dataset)
     finally:
         (folder / STOP_FILE).unlink(missing_ok=True)
         log.close()
@@ -89,8 +105,12 @@ def resolved(config: RunConfig, backbone: Any) -> TrainConfig:
 class _Run:
     """The steps of one run, in order; each method is one step."""
 
-    def __init__(self, config: RunConfig, folder: Path, emit: Emit, stop: StopRequest, resuming: bool) -> None:
+    def __init__(
+        self, config: RunConfig, folder: Path, emit: Emit, stop: StopRequest, resuming: bool, devices: Devices, home: Path
+    ) -> None:
         self.config, self.folder, self.emit, self.stop, self.resuming = config, folder, emit, stop, resuming
+        self.devices = devices
+        self.home = home  # where this process writes: the folder, or of a chief's helper a place of its own
         self.begun = time.monotonic()
         self.unused_rows: Path | None = None
 
@@ -147,7 +167,7 @@ class _Run:
         data: Dataset = self.config.task.suited(dataset or load_data(None, self.config.data))
         if "train" not in data:
             raise DataError("There is no training split.", hint=f"There are: {', '.join(data.splits)}.")
-        if data.config.path is None and not kept.exists():
+        if data.config.path is None and not kept.exists() and self.devices.chief:
             # Rows from memory are kept beside the run: without them it could be neither resumed nor repeated.
             kept.mkdir(parents=True)
             self.unused_rows = kept
@@ -171,8 +191,8 @@ class _Run:
 
     def _keep_recipe(self) -> None:
         recipe = {**self.config.to_dict(), "columns": self.columns, "data_sha256": self.hash}
-        path = self.folder / "run.json"
-        if not self.resuming or read_json(path) != recipe:
+        path = self.home / "run.json"
+        if not self.resuming or not path.exists() or read_json(path) != recipe:
             write_text(path, json.dumps(recipe, indent=1, ensure_ascii=False))
 
     def _usable(self, split: Split) -> Split:
@@ -203,11 +223,14 @@ class _Run:
         self.emit(Phase(phase="model", detail=preset.name))
         train = self.config.train
         dtype = prepare(seed=train.seed, precision=train.precision, xla=train.jit_compile)
-        backbone = load_backbone(path, dtype=dtype, dropout=train.dropout, origin=self.config.preset)
-        if self.config.tuning.sparse:
-            _ = backbone.fingerprint  # of the base as it is now: BitFit changes it
         task, tuning = self.config.task, self.config.tuning
-        keras_model, encoder = assemble(backbone, task, tuning, learned, seed=train.seed)
+        with self.devices.scope():
+            backbone = load_backbone(path, dtype=dtype, dropout=train.dropout, origin=self.config.preset)
+            if tuning.sparse:
+                _ = backbone.fingerprint  # of the base as it is now: BitFit changes it
+            keras_model, encoder = assemble(backbone, task, tuning, learned, seed=train.seed)
+        if self.devices.strategy is not None:  # outside the scope, so that each process answers for itself
+            keras_model = keras.Model(keras_model.input, keras_model.output, name=keras_model.name)
         model = FineTunedModel(task, tuning, learned, data.columns, backbone, keras_model, encoder, folder=self.folder)
         for caution in task.cautions(encoder, model.framer):
             self.emit(Warned(code="caution", message=caution))
@@ -230,16 +253,23 @@ class _Run:
         self, model: FineTunedModel, options: TrainConfig, encoded: Encoded, held_out: Any, sizes: dict[str, int]
     ) -> Outcome | None:
         """Train; None when not even the first step found enough memory, and the recipe now has smaller batches."""
-        job = make_job(model, options, encoded, held_out, self.emit)
+        job = make_job(model, options, encoded, held_out, self.emit, self.devices)
         base = model.backbone.fingerprint if model.tuning.sparse else None
         made_with = {"recipe": self.config.to_dict(), "base": base}
-        checkpoints = Checkpoints(self.folder / "checkpoints", keep=options.keep_checkpoints, made_with=made_with)
+        checkpoints = Checkpoints(
+            self.folder / "checkpoints", keep=options.keep_checkpoints, made_with=made_with, writes=self.devices.chief
+        )
         state = self._restore(job, checkpoints, base) if self.resuming else TrainingState()
         self._tell_start(model, job, state, **sizes)
         try:
             return train(job, options, checkpoints=checkpoints, state=state, stop=self.stop, emit=self._sinks(options))
         except Exception as error:
-            if state.step or options.batch_size < 2 or not is_out_of_memory(error):
+            if self.devices.workers > 1 and (what := lost_worker(error)):
+                if state.step:  # weights and position are those of the last step all workers have done
+                    checkpoints.save(job.model, job.weights, state)
+                hint = f"Go on with it on the workers there are, the same number or not: kerasft resume {self.folder}."
+                raise RunError(f"A worker was lost after step {state.step}.", where=what, hint=hint) from error
+            if self.devices.workers > 1 or state.step or options.batch_size < 2 or not is_out_of_memory(error):
                 raise
         self._halve_batches()
         return None
@@ -286,8 +316,11 @@ class _Run:
                 parameters=int(sum(np.prod(v.shape) for v in keras_model.weights)),
                 optimizer_bytes=int(sum(np.prod(v.shape) for v in job.model.optimizer.variables)) * 4,
                 padding=job.padding,
+                devices=self.devices.replicas,
             )
         )
+        if self.devices.note:
+            self.emit(Warned(code="idle_devices", message=self.devices.note))
         if (batch := self.config.train.batch_size) > max(rows, _USUAL_BATCH):
             message = f"batch_size is {batch:,} and there are {rows:,} rows: an epoch is one step."
             hint = "Smaller batches learn more in an epoch; 16 to 64 rows are usual."
@@ -301,7 +334,7 @@ class _Run:
             return self.emit
         from kerasft.training.callbacks import TensorBoardLog
 
-        return fan_out(self.emit, TensorBoardLog(self.folder / "logs"))
+        return fan_out(self.emit, TensorBoardLog(self.home / "logs"))
 
     def _recipe(self, data: Dataset, model: FineTunedModel, options: TrainConfig, state: TrainingState) -> dict[str, Any]:
         packages = ("kerasft", "tensorflow", "tensorflow-text", "keras", "keras-hub", "numpy")
@@ -318,6 +351,12 @@ class _Run:
         }
 
     def _finish(self, model: FineTunedModel, data: Dataset, state: TrainingState, stopped: str | None) -> None:
+        if not self.devices.chief:
+            seconds = time.monotonic() - self.begun
+            self.emit(
+                Stopped(step=state.step, reason=stopped) if stopped else Finished(step=state.step, seconds=seconds, metrics={})
+            )
+            return
         scored = [name for name in ("validation", *(["test"] if self.config.train.score_test else [])) if name in data]
         self.emit(Phase(phase="evaluate", detail=", ".join(scored)))
         model.save(self.folder)

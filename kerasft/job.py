@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from kerasft.events import Emit, Phase, Warned
 from kerasft.frozen_part import halves
+from kerasft.layers.losses import units_of
 from kerasft.preprocessing.batching import (
     FEW_SHAPES,
     batch_positions,
@@ -19,13 +21,22 @@ from kerasft.preprocessing.batching import (
 )
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.preprocessing.features import Features
+from kerasft.preprocessing.sharing import Shares
+from kerasft.training.devices import Devices, fitting
 from kerasft.training.optimizer import make_optimizer
 from kerasft.training.options import TrainConfig
 from kerasft.training.strategy import wrap_optimizer
 from kerasft.training.trainer import Job
 
 
-def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple[Encoded, Any] | None, emit: Emit) -> Job:
+def make_job(
+    model: Any,
+    options: TrainConfig,
+    encoded: Encoded,
+    held_out: tuple[Encoded, Any] | None,
+    emit: Emit,
+    devices: Devices | None = None,
+) -> Job:
     """Compile a `FineTunedModel` for training on encoded rows.
 
     Args:
@@ -34,7 +45,9 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
         encoded: The training rows with their targets.
         held_out: Encoded validation rows and their gold, or None.
         emit: Where warnings go.
+        devices: Those in whose scope the model was made; one device when not given.
     """
+    devices = devices or Devices()
     assert options.epochs is not None
     assert options.learning_rate is not None
     how: dict[str, Any] = {"group": options.group_by_length, "together": encoded.together}
@@ -69,39 +82,56 @@ def make_job(model: Any, options: TrainConfig, encoded: Encoded, held_out: tuple
     for block in model.encoder.parts.blocks:
         block.recompute = options.gradient_checkpointing
     first, pace = plan(0), model.tuning.pace(model.encoder.parts)
-    optimizer = make_optimizer(
-        learning_rate=options.learning_rate,
-        total_updates=max(1, len(first) * options.epochs // options.accumulate),
-        warmup=options.warmup,
-        schedule=options.schedule,
-        weight_decay=options.weight_decay,
-        clip_norm=options.clip_norm,
-        accumulate=options.accumulate,
-        head_learning_rate=options.head_learning_rate,
-        rate_scales=pace.scales,
-        starts=pace.starts,
-    )
-    keras_model.compile(
-        optimizer=wrap_optimizer(optimizer, options.precision),
-        loss=model.task.loss(label_smoothing=options.label_smoothing),
-        jit_compile=options.jit_compile,
-        auto_scale_loss=False,
-    )
-    if options.jit_compile and not keras_model.jit_compile:
+    loss, shares = model.task.loss(label_smoothing=options.label_smoothing), None
+    if devices.strategy is not None:
+        units = {name: units_of(part) for name, part in loss.items()} if isinstance(loss, dict) else units_of(loss)
+        shares = Shares(devices.replicas, devices.mine, units)
+    compiled = _compiled(keras_model, options, pace, len(first), loss, devices)
+    if options.jit_compile and not compiled.jit_compile:
         hint = "An earlier run in this process asked for results to the bit, which rules XLA out; use a new process."
         emit(Warned(code="no_xla", message="The step is not compiled with XLA.", hint=hint))
-    keras_model.optimizer.build(keras_model.trainable_variables)
     return Job(
-        model=keras_model,
+        model=compiled,
         weights=model.own_weights,
         plan=plan,
         positions=lambda rows: batch_positions(encoded, rows, multiple=multiple),
-        batches=lambda rows, epoch: make_batches(feed(epoch), rows, weights=weights),
+        batches=lambda rows, epoch: devices.spread(make_batches(feed(epoch), rows, weights=weights, shares=shares)),
         validate=validate if held_out is not None else None,
         monitor=model.task.main_metric(model.learned) if options.monitor == "auto" else options.monitor,
         epochs=options.epochs,
         padding=padding_share(encoded, first, multiple=multiple),
+        fitting=lambda: fitting(devices),
+        agreed=devices.agreed,
     )
+
+
+def _compiled(keras_model: Any, options: TrainConfig, pace: Any, steps: int, loss: Any, devices: Devices) -> Any:
+    """The model, compiled; where several devices share batches another on the same layers, so that answering stays as it is."""
+    assert options.epochs is not None
+    assert options.learning_rate is not None
+    with devices.scope():
+        if devices.strategy is not None:
+            keras_model = keras.Model(keras_model.input, keras_model.output, name=keras_model.name)
+        optimizer = make_optimizer(
+            learning_rate=options.learning_rate,
+            total_updates=max(1, steps * options.epochs // options.accumulate),
+            warmup=options.warmup,
+            schedule=options.schedule,
+            weight_decay=options.weight_decay,
+            clip_norm=options.clip_norm,
+            accumulate=options.accumulate,
+            head_learning_rate=options.head_learning_rate,
+            rate_scales=pace.scales,
+            starts=pace.starts,
+        )
+        keras_model.compile(
+            optimizer=wrap_optimizer(optimizer, options.precision),
+            loss=loss,
+            jit_compile=options.jit_compile,
+            auto_scale_loss=False,
+        )
+        keras_model.optimizer.build(keras_model.trainable_variables)
+    return keras_model
 
 
 def _head_alone(model: Any, encoded: Encoded, held_out: tuple[Encoded, Any] | None) -> tuple[Any, Any, Any]:

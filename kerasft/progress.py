@@ -38,6 +38,7 @@ class TerminalProgress:
                 f"Training: {event.train_examples:,} rows, {event.epochs} epochs, {event.total_steps:,} steps; "
                 f"{event.trainable_parameters:,} of {event.parameters:,} weights learn ({share:.1%}), "
                 f"{event.optimizer_bytes / 2**20:,.1f} MiB of optimizer state; {event.padding:.1%} of the batches is padding"
+                + (f"; {event.devices} devices share each batch" if event.devices > 1 else "")
                 + (f"; going on from step {event.first_step:,}" if event.first_step else "")
             )
         elif isinstance(event, Step):

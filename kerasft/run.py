@@ -20,6 +20,7 @@ from kerasft.recipe import RunConfig, changed
 from kerasft.runs import clear, forget_old_stop, free_folder, holds_run, run_state
 from kerasft.tasks import Task, get_task
 from kerasft.training.checkpoint import Checkpoints
+from kerasft.training.devices import Devices, choose_devices
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import Tuning
 from kerasft.tuning.full import Full
@@ -79,6 +80,9 @@ def start(
     on_event: Emit | None = None,
 ) -> FineTunedModel:
     """Do a new run in a folder; as `finetune`, from a `RunConfig`."""
+    devices = _devices(config)
+    if not devices.chief:
+        return execute(config, folder, dataset, on_event, devices=devices, resuming=False)
     if holds_run(folder):
         if not overwrite:
             hint = f"Go on with it (kerasft resume {folder}), choose another folder, or replace it: overwrite=True (--overwrite)."
@@ -91,7 +95,11 @@ def start(
         raise RunError(f"The run's folder cannot be made: {error.strerror}.", where=str(folder), hint=hint) from None
     (folder / "events.jsonl").unlink(missing_ok=True)  # of an attempt that was refused; nothing else here need be a run's
     forget_old_stop(folder)
-    return execute(config, folder, dataset, on_event, resuming=False)
+    return execute(config, folder, dataset, on_event, devices=devices, resuming=False)
+
+
+def _devices(config: RunConfig) -> Devices:
+    return choose_devices(config.train, compares_rows=config.task.compares_rows)
 
 
 def resume(
@@ -120,7 +128,6 @@ def resume(
         raise ArtifactError("This folder holds no KerasFT run.", where=str(folder), hint="Give the folder that holds run.json.")
     if any(isinstance(event, Finished) for event in _last_attempt(folder)) or run_state(folder) == "saved":
         return load(folder)
-    forget_old_stop(folder)
     config = RunConfig.from_dict(changed(read_json(folder / "run.json"), changes or {}))
     before = Checkpoints(folder / "checkpoints").made_with.get("recipe", config.to_dict())
     before = RunConfig.from_dict(before).to_dict()  # with the defaults of options that are newer than the run
@@ -129,7 +136,10 @@ def resume(
     if odd and not allow_changes:
         hint = "Put them back, start a new run, or go on all the same: allow_changes=True (--allow-changes)."
         raise ConfigError(f"Options differ from those the run was stopped with. {told}.", where=str(folder), hint=hint)
-    return execute(config, folder, None, on_event or TerminalProgress(sys.stderr), resuming=True, told=told)
+    devices = _devices(config)
+    if devices.chief:
+        forget_old_stop(folder)
+    return execute(config, folder, None, on_event or TerminalProgress(sys.stderr), devices=devices, resuming=True, told=told)
 
 
 def _last_attempt(folder: Path) -> list[Any]:

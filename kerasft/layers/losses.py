@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+
+
+def units_of(loss: Any) -> Any:
+    """What a loss divides by, from its targets as a NumPy array: rows, or for our own losses their `units`."""
+    return getattr(loss, "units", len)
 
 
 @keras.saving.register_keras_serializable("kerasft")
@@ -52,6 +58,10 @@ class TokenCrossentropy(SmoothedCrossentropy):
 
     def __init__(self, label_smoothing: float = 0.0, *, name: str = "token_crossentropy", **kwargs: Any) -> None:
         super().__init__(label_smoothing, name=name, **kwargs)
+
+    def units(self, y_true: np.ndarray) -> float:
+        """Tokens that have a target."""
+        return float((y_true >= 0).sum())
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         has_target = ops.cast(y_true >= 0, y_pred.dtype)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 _NEVER = -1e9
@@ -89,6 +90,11 @@ class SpanCrossentropy(keras.losses.Loss):
     def __init__(self, longest: int = 0, *, name: str = "span_crossentropy", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.longest = longest
+
+    def units(self, y_true: np.ndarray) -> float:
+        """Windows that are learned from."""
+        known = y_true[:, 0] >= 0
+        return float((known & (y_true[:, 1] - y_true[:, 0] < self.longest) if self.longest else known).sum())
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         first, last = ops.cast(y_true[:, 0], "int32"), ops.cast(y_true[:, 1], "int32")

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from kerasft.memory import is_out_of_memory
 from kerasft.preprocessing.encoding import Encoded
+from kerasft.preprocessing.sharing import Shares
 
 FEW_SHAPES = 8
 _WINDOW = 50  # batches sorted by length together: enough to remove most padding, small enough to stay random
@@ -165,6 +166,7 @@ def make_batches(
     *,
     passes: Callable[[], tuple[Feed, list[np.ndarray]]] | None = None,
     weights: np.ndarray | None = None,
+    shares: Shares | None = None,
     with_targets: bool = True,
 ) -> tf.data.Dataset:
     """A `tf.data.Dataset` of `(inputs, targets)` or `(inputs, targets, sample weights)` in the order of a plan.
@@ -174,13 +176,18 @@ def make_batches(
         plan: Of `plan_epoch`; cut its beginning to start in the middle of an epoch.
         passes: Asked at every pass for another feed and another plan of as many batches; these two when not given.
         weights: (classes,) weight of each class, or None.
+        shares: Gives in place of each batch the shares of it of this process's replicas, one after the other.
         with_targets: False gives `(inputs,)` for prediction.
     """
     signature: tuple[object, ...] = (feed.signature,)
     if with_targets:
         signature += (feed.target_signature,)
-        if weights is not None:
-            per_token = feed.encoded.token_targets is not None
+        per_token = weights is not None and feed.encoded.token_targets is not None
+        if shares is not None:
+            # One that is written out: a width of None could be any, and Keras would make a table of rows by rows.
+            weight = tf.TensorSpec((None, None if per_token else 1), tf.float32)
+            signature += (tf.nest.map_structure(lambda _: weight, feed.target_signature),)
+        elif weights is not None:
             signature += (tf.TensorSpec((None, None) if per_token else (None,), tf.float32),)
 
     def generate() -> Iterator[tuple[object, ...]]:
@@ -191,10 +198,16 @@ def make_batches(
                 continue
             given, targets = now.batch(rows)
             # -1 marks what is not learned from: it takes the last class's weight here and no part in the loss.
-            yield (given, targets) if weights is None else (given, targets, weights[targets].astype(np.float32))
+            weighed = None if weights is None else weights[targets].astype(np.float32)
+            if shares is not None:
+                yield from shares.of(given, targets, weighed)
+            else:
+                yield (given, targets) if weighed is None else (given, targets, weighed)
 
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
-    return dataset.apply(tf.data.experimental.assert_cardinality(len(plan))).prefetch(4)
+    if shares is None:  # else Keras would take the number of shares for that of batches
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(plan)))
+    return dataset.prefetch(4)
 
 
 def predict_rows(

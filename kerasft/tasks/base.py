@@ -50,6 +50,7 @@ class Task(Options):
     shows: ClassVar[str] = "label"  # how an answer is shown: label, labels, number, entities, answer, text, vector
     monitors: ClassVar[tuple[str, ...]] = ()  # figures besides the loss that may decide which weights are best
     weighs_classes: ClassVar[bool] = False  # whether class weights and label smoothing have a meaning
+    compares_rows: ClassVar[bool] = False  # whether its loss compares all rows of a batch, which then cannot be shared
     must_tune_backbone: ClassVar[bool] = False  # has no weights of its own to learn
 
     @property

@@ -57,6 +57,7 @@ class TextEmbedding(Answering):
     )
 
     needs_label = False
+    compares_rows = True
     shows = "vector"
     monitors = ("mrr", "recall_at_1", "recall_at_10", "neighbour_accuracy")
 

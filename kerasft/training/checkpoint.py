@@ -70,10 +70,11 @@ class Checkpoints:
         folder: Where they are kept.
         keep: How many of the newest stay.
         made_with: What else is kept with each checkpoint: the run's options, the hash of its base.
+        writes: False only reads: another process writes the same.
     """
 
-    def __init__(self, folder: Path, *, keep: int = 2, made_with: dict[str, Any] | None = None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, keep: int = 2, made_with: dict[str, Any] | None = None, writes: bool = True) -> None:
+        self.folder, self._writes = folder, writes
         self._keep = keep
         self._made_with = made_with
 
@@ -81,6 +82,12 @@ class Checkpoints:
     def best_weights(self) -> Path:
         """Weights of the best validation so far."""
         return self.folder / "best.safetensors"
+
+    def save_best(self, weights: Mapping[str, Any]) -> None:
+        """Write the weights of the best validation so far."""
+        if self._writes:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_weights(weights, self.best_weights)
 
     def save(self, model: Any, weights: Mapping[str, Any], state: TrainingState) -> Path:
         """Write a checkpoint and remove the oldest beyond `keep`.
@@ -90,8 +97,10 @@ class Checkpoints:
             weights: The weights to keep, by path.
             state: Where the run stands.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         final = self.folder / f"step-{state.step:08d}"
+        if not self._writes:
+            return final
+        self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".{final.name}.part"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()

@@ -76,12 +76,46 @@ class ScaledAdamW(keras.optimizers.AdamW):
         self._begins = [_fitting(self.starts, variable.path, 0) for variable in variables]
         self._decays = [bool(self.weight_decay) and self._use_weight_decay(variable) for variable in variables]
 
+    @property
+    def _shares_batches(self) -> bool:
+        return bool(self._distribution_strategy.num_replicas_in_sync > 1)
+
+    def _backend_apply_gradients(self, grads: list[Any], trainable_variables: list[Any]) -> None:
+        """As Keras's, but that the replicas' gradients are summed before anything is done with them: clipping and accumulating
+        then mean the whole batch, on any number of devices.
+        """
+        if not self._shares_batches:
+            super()._backend_apply_gradients(grads, trainable_variables)
+            return
+        replica = tf.distribute.get_replica_context()
+        grads = replica.all_reduce(tf.distribute.ReduceOp.SUM, [tf.convert_to_tensor(each) for each in grads])
+        if steps := self.gradient_accumulation_steps:
+            # Replicas cannot update within a branch: every step updates, but with a rate of 0 until the last of these steps.
+            due = ops.cast(self._update_is_due, "float32")
+            kept = [self._accumulated_gradients[self._get_variable_index(variable)] for variable in trainable_variables]
+            sums = [gradient + before for gradient, before in zip(grads, kept, strict=True)]
+            for before, total in zip(kept, sums, strict=True):
+                before.assign(total * (1 - due))
+            grads = [total / steps for total in sums]
+        self._backend_update_step(self._clip_gradients(grads), trainable_variables, self.learning_rate)
+
+    @property
+    def _update_is_due(self) -> Any:
+        return ops.equal((self._iterations + 1) % self.gradient_accumulation_steps, 0)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: list[Any]) -> list[Any]:
+        return grads_and_vars  # `_backend_apply_gradients` has done it
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         # On TensorFlow Keras hands over the raw variable, which has lost its path.
         place = self._get_variable_index(variable)
         rate = learning_rate * self._factors[place]
         if self._begins[place]:
             rate = rate * ops.cast(self.iterations >= self._begins[place], rate.dtype)
+        beta_1, beta_2 = self.beta_1, self.beta_2
+        if self.gradient_accumulation_steps and self._shares_batches:
+            due = ops.cast(self._update_is_due, variable.dtype)
+            rate, beta_1, beta_2 = rate * due, 1 - (1 - beta_1) * due, 1 - (1 - beta_2) * due
         if self._decays[place]:
             self.assign_sub(variable, ops.cast(rate, variable.dtype) * self.weight_decay * variable)
         step = ops.cast(self.iterations + 1, variable.dtype)
@@ -92,8 +126,8 @@ class ScaledAdamW(keras.optimizers.AdamW):
             beta1_power=tf.cast(self.beta_1, variable.dtype) ** step,
             beta2_power=tf.cast(self.beta_2, variable.dtype) ** step,
             lr=tf.cast(rate, variable.dtype),
-            beta1=tf.cast(self.beta_1, variable.dtype),
-            beta2=tf.cast(self.beta_2, variable.dtype),
+            beta1=tf.cast(beta_1, variable.dtype),
+            beta2=tf.cast(beta_2, variable.dtype),
             epsilon=tf.cast(self.epsilon, variable.dtype),
             grad=tf.cast(tf.convert_to_tensor(gradient), variable.dtype),
         )

@@ -57,6 +57,13 @@ class TrainConfig(Options):
         "Keep only what goes into each block and compute the rest again in the backward pass: less memory, a third more time.",
         advanced=True,
     )
+    strategy: str = option(
+        "auto",
+        "Devices that share each batch, with the same result: auto takes the workers of TF_CONFIG, a TPU, or all GPUs; one and "
+        "cpu take one device.",
+        choices=("auto", "one", "cpu", "mirrored", "multi_worker", "tpu"),
+        advanced=True,
+    )
     checkpoint_minutes: float = option(
         10.0, "Save a checkpoint at least this often, besides after each epoch.", low=0, advanced=True
     )

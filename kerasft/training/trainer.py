@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,9 @@ from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.options import TrainConfig
 from kerasft.training.pace import Pace
 from kerasft.training.stopping import StopRequest
-from kerasft.weights import load_weights, save_weights
+from kerasft.weights import load_weights
+
+_GO_ON, _STOP, _ENOUGH = 0, 1, 2
 
 
 @dataclass
@@ -33,6 +36,8 @@ class Job:
         monitor: The figure that decides which weights are best.
         epochs: How many.
         padding: Share of the positions in the first epoch's batches that hold padding.
+        fitting: Makes the context in which Keras's `fit` runs.
+        agreed: From a decision, 0 for going on, to that of the process which decides for all.
     """
 
     model: Any
@@ -44,6 +49,8 @@ class Job:
     monitor: str
     epochs: int
     padding: float = 0.0
+    fitting: Callable[[], Any] = nullcontext
+    agreed: Callable[[int], int] = int
 
 
 @dataclass(frozen=True)
@@ -97,19 +104,20 @@ class _Loop:
         self.saved_at = time.monotonic()
         self.saved_step = state.step
         self.reason: str | None = None
+        self.enough = self._impatient
 
     @property
-    def out_of_patience(self) -> bool:
+    def _impatient(self) -> bool:
         return self.config.patience is not None and self.state.since_best >= self.config.patience
 
     def run(self) -> str | None:
-        while self.state.epoch < self.job.epochs and not self.out_of_patience:
+        while self.state.epoch < self.job.epochs and not self.enough:
             begun = time.monotonic()
             self._fit_epoch()
             self.state.seconds += time.monotonic() - begun
             if self.reason and self.state.step_in_epoch < self.steps_per_epoch:
                 break
-            if not self.out_of_patience:
+            if not self.enough:
                 self._end_epoch(begun)
             if self.reason:
                 break
@@ -133,8 +141,10 @@ class _Loop:
             after_step=self._after_step,
         )
         data = self.job.batches(plan, state.epoch)
-        epochs = {"initial_epoch": state.epoch, "epochs": state.epoch + 1}
-        self.job.model.fit(data, **epochs, shuffle=False, callbacks=[watch], verbose=0)
+        # Said how many steps there are, Keras does not ask for one more: on several devices that would count as an update.
+        epochs = {"initial_epoch": state.epoch, "epochs": state.epoch + 1, "steps_per_epoch": len(plan)}
+        with self.job.fitting():
+            self.job.model.fit(data, **epochs, shuffle=False, callbacks=[watch], verbose=0)
 
     def _after_step(self) -> bool:
         every = self.config.validate_every
@@ -142,8 +152,14 @@ class _Loop:
             self._validate()
         if time.monotonic() - self.saved_at > 60 * self.config.checkpoint_minutes:
             self._save()
-        self.reason = self.stop.reason
-        return self.reason is not None or self.out_of_patience
+        return self._decide()
+
+    def _decide(self) -> bool:
+        """Whether training ends here, and why; of several processes one decides, by its own figures and its own stop request."""
+        decision = self.job.agreed(_STOP if self.stop.reason else _ENOUGH if self._impatient else _GO_ON)
+        self.reason = (self.stop.reason or "another process") if decision == _STOP else None
+        self.enough = decision == _ENOUGH
+        return decision != _GO_ON
 
     def _end_epoch(self, begun: float) -> None:
         state = self.state
@@ -153,6 +169,7 @@ class _Loop:
         self._validate()
         state.epoch, state.step_in_epoch, state.loss_sum, state.rows = state.epoch + 1, 0, 0.0, 0
         self._save()
+        self.enough = self.job.agreed(_ENOUGH if self._impatient else _GO_ON) == _ENOUGH
 
     def _validate(self) -> None:
         state = self.state
@@ -169,8 +186,7 @@ class _Loop:
         better = state.best is None or ranked > (state.best, -state.best_loss)
         if better:
             state.best, state.best_loss, state.best_step, state.since_best = value, figures["loss"], state.step, 0
-            self.checkpoints.folder.mkdir(parents=True, exist_ok=True)
-            save_weights(self.job.weights, self.checkpoints.best_weights)
+            self.checkpoints.save_best(self.job.weights)
         else:
             state.since_best += 1
         state.validated_step = state.step
