@@ -37,6 +37,8 @@ class Page:
         task: State: name of the task the data were understood to be for, and their columns by role.
         run: Dropdown of the chosen run.
         model: Dropdown of the model a run begins with.
+        recipe: From the values of `recipe_inputs` to the recipe the page says; raises what is wrong with it.
+        recipe_inputs: The components that say it.
         tabs: The tabs, to switch from one to another.
         loaded: Event: a browser has opened or reloaded the page.
         ticking: Event every few seconds; outside the tabs, because what is in a tab that is not shown stands still.
@@ -48,6 +50,8 @@ class Page:
     task: Any = None
     run: Any = None
     model: Any = None
+    recipe: Any = None
+    recipe_inputs: Any = None
     tabs: Any = None
     loaded: Any = None
     ticking: Any = None

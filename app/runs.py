@@ -25,6 +25,7 @@ from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, RunSummary, free_
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
+STUDY_FILE = "study.json"  # in the folder of a bake-off or a search: the command that does it
 _TWICE = 10.0  # seconds in which the same recipe is taken for a second press of the button
 
 
@@ -135,10 +136,36 @@ class RunBoard:
             raise RunExistsError(f"There is already a run named {name!r}.", hint="Choose another name.")
         folder.mkdir()
         (folder / "run.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
-        (folder / QUEUED_FILE).write_text(str(time.time()), encoding="utf-8")
         self._begun = (time.monotonic(), asked)
-        self.pump()
+        self.enqueue_again(folder)
         return folder
+
+    def enqueue_study(self, name: str, recipe: dict[str, Any], command: Sequence[str]) -> Path:
+        """Prepare a bake-off or a search and put it at the end of the queue; see `kerasft_app.studies`.
+
+        Args:
+            name: Of its folder.
+            recipe: Of the run it is about, as `RunConfig.to_dict`.
+            command: Of `kerasft`, without the recipe and `--out`.
+
+        Raises:
+            ConfigError: The name is not usable.
+            RunExistsError: A run or study of that name is there.
+        """
+        folder = self.folder(name)
+        if folder.exists():
+            raise RunExistsError(f"There is already a run named {name!r}.", hint="Choose another name.")
+        folder.mkdir()
+        (folder / "recipe.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
+        whole = [command[0], str(folder / "recipe.json"), *command[1:], "--out", str(folder)]
+        (folder / STUDY_FILE).write_text(json.dumps({"command": whole}), encoding="utf-8")
+        self.enqueue_again(folder)
+        return folder
+
+    def enqueue_again(self, folder: Path) -> None:
+        """Put a folder that was prepared before at the end of the queue."""
+        (folder / QUEUED_FILE).write_text(str(time.time()), encoding="utf-8")
+        self.pump()
 
     def enqueue_resume(self, name: str) -> None:
         """Put a stopped, interrupted or failed run back into the queue.
@@ -150,8 +177,7 @@ class RunBoard:
         state = run_state(folder)
         if state not in ("stopped", "interrupted", "failed"):
             raise ConfigError(f"The run {name!r} is {state}; only a stopped, interrupted or failed run can be resumed.")
-        (folder / QUEUED_FILE).write_text(str(time.time()), encoding="utf-8")
-        self.pump()
+        self.enqueue_again(folder)
 
     def stop(self, name: str) -> str:
         """Ask a run to stop after its current step, or take it out of the queue; says which."""
@@ -160,7 +186,7 @@ class RunBoard:
             queued = (folder / QUEUED_FILE).exists()
             (folder / QUEUED_FILE).unlink(missing_ok=True)
         if queued:
-            if not (folder / "events.jsonl").exists():
+            if not (folder / "events.jsonl").exists() and not (folder / STUDY_FILE).exists():
                 log = events.JsonLog(folder / "events.jsonl")
                 log(events.Stopped(step=0, reason="taken out of the queue"))
                 log.close()
@@ -182,6 +208,8 @@ class RunBoard:
     def _start(self, folder: Path) -> None:
         resuming = (folder / "checkpoints").exists() or (folder / "events.jsonl").exists()
         what = ["resume", str(folder)] if resuming else ["train", str(folder / "run.json"), "--out", str(folder)]
+        if (folder / STUDY_FILE).exists():
+            what = json.loads((folder / STUDY_FILE).read_text(encoding="utf-8"))["command"]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
         (folder / STOP_FILE).unlink(missing_ok=True)
         started = time.time()
@@ -210,29 +238,7 @@ class RunBoard:
 
     def progress(self, name: str) -> Progress:
         """What a run has told so far."""
-        folder = self.folder(name)
-        told = Progress(state=run_state(folder))
-        for event in events.read_events(folder / "events.jsonl"):
-            if isinstance(event, events.Phase):
-                if event.phase == "data":
-                    told.warnings, told.ended = [], None
-                told.phase = f"{_PHASES.get(event.phase, event.phase)} {event.detail}".strip()
-            elif isinstance(event, events.Started):
-                told.started, told.phase = event, "training"
-                # What came after the checkpoint a run goes on from is done again; the curve must not show it twice.
-                told.steps = [step for step in told.steps if step.step <= event.first_step]
-                told.validations = [v for v in told.validations if v.step <= event.first_step]
-            elif isinstance(event, events.Step):
-                told.steps.append(event)
-            elif isinstance(event, events.Estimated):
-                told.estimated = event
-            elif isinstance(event, events.Validated):
-                told.validations.append(event)
-            elif isinstance(event, events.Warned):
-                told.warnings.append(event)
-            elif isinstance(event, events.Finished | events.Stopped | events.Failed):
-                told.ended = event
-        return told
+        return progress_in(self.folder(name))
 
     def output_tail(self, name: str, lines: int = 15) -> str:
         """The end of what the run's process printed, for a run that died without a word."""
@@ -240,6 +246,32 @@ class RunBoard:
         if not path.exists():
             return ""
         return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+def progress_in(folder: Path) -> Progress:
+    """What the run in a folder has told so far."""
+    told = Progress(state=run_state(folder))
+    for event in events.read_events(folder / "events.jsonl"):
+        if isinstance(event, events.Phase):
+            if event.phase == "data":
+                told.warnings, told.ended = [], None
+            told.phase = f"{_PHASES.get(event.phase, event.phase)} {event.detail}".strip()
+        elif isinstance(event, events.Started):
+            told.started, told.phase = event, "training"
+            # What came after the checkpoint a run goes on from is done again; the curve must not show it twice.
+            told.steps = [step for step in told.steps if step.step <= event.first_step]
+            told.validations = [v for v in told.validations if v.step <= event.first_step]
+        elif isinstance(event, events.Step):
+            told.steps.append(event)
+        elif isinstance(event, events.Estimated):
+            told.estimated = event
+        elif isinstance(event, events.Validated):
+            told.validations.append(event)
+        elif isinstance(event, events.Warned):
+            told.warnings.append(event)
+        elif isinstance(event, events.Finished | events.Stopped | events.Failed):
+            told.ended = event
+    return told
 
 
 _PHASES = {

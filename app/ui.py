@@ -8,13 +8,14 @@ import gradio as gr
 
 from kerasft_app.page import Page
 from kerasft_app.runs import RunBoard
-from kerasft_app.tabs import data, export, results, runs, train, try_it
+from kerasft_app.tabs import data, export, results, runs, search, train, try_it
 from kerasft_app.worker import Predictor
 
 STYLE = Path(__file__).parent / "style.css"
 _TABS = (
     ("Data", "data", data),
     ("Train", "train", train),
+    ("Search", "search", search),
     ("Results", "results", results),
     ("Try", "try", try_it),
     ("Export", "export", export),

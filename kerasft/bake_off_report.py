@@ -10,7 +10,8 @@ from typing import Any
 from kerasft.evaluation.direction import LOWER_IS_BETTER
 
 RESULT_FILE = "bake-off.json"
-MAJORITY, WORDS = "majority", "word_counts"  # contenders that are no model of ours
+MAJORITY, WORDS, ZERO_SHOT, LAST = "majority", "word_counts", "zero_shot", "last_layers"
+CONTENDERS = (WORDS, ZERO_SHOT, "frozen", LAST, "lora", "adapters", "prompt_tuning", "full")  # the usual ones
 
 
 @dataclass(frozen=True)

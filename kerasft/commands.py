@@ -150,8 +150,7 @@ def search(parsed: argparse.Namespace) -> int:
 
 def bake_off(parsed: argparse.Namespace) -> int:
     """Learn a task in several ways on the same rows, and compare."""
-    from kerasft.bake_off_report import BakeOff
-    from kerasft.contenders import USUAL
+    from kerasft.bake_off_report import CONTENDERS, BakeOff
     from kerasft.method_comparison import bake_off
     from kerasft.tasks.cloze import ClozeClassification
 
@@ -169,7 +168,7 @@ def bake_off(parsed: argparse.Namespace) -> int:
     found = bake_off(
         config,
         out=parsed.out,
-        contenders=[name.strip() for name in parsed.contenders.split(",")] if parsed.contenders else USUAL,
+        contenders=[name.strip() for name in parsed.contenders.split(",")] if parsed.contenders else CONTENDERS,
         cloze=ClozeClassification.from_dict(asked) if asked else None,
         show=True,
         on_result=tell,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from kerasft.bake_off_report import CONTENDERS, LAST, WORDS, ZERO_SHOT
 from kerasft.config import read_json
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft.presets import fetch, find_preset
@@ -17,15 +18,13 @@ from kerasft.tuning.freezing import FreezeLayers
 from kerasft.tuning.frozen import FrozenFeatures
 from kerasft.word_counts import FITS
 
-WORDS, ZERO_SHOT, LAST = "word_counts", "zero_shot", "last_layers"
-USUAL = (WORDS, ZERO_SHOT, "frozen", LAST, "lora", "adapters", "prompt_tuning", "full")
 _LEARNING = 2  # blocks of `last_layers`
 _COUNTS = ("num_hidden_layers", "n_layer", "num_layers")  # what checkpoints call their number of blocks
 
 
 def known() -> list[str]:
     """Names a bake-off takes: the usual ones, and every tuning method."""
-    return list(dict.fromkeys([*USUAL, *TUNINGS.all()]))
+    return list(dict.fromkeys([*CONTENDERS, *TUNINGS.all()]))
 
 
 def contender(name: str, run: RunConfig, cloze: ClozeClassification | None) -> RunConfig | str:

@@ -14,7 +14,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pyarrow.parquet as pq
 
@@ -38,7 +37,7 @@ from kerasft.runs import STOP_FILE
 from kerasft.tasks import Learned
 from kerasft.tasks.base import pick
 from kerasft.training.checkpoint import Checkpoints, TrainingState
-from kerasft.training.devices import Devices, lost_worker
+from kerasft.training.devices import Devices, lost_worker, twin
 from kerasft.training.options import TrainConfig
 from kerasft.training.stopping import StopRequest
 from kerasft.training.strategy import prepare
@@ -230,7 +229,7 @@ class _Run:
                 _ = backbone.fingerprint  # of the base as it is now: BitFit changes it
             keras_model, encoder = assemble(backbone, task, tuning, learned, seed=train.seed)
         if self.devices.strategy is not None:  # outside the scope, so that each process answers for itself
-            keras_model = keras.Model(keras_model.input, keras_model.output, name=keras_model.name)
+            keras_model = twin(keras_model)
         model = FineTunedModel(task, tuning, learned, data.columns, backbone, keras_model, encoder, folder=self.folder)
         for caution in task.cautions(encoder, model.framer):
             self.emit(Warned(code="caution", message=caution))

@@ -25,8 +25,9 @@ from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig, changed
 from kerasft.run import resume, start
 from kerasft.runs import STOP_FILE, holds_run, run_state
-from kerasft.search_report import Search, Trial
+from kerasft.search_report import RESULT_FILE, Search, Trial
 from kerasft.search_space import Range, read_space
+from kerasft.training.stopping import StopRequest
 from kerasft.weights import write_text
 
 PRUNERS = ("median", "hyperband", "none")
@@ -55,6 +56,8 @@ def search(
     Trial 0 is the recipe as it is (where the ranges hold its values), so that the search says what it brought. Trials that fall
     behind are ended early. Begun again with the same folder it goes on: finished trials count, and one that a crash cut off is
     resumed. Several processes started with the same folder (and storage) share the work.
+
+    A file `STOP` in the folder, like Ctrl-C, stops it after the step that is being done.
 
     Args:
         run: The recipe.
@@ -175,15 +178,20 @@ class _Driver:
         on_trial: Callable[[Search], None] | None,
     ) -> None:
         self.study, self.base, self.ranges, self.dataset = study, base, ranges, dataset
+        self.wanted = 0
+        self.stop = StopRequest(folder)
         self.folder, self.metric, self.keep_all = folder, metric, keep_all
         self.on_event, self.on_trial = on_event, on_trial
         self.own = _flat(base.to_dict())
 
     def run(self, trials: int, deadline: float | None) -> Search:
+        self.wanted = trials
         first = {r.option: self.own[r.option] for r in self.ranges if self.own[r.option] in r}
         if not self.study.get_trials(deepcopy=False):
             self.study.enqueue_trial(first, skip_if_exists=True)
         while deadline is None or time.monotonic() < deadline:
+            if self.stop.reason:
+                return self._tell(stopped=True)
             trial = self._cut_off() or self._next(trials)
             if trial is None:
                 break
@@ -220,9 +228,12 @@ class _Driver:
         where = self.folder / f"trial-{trial.number:03d}"
         config = RunConfig.from_dict(changed(self.base.to_dict(), trial.params))
         pruned = False
+        self._write(self._found())
 
         def watch(event: Event) -> None:
             nonlocal pruned
+            if reason := self.stop.reason:
+                (where / STOP_FILE).write_text(reason, encoding="utf-8")
             if isinstance(event, Validated) and self.metric in event.metrics and event.epoch < (config.train.epochs or 0):
                 # Steps would not compare: batches have different sizes. Hundredths of an epoch do.
                 trial.report(event.metrics[self.metric], round(100 * event.epoch))
@@ -277,21 +288,24 @@ class _Driver:
             if trial.state != TrialState.WAITING
         )
         same = (trial for trial in trials if all(self.own[name] == value for name, value in trial.options.items()))
-        return Search(self.folder, self.metric, trials, next((trial.value for trial in same), None))
+        return Search(self.folder, self.metric, trials, next((trial.value for trial in same), None), wanted=self.wanted)
 
     def _tell(self, stopped: bool = False) -> Search:
         """Write `search.json` and tell the caller."""
+        found = self._write(replace(self._found(), stopped=stopped))
+        if self.on_trial:
+            self.on_trial(found)
+        return found
+
+    def _write(self, found: Search) -> Search:
         import optuna
 
-        found = replace(self._found(), stopped=stopped)
         importances: dict[str, float] = {}
         with suppress(RuntimeError, ValueError, UserWarning), warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # too few trials, or all alike: then nothing is said
             importances = optuna.importance.get_param_importances(self.study)
         found = replace(found, importances=dict(importances))
-        write_text(self.folder / "search.json", json.dumps(found.to_dict(), indent=1))
-        if self.on_trial:
-            self.on_trial(found)
+        write_text(self.folder / RESULT_FILE, json.dumps(found.to_dict(), indent=1))
         return found
 
 

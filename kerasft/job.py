@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 
 from kerasft.events import Emit, Phase, Warned
@@ -22,7 +21,7 @@ from kerasft.preprocessing.batching import (
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.preprocessing.features import Features
 from kerasft.preprocessing.sharing import Shares
-from kerasft.training.devices import Devices, fitting
+from kerasft.training.devices import Devices, fitting, twin
 from kerasft.training.optimizer import make_optimizer
 from kerasft.training.options import TrainConfig
 from kerasft.training.strategy import wrap_optimizer
@@ -111,7 +110,7 @@ def _compiled(keras_model: Any, options: TrainConfig, pace: Any, steps: int, los
     assert options.learning_rate is not None
     with devices.scope():
         if devices.strategy is not None:
-            keras_model = keras.Model(keras_model.input, keras_model.output, name=keras_model.name)
+            keras_model = twin(keras_model)
         optimizer = make_optimizer(
             learning_rate=options.learning_rate,
             total_updates=max(1, steps * options.epochs // options.accumulate),

@@ -17,10 +17,10 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from kerasft import __version__
-from kerasft.bake_off_report import MAJORITY, RESULT_FILE, WORDS, BakeOff, Result
+from kerasft.bake_off_report import CONTENDERS, MAJORITY, RESULT_FILE, WORDS, BakeOff, Result
 from kerasft.comparison import differing
 from kerasft.config import read_json
-from kerasft.contenders import USUAL, contender
+from kerasft.contenders import contender
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import ConfigError, DataError, RunError
 from kerasft.events import Failed, Warned, read_events
@@ -37,7 +37,7 @@ def bake_off(
     run: RunConfig,
     *,
     out: str | Path,
-    contenders: Sequence[str] = USUAL,
+    contenders: Sequence[str] = CONTENDERS,
     cloze: ClozeClassification | None = None,
     data: Dataset | None = None,
     show: bool = False,
@@ -68,7 +68,7 @@ def bake_off(
     folder = Path(out).expanduser()
     recipes = {name: contender(name, run, cloze) for name in dict.fromkeys(contenders)}
     if not recipes:
-        raise ConfigError("A bake-off needs a contender.", hint=f"The usual ones are: {', '.join(USUAL)}.")
+        raise ConfigError("A bake-off needs a contender.", hint=f"The usual ones are: {', '.join(CONTENDERS)}.")
     dataset = run.task.suited(data or load_data(None, run.data))
     if "validation" not in dataset:
         raise DataError("A bake-off needs validation rows.", hint="Set rows aside with validation=0.1 (--data.validation 0.1).")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kerasft.evaluation.direction import LOWER_IS_BETTER
+
+RESULT_FILE = "search.json"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Search:
         baseline: What the recipe as it is has; None where its own values lie outside the ranges, or it is not done.
         importances: Share of the differences between trials that each option explains; empty with too few trials.
         stopped: Whether it was asked to stop before its end; begun again it goes on.
+        wanted: How many trials it was asked for.
     """
 
     folder: Path
@@ -51,6 +55,7 @@ class Search:
     baseline: float | None = None
     importances: dict[str, float] = field(default_factory=dict)
     stopped: bool = False
+    wanted: int = 0
 
     @property
     def best(self) -> Trial | None:
@@ -68,7 +73,15 @@ class Search:
             "trials": [asdict(trial) for trial in self.trials],
             "importances": self.importances,
             "stopped": self.stopped,
+            "wanted": self.wanted,
         }
+
+    @classmethod
+    def read(cls, folder: Path) -> Search:
+        """What the folder of a search tells so far."""
+        told = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
+        trials = tuple(Trial(**trial) for trial in told["trials"])
+        return cls(folder, told["metric"], trials, told["baseline"], told["importances"], told["stopped"], told.get("wanted", 0))
 
     def __str__(self) -> str:
         names = list(dict.fromkeys(name for trial in self.trials for name in trial.options))

@@ -35,7 +35,7 @@ BESIDE = {"keras_setup", "__init__"}
 WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("presets", "events"), ("preprocessing", "layers"),
                   ("preprocessing", "memory"), ("run", "execution")}  # fmt: skip
 NO_SCREENS = ("runs.py", "worker.py", "children.py", "facts.py", "figures.py", "charts.py", "plots.py", "answers.py",
-              "reports.py", "recipes.py", "seen.py")  # fmt: skip
+              "reports.py", "recipes.py", "seen.py", "studies.py", "study_charts.py")  # fmt: skip
 HEAVY = ("tensorflow", "keras", "keras_hub", "tensorflow_text")
 HOME_OF = {
     "keras_hub": lambda home: home == "backbones",

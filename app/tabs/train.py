@@ -96,13 +96,20 @@ def build(page: Page) -> None:
         recipe = {"preset": model, **picked, "train": train_form.read(train_values)}
         return dict(checked(recipe, Columns(**known["columns"]), preset.family))
 
+    def whole(
+        data: dict[str, Any] | None, known: dict[str, Any] | None, task: str, tuning: str, model: str, *values: Any
+    ) -> dict[str, Any]:
+        """The recipe that the page says, data included."""
+        if data is None or known is None:
+            raise ConfigError("No data are chosen.", hint="Upload a file or take the example in the tab Data.")
+        return {**read(known, task, tuning, model, values), "data": DataConfig.from_dict(data).to_dict()}
+
     def launch(
         data: dict[str, Any] | None, known: dict[str, Any] | None, task: str, tuning: str, model: str, name: str, *values: Any
     ) -> list[Any]:
         try:
-            if data is None or known is None:
-                raise ConfigError("No data are chosen.", hint="Upload a file or take the example in the tab Data.")
-            recipe = {**read(known, task, tuning, model, values), "data": DataConfig.from_dict(data).to_dict()}
+            recipe = whole(data, known, task, tuning, model, *values)
+            assert data is not None
             wish = name.strip() or page.board.free_name(f"{Path(str(data['path'])).name.split('.')[0]}-{Path(model).name}")
             page.board.enqueue(wish, recipe, again=bool(name.strip()))
         except KerasFTError as error:
@@ -168,6 +175,7 @@ def build(page: Page) -> None:
 
     start.click(launch, [page.data, page.task, *chosen, *extra], [said, page.run, seen])
     options = [task, tuning, model, *train_form.components, *extra]
+    page.recipe, page.recipe_inputs = whole, [page.data, page.task, *options]
     show.click(show_windows, [page.data, page.task, own, epoch, *options], windows)
     stop.click(halt, page.run, halted)
     ticking.tick(look, [page.run, seen], [status, charts, shell, python, ahead, seen, halted], show_progress="hidden")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from kerasft.errors import ConfigError
@@ -187,6 +188,11 @@ def _tpu() -> Devices:
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         hint = "TPU_NAME names the TPU; on a TPU VM it can be left out."
         raise ConfigError(f"There is no TPU that can be used: {str(error).splitlines()[0]}", hint=hint) from error
+
+
+def twin(model: Any) -> Any:
+    """Another model of the same layers: it runs on the devices in whose scope it is made."""
+    return keras.Model(model.input, model.output, name=model.name)
 
 
 def lost_worker(error: BaseException) -> str | None:
