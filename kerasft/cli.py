@@ -105,6 +105,7 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     _add_run(sub, given, "train", "a run")
     sub.add_argument("--out", help="folder of the run; saved_models/<data>-<preset> by default")
     sub.add_argument("--overwrite", action="store_true", help="replace the run in that folder")
+    _add_cluster(sub)
     sub = command("preview", commands.preview)
     _add_run(sub, given, "preview", "a run")
     sub.add_argument("--text", action="append", help="a text to show in place of the data's rows (tasks that need no label)")
@@ -145,6 +146,7 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub.add_argument("folder")
     _add_dotted(sub, given, "resume")
     sub.add_argument("--allow-changes", action="store_true", help="go on although options differ from those it stopped with")
+    _add_cluster(sub)
     sub = command("diff", commands.diff)
     sub.add_argument("one", help="folder of a run")
     sub.add_argument("other", help="folder of another")
@@ -209,6 +211,15 @@ def _add_run(sub: argparse.ArgumentParser, given: Sequence[str], name: str, what
     sub.add_argument("--task", help="see `kerasft list tasks`")
     sub.add_argument("--tuning", help="see `kerasft list tuning`")
     _add_dotted(sub, given, name)
+
+
+def _add_cluster(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="do it on a Ray cluster: auto, HOST:PORT or local; data and folder must be seen by all",
+    )
+    sub.add_argument("--workers", type=int, help="how many machines of the cluster share the batches [default: all]")
 
 
 def _add_data(sub: argparse.ArgumentParser, given: Sequence[str], name: str) -> None:

@@ -63,7 +63,13 @@ def train(parsed: argparse.Namespace) -> int:
         raise ConfigError("No data were given.", hint="kerasft train --data FILE, or a run's JSON file with data.path.")
     folder = Path(parsed.out) if parsed.out else free_folder(Path("saved_models"), config.data.path, config.preset)
     progress = TerminalProgress(sys.stderr)
-    start(config, folder, overwrite=parsed.overwrite, on_event=progress)
+    if parsed.cluster:
+        from kerasft.cluster import train_on_cluster
+
+        cluster = {"address": parsed.cluster, "workers": parsed.workers}
+        train_on_cluster(config, folder, **cluster, overwrite=parsed.overwrite, on_event=progress)
+    else:
+        start(config, folder, overwrite=parsed.overwrite, on_event=progress)
     return _after_training(folder, progress)
 
 
@@ -195,6 +201,16 @@ def resume(parsed: argparse.Namespace) -> int:
     if run_state(Path(parsed.folder)) == "finished":
         print("The run is finished; nothing was left to do.", file=sys.stderr)
     changes = _changes(parsed) if (Path(parsed.folder) / "run.json").exists() else {}
+    if parsed.cluster:
+        from kerasft.cluster import train_on_cluster
+        from kerasft.recipe import RunConfig
+
+        if changes:
+            raise ConfigError("On a cluster a run goes on with its own options.", hint="Leave --cluster out to change them.")
+        config = RunConfig.load(Path(parsed.folder) / "run.json")
+        cluster = {"address": parsed.cluster, "workers": parsed.workers}
+        train_on_cluster(config, Path(parsed.folder), **cluster, resuming=True, on_event=progress)
+        return _after_training(Path(parsed.folder), progress)
     resume(parsed.folder, changes=changes, allow_changes=parsed.allow_changes, on_event=progress)
     return _after_training(Path(parsed.folder), progress)
 

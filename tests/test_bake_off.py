@@ -38,7 +38,7 @@ def found(presets: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
     root = tmp_path_factory.mktemp("bake-off")
     data = kft.load_data(in_memory(root), validation=0.3, test=0.2)
     run = recipe(presets["bert"], None)
-    return bake_off(run, out=root / "out", contenders=("word_counts", "last_layers", "lora", "zero_shot"), data=data)
+    return bake_off(run, out=root / "out", contenders=("word_counts", "last_layers", "lora"), data=data)
 
 
 def test_every_contender_is_in_the_table_with_what_it_cost(found: BakeOff) -> None:
@@ -62,8 +62,6 @@ def test_what_does_not_fit_is_left_out_and_says_why(found: BakeOff) -> None:
     by_name = {result.name: result for result in found.results}
     assert by_name["last_layers"].state == "left out"
     assert "no more than 2 blocks" in by_name["last_layers"].note
-    assert by_name["zero_shot"].state in ("done", "left out")  # the tiny vocabulary may lack a label's name
-    assert by_name["zero_shot"].note
 
 
 def test_done_once_is_done(found: BakeOff, presets: dict[str, str], tmp_path: Path) -> None:
