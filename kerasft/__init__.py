@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kerasft.adaptation import adapt as adapt
     from kerasft.architectures import Architecture as Architecture
     from kerasft.bake_off_report import BakeOff as BakeOff
+    from kerasft.batch_prediction import predict_files as predict_files
     from kerasft.comparison import Comparison as Comparison
     from kerasft.comparison import compare_runs as compare_runs
     from kerasft.data.columns import Columns as Columns
@@ -142,6 +143,7 @@ _HOMES = {
     "list_presets": "presets",
     "load": "model",
     "load_data": "data.dataset",
+    "predict_files": "batch_prediction",
     "preview": "seen_windows",
     "reproduce": "reproduction",
     "resume": "run",

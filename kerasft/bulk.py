@@ -1,17 +1,22 @@
-"""A file of rows in, the same rows with their answers out."""
+"""A file of rows in, the same rows with their answers out: CSV, JSON lines or Parquet."""
 
 from __future__ import annotations
 
 import csv
+import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kerasft.data.split import Split
 from kerasft.data.table import unique_names
+from kerasft.errors import ConfigError
 
 _STREAM = 5_000  # rows answered between two writes
 
@@ -23,20 +28,30 @@ def answer_file(
     cells: Callable[[Any], dict[str, str]],
     progress: Callable[[int], None] | None,
 ) -> None:
-    """Write the rows of a split with their answers as CSV, whole or not at all.
+    """Write the rows of a split with their answers, whole or not at all.
 
     Args:
         split: The rows; those without a text get empty answers.
-        out: File to write, UTF-8.
+        out: File to write, by its ending `.csv`, `.jsonl` or `.parquet`; UTF-8.
         answer: From some rows to one answer each.
         cells: From an answer to cells by column name; the same names for every answer.
         progress: Called with the number of rows done.
+
+    Raises:
+        ConfigError: The file's ending is another.
     """
+    if out.suffix.lower() not in WRITERS:
+        raise ConfigError(f"Answers are written as {', '.join(WRITERS)}. Received: {out.name!r}.")
     temporary = out.with_name(out.name + ".part")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            _write(split, file, answer, cells, progress)
-            file.flush()
+        with WRITERS[out.suffix.lower()](temporary) as rows:
+            for start in range(0, len(split), _STREAM):
+                part = split.take(np.arange(start, min(start + _STREAM, len(split))))
+                found = [cells(one) for one in answer(part)]
+                rows.write(_answered(part, found))
+                if progress:
+                    progress(start + len(part))
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, out)
     except BaseException:
@@ -44,23 +59,78 @@ def answer_file(
         raise
 
 
-def _write(
-    split: Split,
-    file: TextIO,
-    answer: Callable[[Split], list[Any]],
-    cells: Callable[[Any], dict[str, str]],
-    progress: Callable[[int], None] | None,
-) -> None:
-    writer = csv.writer(file)
-    for start in range(0, len(split), _STREAM):
-        part = split.take(np.arange(start, min(start + _STREAM, len(split))))
-        answered = [cells(one) for one in answer(part)]
-        if start == 0:
-            writer.writerow(unique_names([*split.table.names, *answered[0]]))
-        filled = [bool((text or "").strip()) for text in part.cells("text")]
-        rows = zip(*(part.table.columns[name].to_pylist() for name in part.table.names), strict=True)
-        for row, found, has_text in zip(rows, answered, filled, strict=True):
-            given = ["" if cell is None else cell for cell in row]
-            writer.writerow([*given, *(found.values() if has_text else [""] * len(found))])
-        if progress:
-            progress(start + len(part))
+def _answered(part: Split, found: list[dict[str, str]]) -> pa.Table:
+    """The rows with a column for each cell of their answers, empty where there is no text."""
+    has_text = [bool((text or "").strip()) for text in part.cells("text")]
+    names = list(found[0])
+    answers = [[row[name] if there else "" for row, there in zip(found, has_text, strict=True)] for name in names]
+    columns = [part.table.columns[name] for name in part.table.names] + [pa.array(column, pa.string()) for column in answers]
+    return pa.Table.from_arrays([_whole(column) for column in columns], names=unique_names([*part.table.names, *names]))
+
+
+def _whole(column: Any) -> Any:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+class Rows(ABC):
+    """A file that rows are appended to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Rows:
+        return self
+
+    @abstractmethod
+    def write(self, table: pa.Table) -> None:
+        """Append rows; the columns are always the same."""
+
+    @abstractmethod
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+
+
+class _CsvRows(Rows):
+    def __enter__(self) -> Rows:
+        self.file = self.path.open("w", encoding="utf-8", newline="")
+        self.writer = csv.writer(self.file)
+        self.begun = False
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        if not self.begun:
+            self.writer.writerow(table.column_names)
+            self.begun = True
+        for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
+            self.writer.writerow(["" if cell is None else cell for cell in row])
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+class _JsonRows(Rows):
+    def __enter__(self) -> Rows:
+        self.file = self.path.open("w", encoding="utf-8")
+        return self
+
+    def write(self, table: pa.Table) -> None:
+        self.file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in table.to_pylist())
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+class _ParquetRows(Rows):
+    writer: pq.ParquetWriter | None = None
+
+    def write(self, table: pa.Table) -> None:
+        if self.writer is None:
+            self.writer = pq.ParquetWriter(self.path, table.schema)
+        self.writer.write_table(table.cast(self.writer.schema))
+
+    def __exit__(self, *_: object) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+
+WRITERS: dict[str, type[Rows]] = {".csv": _CsvRows, ".jsonl": _JsonRows, ".parquet": _ParquetRows}

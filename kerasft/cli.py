@@ -167,8 +167,14 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub = on_model("predict", model_commands.predict)
     sub.add_argument("texts", nargs="*", help="a text each; for pairs `first ||| second`")
     sub.add_argument("--file", help="file whose rows are answered")
-    sub.add_argument("--out", help="CSV file to write; its columns are those of --file plus the answers")
+    sub.add_argument("--files", nargs="+", help="files, or patterns in quotes; answered in parts, restartable")
+    sub.add_argument(
+        "--out", help="file to write (.csv, .jsonl, .parquet): the given columns and the answers; of --files a folder"
+    )
+    sub.add_argument("--kind", choices=("parquet", "csv", "jsonl"), default="parquet", help="of the parts [default: parquet]")
+    sub.add_argument("--rows", type=int, default=10_000, help="rows a part [default: 10,000]")
     sub.add_argument("--text", help="text column of --file, if it is another than in training")
+    _add_cluster(sub)
     sub.add_argument("--jsonl", action="store_true", help='answer lines such as {"text": "..."} as they come')
     sub = on_model("generate", model_commands.generate)
     sub.add_argument("prompts", nargs="+", help="a prompt each")
@@ -214,12 +220,8 @@ def _add_run(sub: argparse.ArgumentParser, given: Sequence[str], name: str, what
 
 
 def _add_cluster(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--cluster",
-        metavar="ADDRESS",
-        help="do it on a Ray cluster: auto, HOST:PORT or local; data and folder must be seen by all",
-    )
-    sub.add_argument("--workers", type=int, help="how many machines of the cluster share the batches [default: all]")
+    sub.add_argument("--cluster", metavar="ADDRESS", help="on a Ray cluster: auto, HOST:PORT or local; it must see all files")
+    sub.add_argument("--workers", type=int, help="processes on the cluster [default: one a machine]")
 
 
 def _add_data(sub: argparse.ArgumentParser, given: Sequence[str], name: str) -> None:

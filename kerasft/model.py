@@ -227,7 +227,7 @@ class FineTunedModel(Artifact):
 
         Args:
             source: File with the columns of the training data; labels are not needed.
-            out: CSV file to write, UTF-8.
+            out: File to write, UTF-8: `.csv`, `.jsonl` or `.parquet`.
             text: Name of the text column, if it is another than in training.
             progress: Called with the number of rows done.
 

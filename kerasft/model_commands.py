@@ -25,7 +25,9 @@ def predict(parsed: argparse.Namespace) -> int:
     from kerasft.model import load
 
     if parsed.file and not parsed.out:
-        raise ConfigError("--file needs --out, the CSV file to write.", hint="kerasft predict RUN --file in.csv --out out.csv")
+        raise ConfigError("--file needs --out, the file to write.", hint="kerasft predict RUN --file in.csv --out out.csv")
+    if parsed.files:
+        return _predict_files(parsed)
     if not (parsed.file or parsed.jsonl or parsed.texts):
         raise ConfigError("Nothing to answer.", hint='kerasft predict RUN "some text", or --file in.csv --out out.csv')
     if parsed.out and Path(parsed.out).exists():
@@ -45,6 +47,21 @@ def predict(parsed: argparse.Namespace) -> int:
     rows = [_row(text, model.paired) for text in parsed.texts]
     for text, answer in zip(parsed.texts, model.predict(rows), strict=True):
         print(f"{answer}\t{text}")
+    return 0
+
+
+def _predict_files(parsed: argparse.Namespace) -> int:
+    from kerasft.batch_prediction import predict_files
+
+    if not parsed.out:
+        raise ConfigError("--files needs --out, the folder to write.", hint="kerasft predict RUN --files 'in/*.csv' --out OUT")
+
+    def tell(done: int, parts: int) -> None:
+        print(f"\r{done:,} of {parts:,} parts", end="", file=sys.stderr, flush=True)
+
+    how = {"kind": parsed.kind, "rows": parsed.rows, "text": parsed.text, "cluster": parsed.cluster, "workers": parsed.workers}
+    count = predict_files(parsed.folder, parsed.files, parsed.out, **how, on_part=tell)
+    print(f"\n{count:,} rows answered in {parsed.out}.", file=sys.stderr)
     return 0
 
 

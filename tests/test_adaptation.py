@@ -52,6 +52,7 @@ def test_both_stages_and_the_task_without_the_first(presets: dict[str, str], tex
         kft.adapt(*given, **{**how, "train": kft.TrainConfig(epochs=2)})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_stopped_stage_goes_on(presets: dict[str, str], texts: Path, reviews: Path, tmp_path: Path) -> None:
     first = kft.TrainConfig(epochs=2, batch_size=4, validate_every=1, tensorboard=False)
     out = tmp_path / "out"
