@@ -86,13 +86,15 @@ class BakeOff:
             lost = "No contender beats the answer that needs no model: look at the labels (kerasft check), or train longer."
             return lost if self.ranked else ""
         best = self.ranked[0]
+        early = any(result.state in ("running", "waiting", "stopped") for result in self.results)
+        take = "So far: take" if early else "Take"
         if chosen is best:
-            text = f"Take {best.name}: it has the best figure"
+            text = f"{take} {best.name}: it has the best figure"
             text += "." if best.interval is None else ", and none that is quicker comes within its interval."
         else:
             text = (
-                f"Take {chosen.name}: {best.name} has the best figure, but on these rows the two cannot be told apart, and "
-                f"{chosen.name} needs {chosen.seconds / max(best.seconds, 1e-9):.0%} of its time."
+                f"{take} {chosen.name}: {best.name} has the best figure, but on these rows the two cannot be told apart, and "
+                f"{chosen.name} was trained in {chosen.seconds / max(best.seconds, 1e-9):.0%} of its time."
             )
         if chosen.name == WORDS:
             text += " Single words tell what there is to tell here: see whether you need a Transformer at all."

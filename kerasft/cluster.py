@@ -21,7 +21,7 @@ from kerasft.errors import ConfigError, KerasFTError, MissingPackageError, RunEr
 from kerasft.events import Emit, fan_out, read_events
 from kerasft.model import FineTunedModel, load
 from kerasft.recipe import RunConfig
-from kerasft.runs import STOP_FILE, clear, holds_run
+from kerasft.runs import STOP_FILE, holds_run
 from kerasft.training.stopping import StopRequest
 
 _PACKAGES = ("kerasft", "tensorflow", "tensorflow-text", "keras", "keras-hub", "ray")
@@ -115,26 +115,46 @@ def train_on_cluster(
     folder = folder.expanduser().absolute()
     if config.data.path and Path(config.data.path).exists():
         config = replace(config, data=replace(config.data, path=str(Path(config.data.path).absolute())))
-    if holds_run(folder) and not resuming:
-        if not overwrite:
-            raise RunExistsError(
-                "The folder already holds a run.", where=str(folder), hint="Go on with it, or choose another folder."
-            )
-        clear(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    if holds_run(folder) and not resuming and not overwrite:
+        raise RunExistsError(
+            "The folder already holds a run.", where=str(folder), hint="Go on with it, or choose another folder."
+        )
     with joined(address) as ray, tempfile.TemporaryDirectory(prefix="kerasft-") as storage:
-        machines = [node for node in ray.nodes() if node["Alive"]]
-        gpus = min(int(node["Resources"].get("GPU", 0)) for node in machines)
-        count = workers or len(machines)
-        free = int(sum(node["Resources"].get("CPU", 0) for node in machines))
-        if count > free:
-            hint = f"Ask for up to {free}, or let more machines join: `ray start --address HOST:6379`."
-            raise RunError(
-                f"The cluster has {free} processors on {len(machines)} machines, too few for {count} workers.", hint=hint
-            )
-        told = {"recipe": config.to_dict(), "folder": str(folder), "resuming": resuming, "versions": versions()}
+        count, gpus = _shared_out([node["Resources"] for node in ray.nodes() if node["Alive"]], workers)
+        folder.mkdir(parents=True, exist_ok=True)
+        told = {"recipe": config.to_dict(), "folder": str(folder), "resuming": resuming, "overwrite": overwrite,
+                "versions": versions(), "place": str(Path.cwd())}  # fmt: skip
         _run(told, count, gpus, storage, folder, on_event)
     return load(folder)
+
+
+def _shared_out(machines: list[dict[str, float]], workers: int | None) -> tuple[int, int]:
+    """How many workers there are, and GPUs for each.
+
+    Args:
+        machines: Resources of each.
+        workers: As asked for, or None: one a machine that can work.
+
+    Raises:
+        RunError: There are too few processors or GPUs.
+    """
+    able = [machine for machine in machines if machine.get("CPU", 0) >= 1]
+    able = [machine for machine in able if machine.get("GPU", 0) >= 1] or able  # a head without a GPU does not hold up the others
+    count = workers or max(1, len(able))
+    each = -(-count // max(1, len(able)))  # workers on one machine
+    processors = int(sum(machine["CPU"] for machine in able))
+    if any(machine["CPU"] < each for machine in able) or not able:
+        hint = f"Ask for up to {processors}, or let more machines join: `ray start --address HOST:6379`."
+        raise RunError(
+            f"The cluster has {processors} processors on {len(able)} machines, too few for {count} workers.", hint=hint
+        )
+    fewest = int(min(machine.get("GPU", 0) for machine in able))
+    if 0 < fewest < each:
+        hint = f"Ask for up to {fewest * len(able)} workers."
+        raise RunError(
+            f"The cluster has {fewest} GPUs a machine, too few for {count} workers on {len(able)} machines.", hint=hint
+        )
+    return count, fewest // each
 
 
 def _run(told: dict[str, Any], workers: int, gpus: int, storage: str, folder: Path, on_event: Emit | None) -> None:
@@ -167,8 +187,9 @@ def _run(told: dict[str, Any], workers: int, gpus: int, storage: str, folder: Pa
             thread.join(0.5)
             if stop.reason:
                 (folder / STOP_FILE).write_text(stop.reason, encoding="utf-8")
-            new = list(read_events(folder / "events.jsonl"))[passed:]
-            passed += len(new)
+            written = list(read_events(folder / "events.jsonl"))
+            new = written[passed:] if len(written) >= passed else written  # fewer: the chief has begun the log anew
+            passed = len(written)
             for event in new:
                 emit(event)
     if failures:
@@ -194,12 +215,14 @@ def _work(told: dict[str, Any]) -> None:
     from kerasft.run import resume, start
 
     rank, folder = get_context().get_world_rank(), Path(told["folder"])
+    with suppress(OSError):
+        os.chdir(told["place"])  # Ray has its own; paths are meant as the driver means them
     try:
         _check_versions(told["versions"])
         if told["resuming"]:
             resume(folder, on_event=ignore)
         else:
-            start(RunConfig.from_dict(told["recipe"]), folder, on_event=ignore)
+            start(RunConfig.from_dict(told["recipe"]), folder, overwrite=told["overwrite"], on_event=ignore)
     except KerasFTError as error:
         # A lost worker is what the others see of another one's mistake: what says more is read first.
         name = f"{'9' if 'was lost' in error.message else '0'}-{rank:04d}.json"

@@ -134,7 +134,8 @@ def search(parsed: argparse.Namespace) -> int:
 
     def tell(found: Search) -> None:
         best = f"; best so far {found.best.folder}, {found.metric} {found.best.value:.4f}" if found.best else ""
-        print(f"{len(found.trials)} of {parsed.trials} trials begun{best}", file=sys.stderr)
+        over = sum(trial.state != "running" for trial in found.trials)
+        print(f"{over} trials over, {parsed.trials} asked for{best}", file=sys.stderr)
 
     found = search(
         config,
@@ -156,7 +157,7 @@ def search(parsed: argparse.Namespace) -> int:
 
 def bake_off(parsed: argparse.Namespace) -> int:
     """Learn a task in several ways on the same rows, and compare."""
-    from kerasft.bake_off_report import CONTENDERS, BakeOff
+    from kerasft.bake_off_report import CONTENDERS, MAJORITY, BakeOff
     from kerasft.method_comparison import bake_off
     from kerasft.tasks.cloze import ClozeClassification
 
@@ -168,8 +169,9 @@ def bake_off(parsed: argparse.Namespace) -> int:
     def tell(found: BakeOff) -> None:
         running = next((result.name for result in found.results if result.state == "running"), None)
         if running:
-            over = sum(result.state not in ("running", "waiting") for result in found.results)
-            print(f"{over} of {len(found.results)} done; now {running}", file=sys.stderr)
+            tried = [result for result in found.results if result.name != MAJORITY]
+            over = sum(result.state not in ("running", "waiting") for result in tried)
+            print(f"{over} of {len(tried)} over; now {running}", file=sys.stderr)
 
     found = bake_off(
         config,

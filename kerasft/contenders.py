@@ -76,8 +76,8 @@ def _last_layers(run: RunConfig) -> RunConfig | str:
 
 
 def _frozen(run: RunConfig) -> RunConfig:
-    """With cached features, where the task can: the same result and far faster."""
-    frozen = run.tuning if isinstance(run.tuning, FrozenFeatures) else FrozenFeatures(cache=True)
+    """With cached features, the same result and far faster, but where other tokens are hidden in every epoch."""
+    frozen = run.tuning if isinstance(run.tuning, FrozenFeatures) else FrozenFeatures(cache=run.task.name != "masked_lm")
     return replace(run, tuning=frozen)
 
 

@@ -74,9 +74,10 @@ def execute(
         The model with the best weights, or as far as it was when it was stopped.
     """
     if not devices.chief:
-        emit = fan_out(on_event)
-        with _telling_failure(emit), tempfile.TemporaryDirectory(prefix="kerasft-") as home:
-            return _Run(config, folder, emit, StopRequest(None), resuming, devices, Path(home)).execute(dataset)
+        emit, ours = fan_out(on_event), StopRequest(None)
+        # Whoever stops all processes at once stops the chief; the others wait for its word.
+        with _telling_failure(emit), ours.listening(), tempfile.TemporaryDirectory(prefix="kerasft-") as home:
+            return _Run(config, folder, emit, ours, resuming, devices, Path(home)).execute(dataset)
     log = JsonLog(folder / "events.jsonl")
     emit = fan_out(log, on_event)
     try:

@@ -24,9 +24,10 @@ from kerasft.execution import resolved
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig, changed
 from kerasft.run import resume, start
-from kerasft.runs import STOP_FILE, holds_run, run_state
+from kerasft.runs import STOP_FILE, forget_old_stop, holds_run, run_state
 from kerasft.search_report import RESULT_FILE, Search, Trial
 from kerasft.search_space import Range, read_space
+from kerasft.training.devices import choose_devices, one_process
 from kerasft.training.stopping import StopRequest
 from kerasft.weights import write_text
 
@@ -86,9 +87,12 @@ def search(
         raise ConfigError(f"'pruner' must be one of {', '.join(PRUNERS)}. Received: {pruner!r}.")
     if trials < 1:
         raise ConfigError(f"'trials' must be at least 1. Received: {trials!r}.")
+    one_process("search")
+    choose_devices(run.train, compares_rows=run.task.compares_rows)  # before the model below uses any of them
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder = Path(out).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
+    forget_old_stop(folder)
     dataset = run.task.suited(data or load_data(None, run.data))
     if "validation" not in dataset:
         raise DataError("A search needs validation rows.", hint="Set rows aside with validation=0.1 (--data.validation 0.1).")
@@ -179,7 +183,7 @@ class _Driver:
     ) -> None:
         self.study, self.base, self.ranges, self.dataset = study, base, ranges, dataset
         self.wanted = 0
-        self.stop = StopRequest(folder)
+        self.stop = StopRequest(folder, shared=True)
         self.folder, self.metric, self.keep_all = folder, metric, keep_all
         self.on_event, self.on_trial = on_event, on_trial
         self.own = _flat(base.to_dict())
@@ -242,8 +246,8 @@ class _Driver:
                     (where / STOP_FILE).write_text(_PRUNED, encoding="utf-8")
 
         try:
-            if not holds_run(where):
-                start(config, where, dataset=self.dataset, on_event=fan_out(watch, self.on_event))
+            if not (holds_run(where) and (where / "run.json").exists()):  # one killed while it read its data has no recipe yet
+                start(config, where, dataset=self.dataset, overwrite=True, on_event=fan_out(watch, self.on_event))
             elif run_state(where) != "finished":
                 resume(where, on_event=fan_out(watch, self.on_event))
         except (RunError, ConfigError) as error:
@@ -252,7 +256,12 @@ class _Driver:
         else:
             if run_state(where) == "finished":
                 metrics = read_json(where / "report.json")["validation"]["metrics"]
-                self.study.tell(trial, metrics[self.metric if self.metric in metrics else self.metric.removeprefix("tuned_")])
+                value = metrics.get(self.metric, metrics.get(self.metric.removeprefix("tuned_")))
+                if value is None:
+                    trial.set_user_attr("error", f"{self.metric} has no value on these validation rows.")
+                    self.study.tell(trial, state=TrialState.FAIL)
+                else:
+                    self.study.tell(trial, value)
             elif pruned:
                 self.study.tell(trial, state=TrialState.PRUNED)
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -29,6 +30,19 @@ def peak_bytes() -> int | None:
         return None  # Windows
     found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return found if sys.platform == "darwin" else found * 1024
+
+
+def peak_bytes_of(process: int) -> int:
+    """The most of the machine's memory another process has held at once; 0 when it is over or the system does not say.
+
+    What the system keeps of a process that has ended counts the one that started it, too.
+    """
+    try:
+        text = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    found = re.search(r"VmHWM:\s+(\d+) kB", text)
+    return int(found[1]) * 1024 if found else 0
 
 
 def machine_bytes() -> int | None:

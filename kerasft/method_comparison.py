@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from kerasft import __version__
+from kerasft.backbones.base import family_of
 from kerasft.bake_off_report import CONTENDERS, MAJORITY, RESULT_FILE, WORDS, BakeOff, Result
 from kerasft.comparison import differing
 from kerasft.config import read_json
@@ -24,12 +26,16 @@ from kerasft.contenders import contender
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import ConfigError, DataError, RunError
 from kerasft.events import Failed, Warned, read_events
+from kerasft.memory import peak_bytes_of
+from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
-from kerasft.runs import PROCESS_FILE, STOP_FILE, holds_run, is_alive, last_event, run_state
+from kerasft.runs import PROCESS_FILE, STOP_FILE, forget_old_stop, holds_run, is_alive, last_event, run_state
 from kerasft.tasks.cloze import ClozeClassification
+from kerasft.training.devices import one_process
 from kerasft.training.stopping import StopRequest
 from kerasft.weights import write_text
 
+_SPENT = "spent.json"
 _STOPPED = 3  # what `kerasft train` ends with when it was asked to stop
 
 
@@ -65,6 +71,7 @@ def bake_off(
         DataError: There are no validation rows.
         RunError: Another process is at work in the folder.
     """
+    one_process("bake-off")
     folder = Path(out).expanduser()
     recipes = {name: contender(name, run, cloze) for name in dict.fromkeys(contenders)}
     if not recipes:
@@ -72,17 +79,25 @@ def bake_off(
     dataset = run.task.suited(data or load_data(None, run.data))
     if "validation" not in dataset:
         raise DataError("A bake-off needs validation rows.", hint="Set rows aside with validation=0.1 (--data.validation 0.1).")
+    preset = fetch(find_preset(run.preset))
+    faults = list(run.task.faults(dataset.columns, family_of(read_json(preset / "config.json"), str(preset)).name, run))
+    if faults:  # of every contender alike
+        raise ConfigError(" ".join(faults), hint="Choose another task (--task), model (--preset) or columns (--data.label).")
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        rows = dataset.config
-        if rows.path is None:
-            rows = replace(rows, path=_keep(dataset, folder / "data"))
+        kept = folder / "data"
+        rows = dataset.config if dataset.config.path else replace(dataset.config, path=str(kept))
         plans = {name: plan if isinstance(plan, str) else replace(plan, data=rows) for name, plan in recipes.items()}
-        _check_plan(plans, dataset.fingerprint(), folder)
+        before = {result.name: result for result in BakeOff.read(folder).results} if (folder / RESULT_FILE).exists() else {}
+        done = {name for name, result in before.items() if result.state in ("done", "running", "stopped")}
+        same = _check_plan(plans, dataset.fingerprint(), folder, done)
+        if dataset.config.path is None and not kept.exists():
+            _keep(dataset, kept)
         metric = run.task.main_metric(run.task.learn(dataset["train"]))
+        forget_old_stop(folder)
         stop = StopRequest(folder)
         with stop.listening():
-            return _Driver(folder, metric, plans, stop, show, on_result).run()
+            return _Driver(folder, metric, plans, before, same, stop, show, on_result).run()
 
 
 @contextmanager
@@ -95,16 +110,27 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _keep(dataset: Dataset, folder: Path) -> str:
+def _keep(dataset: Dataset, folder: Path) -> None:
     """Write rows from memory where the contenders' processes can read them."""
-    folder.mkdir(exist_ok=True)
+    temporary = folder.with_name(".data.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
     for name, split in dataset.splits.items():
-        pq.write_table(split.table.columns, folder / f"{name}.parquet")
-    return str(folder)
+        pq.write_table(split.table.columns, temporary / f"{name}.parquet")
+    temporary.rename(folder)
 
 
-def _check_plan(plans: dict[str, RunConfig | str], fingerprint: str, folder: Path) -> None:
-    """Note what is compared, or compare it with what was noted; contenders may be added.
+def _check_plan(plans: dict[str, RunConfig | str], fingerprint: str, folder: Path, done: set[str]) -> set[str]:
+    """Note what is compared, or compare it with what was noted; contenders may be added, and those that failed changed.
+
+    Args:
+        plans: Recipes by contender.
+        fingerprint: Of the data.
+        folder: Of the bake-off.
+        done: Contenders that have been trained.
+
+    Returns:
+        The contenders whose recipe is as it was noted.
 
     Raises:
         ConfigError: It is another bake-off.
@@ -113,7 +139,7 @@ def _check_plan(plans: dict[str, RunConfig | str], fingerprint: str, folder: Pat
     recipes = {name: plan.to_dict() for name, plan in plans.items() if isinstance(plan, RunConfig)}
     before = read_json(path) if path.exists() else {"recipes": {}}
     odd = [f"data: {before['data']} -> {fingerprint}"] if before.get("data", fingerprint) != fingerprint else []
-    for name, recipe in recipes.items():
+    for name, recipe in ((name, recipe) for name, recipe in recipes.items() if name in done):
         odd += [f"{name}, {option}: {old!r} -> {new!r}" for option, old, new in
                 differing(before["recipes"].get(name, recipe), recipe)]  # fmt: skip
     if odd:
@@ -121,6 +147,7 @@ def _check_plan(plans: dict[str, RunConfig | str], fingerprint: str, folder: Pat
         raise ConfigError(f"The folder holds another bake-off. {'; '.join(odd[:5])}.", where=str(folder), hint=hint)
     merged = {"recipes": {**before["recipes"], **recipes}, "data": fingerprint}
     write_text(path, json.dumps(merged, indent=1, ensure_ascii=False))
+    return {name for name, recipe in recipes.items() if before["recipes"].get(name) == json.loads(json.dumps(recipe))}
 
 
 class _Driver:
@@ -131,13 +158,15 @@ class _Driver:
         folder: Path,
         metric: str,
         plans: dict[str, RunConfig | str],
+        before: dict[str, Result],
+        same: set[str],
         stop: StopRequest,
         show: bool,
         on_result: Callable[[BakeOff], None] | None,
     ) -> None:
         self.folder, self.metric, self.plans, self.stop = folder, metric, plans, stop
         self.show, self.on_result = show, on_result
-        before = {r.name: r for r in BakeOff.read(folder).results} if (folder / RESULT_FILE).exists() else {}
+        self.same = same
         self.results = {name: before.get(name, Result(name, "waiting")) for name in plans}
         if MAJORITY in before:
             self.results[MAJORITY] = before[MAJORITY]
@@ -146,7 +175,7 @@ class _Driver:
         for name, plan in self.plans.items():
             if isinstance(plan, str):
                 self.results[name] = Result(name, "left out", note=plan)
-            elif self.results[name].state != "done":
+            elif not (self.results[name].state == "done" or (self.results[name].state == "left out" and name in self.same)):
                 self.results[name] = replace(self.results[name], state="running", note="")
                 self._tell()
                 self.results[name] = self._train(name, plan)
@@ -164,45 +193,65 @@ class _Driver:
         plan.save(recipe)
         if name == WORDS:
             command = ["-m", "kerasft.word_counts", str(recipe), str(where)]
-        elif holds_run(where) and run_state(where) != "finished":
+        elif run_state(where) == "finished":  # while nobody was looking
+            return self._done(self._spent(name), where)
+        elif holds_run(where) and (where / "run.json").exists():
             command = ["-m", "kerasft", "resume", str(where)]
         else:
             command = ["-m", "kerasft", "train", str(recipe), "--out", str(where), *(["--overwrite"] if where.exists() else [])]
-        before = self.results[name]
-        status, seconds, peak = self._measured([sys.executable, *command], where)
-        spent = replace(before, seconds=before.seconds + seconds, peak_bytes=max(before.peak_bytes, peak))
+        status = self._follow([sys.executable, *command], where, self._spent(name))
+        spent = self._spent(name)
         if status == _STOPPED or (status and self.stop.reason):
             return replace(spent, state="stopped")
         if status:
-            return self._failed(spent, where)
+            return self._failed(spent, where, status)
         return self._done(spent, where)
 
-    def _measured(self, command: list[str], where: Path) -> tuple[int, float, int]:
-        """Exit status, seconds and peak memory in bytes of a process; a stop request is handed on to it."""
+    def _spent(self, name: str) -> Result:
+        """What a contender's processes have cost so far, as it was last noted."""
+        path = self.folder / name / _SPENT
+        noted = read_json(path) if path.exists() else {"seconds": 0.0, "peak_bytes": 0}
+        return replace(self.results[name], **noted)
+
+    def _follow(self, command: list[str], where: Path, spent: Result) -> int:
+        """The exit status of a process, whose cost is noted while it runs; a stop request is handed on to it."""
         where.mkdir(exist_ok=True)
-        begun, started = time.monotonic(), time.time()
+        begun, started, noted = time.monotonic(), time.time(), 0.0
+        shown = self.show and spent.name != WORDS
         with (where / "output.txt").open("ab") as output:
             child = subprocess.Popen(
                 command,
                 stdout=output,
-                stderr=None if self.show else output,
+                stderr=None if shown else output,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
                 start_new_session=True,  # Ctrl-C is for this process, which hands it on once
             )
         (where / PROCESS_FILE).write_text(json.dumps({"pid": child.pid, "started": started}), encoding="utf-8")
-        asked = False
-        while True:
-            found, status, usage = os.wait4(child.pid, os.WNOHANG)
-            if found:
-                child.returncode = os.waitstatus_to_exitcode(status)
-                return child.returncode, time.monotonic() - begun, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-            if self.stop.reason and not asked:
-                asked = True
-                (where / STOP_FILE).write_text(self.stop.reason, encoding="utf-8")
-            time.sleep(0.1)
+        asked, peak = False, spent.peak_bytes
+        try:
+            while True:
+                peak = max(peak, peak_bytes_of(child.pid))
+                status = child.poll()
+                seconds = time.monotonic() - begun
+                if status is not None or seconds - noted > 5:
+                    noted = seconds
+                    write_text(where / _SPENT, json.dumps({"seconds": spent.seconds + seconds, "peak_bytes": peak}))
+                if status is not None:
+                    return status
+                if self.stop.reason and not asked:
+                    asked = True
+                    (where / STOP_FILE).write_text(self.stop.reason, encoding="utf-8")
+                time.sleep(0.1)
+        finally:
+            if child.poll() is None:  # this process fails: what it began must not go on unseen
+                child.terminate()
+                child.wait()
 
-    def _failed(self, spent: Result, where: Path) -> Result:
+    def _failed(self, spent: Result, where: Path, status: int) -> Result:
+        if status < 0:
+            note = f"Its process was ended by signal {-status}; often there was too little memory: see batch_size."
+            return replace(spent, state="failed", note=note)
         told = last_event(where)
         if isinstance(told, Failed):
             # What does not fit is told before anything is trained; the others are then compared without it.
@@ -214,15 +263,16 @@ class _Driver:
     def _done(self, spent: Result, where: Path) -> Result:
         report = read_json(where / "report.json")["validation"]
         metric = self._named(report["metrics"])
-        limits = report["intervals"].get(metric)
-        done = replace(
-            spent, state="done", value=float(report["metrics"][metric]), interval=(limits[0], limits[1]) if limits else None
-        )
-        if spent.name == WORDS:
-            return replace(done, trainable=int((where / "coefficients.txt").read_text(encoding="utf-8")))
+        value, limits = report["metrics"].get(metric), report["intervals"].get(metric)
+        if value is None:
+            note = f"{metric} has no value on these validation rows, such as when all are equal."
+            return replace(spent, state="failed", note=note)
         if metric in report["baseline"]:
             told = f"{report['baseline_is']}."
             self.results[MAJORITY] = Result(MAJORITY, "done", float(report["baseline"][metric]), note=told)
+        done = replace(spent, state="done", value=float(value), interval=(limits[0], limits[1]) if limits else None)
+        if spent.name == WORDS:
+            return replace(done, trainable=int((where / "coefficients.txt").read_text(encoding="utf-8")))
         recipe = read_json(where / "run.json")
         warnings = [e.message for e in read_events(where / "events.jsonl") if isinstance(e, Warned) and e.code == "caution"]
         return replace(

@@ -7,6 +7,7 @@ from typing import TextIO
 from kerasft.events import Estimated, Event, Phase, Started, Step, Stopped, Validated, Warned
 
 _PHASES = {
+    "workers": "Waiting for the other workers",
     "data": "Reading data",
     "download": "Downloading",
     "model": "Loading model",

@@ -12,7 +12,7 @@ from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.recognise import suggest_task
 from kerasft.errors import ArtifactError, ConfigError, RunError, RunExistsError
-from kerasft.events import Emit, Finished, read_events
+from kerasft.events import Emit, Finished, fan_out, read_events
 from kerasft.execution import execute
 from kerasft.model import FineTunedModel, load
 from kerasft.progress import TerminalProgress
@@ -80,7 +80,7 @@ def start(
     on_event: Emit | None = None,
 ) -> FineTunedModel:
     """Do a new run in a folder; as `finetune`, from a `RunConfig`."""
-    devices = _devices(config)
+    devices = _devices(config, on_event)
     if not devices.chief:
         return execute(config, folder, dataset, on_event, devices=devices, resuming=False)
     if holds_run(folder):
@@ -98,8 +98,8 @@ def start(
     return execute(config, folder, dataset, on_event, devices=devices, resuming=False)
 
 
-def _devices(config: RunConfig) -> Devices:
-    return choose_devices(config.train, compares_rows=config.task.compares_rows)
+def _devices(config: RunConfig, on_event: Emit | None) -> Devices:
+    return choose_devices(config.train, compares_rows=config.task.compares_rows, emit=fan_out(on_event))
 
 
 def resume(
@@ -136,7 +136,7 @@ def resume(
     if odd and not allow_changes:
         hint = "Put them back, start a new run, or go on all the same: allow_changes=True (--allow-changes)."
         raise ConfigError(f"Options differ from those the run was stopped with. {told}.", where=str(folder), hint=hint)
-    devices = _devices(config)
+    devices = _devices(config, on_event)
     if devices.chief:
         forget_old_stop(folder)
     return execute(config, folder, None, on_event or TerminalProgress(sys.stderr), devices=devices, resuming=True, told=told)

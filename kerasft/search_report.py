@@ -93,7 +93,8 @@ class Search:
             told = ", ".join(f"{name} {share:.0%}" for name, share in self.importances.items())
             lines.append(f"\nOf the differences between trials explain: {told}.")
         if self.best:
-            gain = "" if self.baseline is None else f"; the recipe as it is has {_written(self.baseline)}"
+            gain = "; the recipe as it is has no figure: its values lie outside the ranges, or it was not done"
+            gain = gain if self.baseline is None else f"; the recipe as it is has {_written(self.baseline)}"
             lines.append(f"\nBest: {self.folder / self.best.folder}, {self.metric} {_written(self.best.value)}{gain}.")
         if self.stopped:
             lines.append("\nStopped before its end; begun again with the same folder it goes on.")

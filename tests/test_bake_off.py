@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +113,7 @@ def test_the_advice() -> None:
     guess, words = Result("majority", "done", 0.5), Result("word_counts", "done", 0.89, (0.86, 0.92), seconds=2)
     assert told(guess, far, near, full).recommended == near
     assert "Take lora: full has the best figure" in told(guess, far, near, full).advice
-    assert "60% of its time" in told(guess, far, near, full).advice
+    assert "trained in 60% of its time" in told(guess, far, near, full).advice
     assert told(guess, far, full).advice.startswith("Take full: it has the best figure")
     assert "whether you need a Transformer" in told(guess, words, full).advice
     assert told(Result("majority", "done", 0.95), full).recommended is None
@@ -149,6 +151,38 @@ def test_faults_are_told_before_anything_is_trained(
     assert main(["bake-off", *fixed, *options]) == 2
     assert told in capsys.readouterr().err
     assert not (tmp_path / "out" / "full").exists()
+
+
+def test_one_process_at_a_time_and_no_workers(presets: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = recipe(presets["bert"], write_reviews(tmp_path / "r.csv"))
+    (tmp_path / "out").mkdir()
+    with (tmp_path / "out" / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(kft.RunError, match="Another process"):
+            bake_off(run, out=tmp_path / "out", contenders=("full",))
+    cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    with pytest.raises(kft.ConfigError, match="done by one process"):
+        bake_off(run, out=tmp_path / "out", contenders=("full",))
+    with pytest.raises(kft.ConfigError, match="done by one process"):
+        kft.search(run, out=tmp_path / "out")
+
+
+def test_a_run_that_finished_unseen_is_not_done_again(found: BakeOff, presets: dict[str, str], tmp_path: Path) -> None:
+    """The driver was killed, the contender's process was not."""
+    shutil.copytree(found.folder, tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "bake-off.json").read_text())
+    told["results"] = [{**r, "state": "running", "value": None, "interval": None} if r["name"] == "lora" else r
+                       for r in told["results"]]  # fmt: skip
+    (tmp_path / "out" / "bake-off.json").write_text(json.dumps(told))
+    plan = (tmp_path / "out" / "plan.json").read_text().replace(str(found.folder), str(tmp_path / "out"))
+    (tmp_path / "out" / "plan.json").write_text(plan)
+    before = (tmp_path / "out" / "lora" / "model.safetensors").stat().st_mtime_ns
+    data = kft.load_data(in_memory(tmp_path), validation=0.3, test=0.2)
+    again = bake_off(recipe(presets["bert"], None), out=tmp_path / "out", contenders=("lora",), data=data)
+    assert (tmp_path / "out" / "lora" / "model.safetensors").stat().st_mtime_ns == before
+    mine = {r.name: r for r in again.results}["lora"]
+    assert mine == {r.name: r for r in found.results}["lora"]  # its cost, too, was noted
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 import kerasft as kft
 from kerasft import cluster, events
 from kerasft.cli import main
-from kerasft.cluster import joined, train_on_cluster
+from kerasft.cluster import _shared_out, joined, train_on_cluster
 from kerasft.recipe import RunConfig
 from kerasft.run import start
 from kerasft.runs import STOP_FILE, run_state
@@ -110,3 +110,24 @@ def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(kft.MissingPackageError, match="needs the package 'ray'"), joined("auto"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("machines", "workers", "shared"),
+    [
+        ([{"CPU": 8}, {"CPU": 8}], None, (2, 0)),
+        ([{"CPU": 8}], 4, (4, 0)),
+        ([{"CPU": 0}, {"CPU": 8, "GPU": 4}, {"CPU": 8, "GPU": 4}], None, (2, 4)),  # a head that does not work
+        ([{"CPU": 4}, {"CPU": 8, "GPU": 2}], None, (1, 2)),  # a head without a GPU
+        ([{"CPU": 8, "GPU": 4}], 2, (2, 2)),
+        ([{"CPU": 8, "GPU": 4}], 8, "4 GPUs a machine, too few for 8 workers on 1 machines"),
+        ([{"CPU": 2}], 3, "2 processors on 1 machines, too few for 3 workers"),
+        ([{"CPU": 0}], None, "0 processors on 0 machines"),
+    ],
+)
+def test_how_a_cluster_is_shared_out(machines: list[dict[str, float]], workers: int | None, shared: Any) -> None:
+    if isinstance(shared, tuple):
+        assert _shared_out(machines, workers) == shared
+    else:
+        with pytest.raises(kft.RunError, match=shared):
+            _shared_out(machines, workers)

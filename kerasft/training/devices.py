@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,9 +17,12 @@ import keras
 import tensorflow as tf
 
 from kerasft.errors import ConfigError
+from kerasft.events import Emit, Phase, ignore
 from kerasft.training.options import TrainConfig
 
+_LIKE_THIS = 'Such as {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}.'
 _GONE = re.compile("[Cc]ollective|connect|[Ss]ocket|peer|unavailable|heartbeat", re.ASCII)
+_TRACE = re.compile("at node|File ")
 
 
 @dataclass(frozen=True)
@@ -78,12 +83,13 @@ class Devices:
         return total
 
 
-def choose_devices(train: TrainConfig, *, compares_rows: bool = False) -> Devices:
+def choose_devices(train: TrainConfig, *, compares_rows: bool = False, emit: Emit = ignore) -> Devices:
     """The devices that `train.strategy` names.
 
     Args:
         train: How to train.
         compares_rows: Whether the loss compares the rows of a batch with each other, so that it cannot be shared.
+        emit: Told before this process waits for others.
 
     Raises:
         ConfigError: There are no such devices, or the options do not fit them.
@@ -103,11 +109,13 @@ def choose_devices(train: TrainConfig, *, compares_rows: bool = False) -> Device
     if name == "cpu":
         _hide_gpus()
     if name == "mirrored":
-        return Devices(_mirrored())
+        strategy = _mirrored()
+        alone = "There is one device, and nothing to share." if strategy.num_replicas_in_sync == 1 else ""
+        return Devices(strategy, note=alone)
     if name == "multi_worker":
         if cluster is None:
-            hint = 'Such as {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}.'
-            raise ConfigError("The environment variable TF_CONFIG names no workers.", where="train.strategy", hint=hint)
+            raise ConfigError("The environment variable TF_CONFIG names no workers.", where="train.strategy", hint=_LIKE_THIS)
+        emit(Phase(phase="workers", detail=f"number {cluster[0]} of {cluster[1]}"))
         return _workers(*cluster)
     return _tpu() if name == "tpu" else Devices()
 
@@ -149,12 +157,17 @@ def _cluster() -> tuple[int, int] | None:
         return None
     try:
         told = json.loads(text)
-        cluster, kind, index = told["cluster"], told["task"]["type"], int(told["task"]["index"])
-        chiefs, workers = len(cluster.get("chief", [])), len(cluster.get("worker", []))
-        number = index + (chiefs if kind == "worker" else 0)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"TF_CONFIG cannot be read: {error!r}.", hint="It is JSON with 'cluster' and 'task'.") from None
-    if kind not in ("chief", "worker") or number >= chiefs + workers:
+        cluster, kind, index = dict(told["cluster"]), str(told["task"]["type"]), int(told["task"]["index"])
+        lists = all(isinstance(hosts, list) and all(isinstance(host, str) for host in hosts) for hosts in cluster.values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ConfigError(f"TF_CONFIG is not what TensorFlow reads. Received: {text[:200]!r}.", hint=_LIKE_THIS) from None
+    chiefs, workers = len(cluster.get("chief", [])), len(cluster.get("worker", []))
+    number = index + (chiefs if kind == "worker" else 0)
+    if not lists:
+        raise ConfigError(f"TF_CONFIG lists no HOST:PORT. Received: {text[:200]!r}.", hint=_LIKE_THIS)
+    if kind not in ("chief", "worker"):
+        raise ConfigError(f"TF_CONFIG names a task of another kind than chief and worker. Received: {kind!r}.", hint=_LIKE_THIS)
+    if number >= chiefs + workers:
         raise ConfigError(f"TF_CONFIG names a task the cluster does not have. Received: {kind} {index} of {cluster}.")
     return (number, chiefs + workers) if chiefs + workers > 1 else None
 
@@ -171,12 +184,39 @@ def _joined() -> Any:
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
+def one_process(what: str) -> None:
+    """Refuse to be one of several workers.
+
+    Raises:
+        ConfigError: TF_CONFIG names several.
+    """
+    if _cluster() is not None:
+        raise ConfigError(f"A {what} is done by one process, and TF_CONFIG names several.", hint="Start it without TF_CONFIG.")
+
+
 def _workers(worker: int, workers: int) -> Devices:
     try:
-        return Devices(_joined(), worker, workers)
+        devices = Devices(_joined(), worker, workers)
+        with _ended_by_signals():
+            devices.agreed(0)
+        return devices
     except (RuntimeError, tf.errors.OpError) as error:
         hint = "Start each worker as a fresh process (kerasft train ...), at about the same time, with ports that are free."
         raise ConfigError(f"The workers cannot be joined: {str(error).splitlines()[0]}", hint=hint) from error
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the process while it waits for others: Python's own handlers would wait, too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tpu() -> Devices:
@@ -198,7 +238,7 @@ def twin(model: Any) -> Any:
 def lost_worker(error: BaseException) -> str | None:
     """What an error of a training step says about another process that is gone; None when it is about something else."""
     kinds = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
-    lines = [line.strip() for line in str(error).splitlines() if _GONE.search(line)]
+    lines = [line.strip() for line in str(error).splitlines() if _GONE.search(line) and not _TRACE.search(line)]
     if isinstance(error, kinds) or (isinstance(error, tf.errors.InternalError) and lines):
         return (lines or [type(error).__name__])[0][:300]
     return None

@@ -17,9 +17,11 @@ class StopRequest:
 
     Args:
         folder: The run's folder; a file named `STOP` in it asks the run to stop, and may say why.
+        shared: Whether other processes are asked by the same file, so that it stays.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, shared: bool = False) -> None:
+        self._shared = shared
         self._file = folder / STOP_FILE if folder else None
         self._signal: str | None = None
 
@@ -27,8 +29,12 @@ class StopRequest:
     def reason(self) -> str | None:
         """`the Stop button`, what the file says, `Ctrl-C`, `SIGTERM`, or None as long as nobody asked."""
         if self._signal is None and self._file is not None and self._file.exists():
-            said = self._file.read_text(encoding="utf-8", errors="replace").strip()
-            self._file.unlink(missing_ok=True)
+            try:
+                said = self._file.read_text(encoding="utf-8", errors="replace").strip()
+            except FileNotFoundError:
+                return None  # taken back meanwhile
+            if not self._shared:
+                self._file.unlink(missing_ok=True)
             self._signal = said or "the Stop button"
         return self._signal
 

@@ -159,7 +159,7 @@ def test_a_bake_off_as_a_table(board: RunBoard) -> None:
     write(folder, BakeOff(folder, "accuracy", results))
     html = study_html(studies.look(board, "b"))
     assert "2 of 3 contenders are over" in html
-    assert "Take full" in html
+    assert "So far: take full" in html
     assert "no &lt;head&gt;" in html
     assert "<lora>" not in html
     assert "0.800 to 0.950" in html

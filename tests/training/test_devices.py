@@ -148,14 +148,16 @@ def test_the_mean_over_the_shares_is_the_loss_of_the_batch(replicas: int, rows: 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "TF_CONFIG cannot be read"),
-        ('{"cluster": {"worker": ["a:1"]}}', "TF_CONFIG cannot be read"),
+        ("{", "TF_CONFIG is not what TensorFlow reads"),
+        ('{"cluster": {"worker": ["a:1"]}}', "TF_CONFIG is not what TensorFlow reads"),
+        ("[]", "TF_CONFIG is not what TensorFlow reads"),
+        ('{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}', "lists no HOST:PORT"),
         ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}', "a task the cluster does not have"),
-        ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "ps", "index": 0}}', "a task the cluster does not have"),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "ps", "index": 0}}', "another kind than chief and worker"),
         ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}', "names no workers"),
         ("", "names no workers"),
     ],
-    ids=["no JSON", "no task", "no such worker", "parameter server", "one worker", "nothing"],
+    ids=["no JSON", "no task", "a list", "no list", "no such worker", "parameter server", "one worker", "nothing"],
 )
 def test_a_tf_config_that_does_not_fit(text: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CONFIG", text)
