@@ -191,11 +191,13 @@ class _Driver:
             raise RunError(f"The process of {name} is still at work.", where=str(where), hint="Wait for it, or end it.")
         recipe = self.folder / f"{name}.json"
         plan.save(recipe)
+        if name not in self.same:  # what is there, if anything, is of other options
+            (where / _SPENT).unlink(missing_ok=True)
         if name == WORDS:
             command = ["-m", "kerasft.word_counts", str(recipe), str(where)]
-        elif run_state(where) == "finished":  # while nobody was looking
+        elif name in self.same and run_state(where) == "finished":  # while nobody was looking
             return self._done(self._spent(name), where)
-        elif holds_run(where) and (where / "run.json").exists():
+        elif name in self.same and holds_run(where) and (where / "run.json").exists():
             command = ["-m", "kerasft", "resume", str(where)]
         else:
             command = ["-m", "kerasft", "train", str(recipe), "--out", str(where), *(["--overwrite"] if where.exists() else [])]

@@ -186,6 +186,18 @@ def test_a_run_that_finished_unseen_is_not_done_again(found: BakeOff, presets: d
 
 
 @pytest.mark.slow
+def test_what_failed_can_be_tried_with_other_options(presets: dict[str, str], tmp_path: Path) -> None:
+    path = write_reviews(tmp_path / "r.csv")
+    words = kft.ClozeClassification(words="good=good; bad=bad")
+    first = bake_off(recipe(presets["bert"], path), out=tmp_path / "out", contenders=("zero_shot",),
+                     cloze=kft.ClozeClassification(words="good=wonderfulness; bad=bad"))  # fmt: skip
+    assert first.results[0].state == "left out"
+    assert "is not one piece of the vocabulary" in first.results[0].note
+    second = bake_off(recipe(presets["bert"], path), out=tmp_path / "out", contenders=("zero_shot",), cloze=words)
+    assert {result.name: result.state for result in second.results}["zero_shot"] == "done"
+
+
+@pytest.mark.slow
 def test_stopped_it_goes_on(presets: dict[str, str], tmp_path: Path) -> None:
     run = recipe(presets["bert"], write_reviews(tmp_path / "r.csv"))
     out = tmp_path / "out"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -196,27 +194,10 @@ def one_process(what: str) -> None:
 
 def _workers(worker: int, workers: int) -> Devices:
     try:
-        devices = Devices(_joined(), worker, workers)
-        with _ended_by_signals():
-            devices.agreed(0)
-        return devices
+        return Devices(_joined(), worker, workers)
     except (RuntimeError, tf.errors.OpError) as error:
         hint = "Start each worker as a fresh process (kerasft train ...), at about the same time, with ports that are free."
         raise ConfigError(f"The workers cannot be joined: {str(error).splitlines()[0]}", hint=hint) from error
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the process while it waits for others: Python's own handlers would wait, too."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _tpu() -> Devices:
