@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,6 @@ class BakeOff:
     metric: str
     results: tuple[Result, ...]
     stopped: bool = False
-    versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def ranked(self) -> list[Result]:
@@ -108,7 +107,6 @@ class BakeOff:
             "recommended": self.recommended.name if self.recommended else None,
             "advice": self.advice,
             "stopped": self.stopped,
-            "versions": self.versions,
         }
 
     @classmethod
@@ -116,7 +114,7 @@ class BakeOff:
         """What the folder of a bake-off tells so far."""
         told = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
         results = [Result(**{**r, "interval": tuple(r["interval"]) if r["interval"] else None}) for r in told["results"]]
-        return cls(folder, told["metric"], tuple(results), told["stopped"], told["versions"])
+        return cls(folder, told["metric"], tuple(results), told["stopped"])
 
     def __str__(self) -> str:
         ranked = self.ranked

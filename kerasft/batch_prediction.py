@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from typing import Any
 
 from kerasft.bulk import WRITERS
 from kerasft.cluster import joined
-from kerasft.comparison import differing
+from kerasft.comparison import differing, sha256
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.data.dataset import as_split
@@ -89,7 +88,7 @@ def predict_files(
         raise RunError("This run has no model yet.", where=str(model))
     columns = Columns(text or saved["columns"]["text"], saved["columns"]["text_pair"])
     parts = list(_parts(_files(sources), target, columns, kind, rows))
-    _check_plan(target, parts, _hash(model / "model.safetensors"))
+    _check_plan(target, parts, sha256(model / "model.safetensors"))
     open_parts = [part for part in parts if not Path(part.out).exists()]
     done = len(parts) - len(open_parts)
     for _ in _answer(str(model), columns, open_parts, cluster, workers):
@@ -128,7 +127,8 @@ def _check_plan(out: Path, parts: list[Part], model: str) -> None:
     Raises:
         ConfigError: It is another task.
     """
-    plan = {"model": model, "parts": {Path(part.out).name: asdict(part) for part in parts}}
+    files = {source: sha256(Path(source)) for source in dict.fromkeys(part.source for part in parts)}  # rows may change, too
+    plan = {"model": model, "files": files, "parts": {Path(part.out).name: asdict(part) for part in parts}}
     path = out / PLAN_FILE
     if path.exists():
         odd = [f"{name}: {old!r} -> {new!r}" for name, old, new in differing(read_json(path), plan)]
@@ -138,11 +138,6 @@ def _check_plan(out: Path, parts: list[Part], model: str) -> None:
         return
     out.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(plan, indent=1, ensure_ascii=False))
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Answerer:

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +112,6 @@ def train_on_cluster(
     if workers is not None and workers < 1:
         raise ConfigError(f"'workers' must be at least 1. Received: {workers!r}.")
     folder = folder.expanduser().absolute()
-    if config.data.path and Path(config.data.path).exists():
-        config = replace(config, data=replace(config.data, path=str(Path(config.data.path).absolute())))
     if holds_run(folder) and not resuming and not overwrite:
         raise RunExistsError(
             "The folder already holds a run.", where=str(folder), hint="Go on with it, or choose another folder."

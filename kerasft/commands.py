@@ -63,6 +63,7 @@ def train(parsed: argparse.Namespace) -> int:
         raise ConfigError("No data were given.", hint="kerasft train --data FILE, or a run's JSON file with data.path.")
     folder = Path(parsed.out) if parsed.out else free_folder(Path("saved_models"), config.data.path, config.preset)
     progress = TerminalProgress(sys.stderr)
+    _check_workers(parsed)
     if parsed.cluster:
         from kerasft.cluster import train_on_cluster
 
@@ -71,6 +72,11 @@ def train(parsed: argparse.Namespace) -> int:
     else:
         start(config, folder, overwrite=parsed.overwrite, on_event=progress)
     return _after_training(folder, progress)
+
+
+def _check_workers(parsed: argparse.Namespace) -> None:
+    if parsed.workers and not parsed.cluster:
+        raise ConfigError("--workers needs --cluster.", hint="--cluster auto, or workers of their own by TF_CONFIG.")
 
 
 def preview(parsed: argparse.Namespace) -> None:
@@ -203,6 +209,7 @@ def resume(parsed: argparse.Namespace) -> int:
     if run_state(Path(parsed.folder)) == "finished":
         print("The run is finished; nothing was left to do.", file=sys.stderr)
     changes = _changes(parsed) if (Path(parsed.folder) / "run.json").exists() else {}
+    _check_workers(parsed)
     if parsed.cluster:
         from kerasft.cluster import train_on_cluster
         from kerasft.recipe import RunConfig

@@ -94,11 +94,12 @@ def _read(folder: Path) -> dict[str, Any]:
         "data": {**where, "columns": recipe.get("columns"), "sha256": recipe.get("data_sha256"), "rows": recipe.get("rows")},
         "versions": recipe.get("versions", {}),
         "figures": {name: report["metrics"] for name, report in reports.items()},
-        "weights": {"sha256": _sha256(weights) if weights.exists() else None},
+        "weights": {"sha256": sha256(weights) if weights.exists() else None},
     }
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from kerasft import __version__
 from kerasft.backbones.base import family_of
 from kerasft.bake_off_report import CONTENDERS, MAJORITY, RESULT_FILE, WORDS, BakeOff, Result
 from kerasft.comparison import differing
@@ -290,9 +289,7 @@ class _Driver:
         return self.metric if self.metric in figures else self.metric.removeprefix("tuned_")
 
     def _tell(self, stopped: bool = False) -> BakeOff:
-        told = BakeOff(
-            self.folder, self.metric.removeprefix("tuned_"), tuple(self.results.values()), stopped, {"kerasft": __version__}
-        )
+        told = BakeOff(self.folder, self.metric.removeprefix("tuned_"), tuple(self.results.values()), stopped)
         write_text(self.folder / RESULT_FILE, json.dumps(told.to_dict(), indent=1, ensure_ascii=False))
         if self.on_result:
             self.on_result(told)

@@ -28,6 +28,8 @@ def predict(parsed: argparse.Namespace) -> int:
         raise ConfigError("--file needs --out, the file to write.", hint="kerasft predict RUN --file in.csv --out out.csv")
     if parsed.files:
         return _predict_files(parsed)
+    if parsed.cluster or parsed.workers:
+        raise ConfigError("--cluster and --workers are for --files.", hint="Leave them out, or name files and a folder --out.")
     if not (parsed.file or parsed.jsonl or parsed.texts):
         raise ConfigError("Nothing to answer.", hint='kerasft predict RUN "some text", or --file in.csv --out out.csv')
     if parsed.out and Path(parsed.out).exists():

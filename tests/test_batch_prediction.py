@@ -60,6 +60,9 @@ def test_every_row_once_in_order_and_only_what_is_absent_is_done_again(run: Path
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     with pytest.raises(kft.ConfigError, match="other answers"):
         predict_files(run, tmp_path / "*.csv", out, rows=11)
+    write_rows(tmp_path / "b.csv", 26, 7)  # as many rows, but others
+    with pytest.raises(kft.ConfigError, match=r"other answers.*b\.csv"):
+        predict_files(run, tmp_path / "*.csv", out, **how)
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
@@ -85,8 +88,9 @@ def test_one_file_as_each_kind(ending: str, run: Path, tmp_path: Path) -> None:
         (["--files", "{tmp}/in.csv", "--out", "{tmp}/out", "--rows", "0"], "'rows' must be at least 1"),
         (["--files", "{tmp}/odd.csv", "--out", "{tmp}/out"], "columns the model was trained with are absent"),
         (["--file", "{tmp}/in.csv", "--out", "{tmp}/out.xlsx"], "Answers are written as"),
+        (["a text", "--cluster", "auto"], "--cluster and --workers are for --files"),
     ],
-    ids=["no file", "no folder", "no rows", "no column", "unknown ending"],
+    ids=["no file", "no folder", "no rows", "no column", "unknown ending", "cluster"],
 )
 def test_faults(options: list[str], told: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_rows(tmp_path / "in.csv", 0, 3)

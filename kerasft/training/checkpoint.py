@@ -6,7 +6,6 @@ random generators) and `state.json` (position, best figure, counters, and the SH
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kerasft.comparison import sha256
 from kerasft.errors import ArtifactError
 from kerasft.weights import as_array, flush, load_weights, read_arrays, save_weights, write_arrays, write_text
 
@@ -50,11 +50,6 @@ class TrainingState:
     validated_step: int = -1
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _running_variables(model: Any) -> list[Any]:
@@ -107,9 +102,9 @@ class Checkpoints:
         save_weights(weights, temporary / "weights.safetensors")
         running = {f"{i:05d}": as_array(variable) for i, variable in enumerate(_running_variables(model))}
         write_arrays(temporary / "optimizer.safetensors", running)
-        hashes = {name: _sha256(temporary / name) for name in ("weights.safetensors", "optimizer.safetensors")}
+        hashes = {name: sha256(temporary / name) for name in ("weights.safetensors", "optimizer.safetensors")}
         if state.best is not None and self.best_weights.exists():
-            hashes["../best.safetensors"] = _sha256(self.best_weights)
+            hashes["../best.safetensors"] = sha256(self.best_weights)
         record = {"state": asdict(state), "sha256": hashes, "made_with": self._made_with}
         write_text(temporary / "state.json", json.dumps(record))
         shutil.rmtree(final, ignore_errors=True)
@@ -159,7 +154,7 @@ class Checkpoints:
         for name, expected in record["sha256"].items():
             if name.startswith("../"):
                 continue  # newer best weights may rightly have replaced these
-            if _sha256(path / name) != expected:
+            if sha256(path / name) != expected:
                 raise ArtifactError(f"{name} does not have the recorded SHA-256.", where=str(path))
         running = read_arrays(path / "optimizer.safetensors")
         variables = _running_variables(model)

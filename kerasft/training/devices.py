@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -233,10 +233,8 @@ def _hide_gpus() -> None:
         raise ConfigError("This process has used its GPUs already, so it cannot do without them.", hint=hint) from error
 
 
-@contextmanager
-def fitting(devices: Devices) -> Iterator[None]:
-    """What Keras's `fit` needs on these devices; see `keras_mends`."""
+def fitting(devices: Devices) -> Any:
+    """The context in which Keras's `fit` runs on these devices; see `keras_mends`."""
     from kerasft.training.keras_mends import mended
 
-    with mended() if devices.workers > 1 else nullcontext():
-        yield
+    return mended() if devices.workers > 1 else nullcontext()
