@@ -134,6 +134,7 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub.add_argument("--seed", type=int, default=1, help="of the drawing of options [default: 1]")
     sub.add_argument("--keep-all", action="store_true", help="keep every trial's weights and not only the best one's")
     sub.add_argument("--out", required=True, help="folder of all trials; begun again, or by several, it goes on")
+    _add_cluster(sub)
     sub = command("bake-off", commands.bake_off)
     _add_run(sub, given, "bake-off", "the run whose task is learned in several ways")
     sub.add_argument(
@@ -221,7 +222,7 @@ def _add_run(sub: argparse.ArgumentParser, given: Sequence[str], name: str, what
 
 def _add_cluster(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--cluster", metavar="ADDRESS", help="on a Ray cluster: auto, HOST:PORT or local; it must see all files")
-    sub.add_argument("--workers", type=int, help="processes on the cluster [default: one a machine]")
+    sub.add_argument("--workers", type=int, help="processes on the cluster [default: one a machine; of a search one a GPU]")
 
 
 def _add_data(sub: argparse.ArgumentParser, given: Sequence[str], name: str) -> None:

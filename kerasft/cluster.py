@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from kerasft.errors import ConfigError, KerasFTError, MissingPackageError, RunError, RunExistsError
+from kerasft.errors import ConfigError, DataError, KerasFTError, MissingPackageError, RunError, RunExistsError
 from kerasft.events import Emit, fan_out, read_events
 from kerasft.model import FineTunedModel, load
 from kerasft.recipe import RunConfig
@@ -117,7 +117,7 @@ def train_on_cluster(
             "The folder already holds a run.", where=str(folder), hint="Go on with it, or choose another folder."
         )
     with joined(address) as ray, tempfile.TemporaryDirectory(prefix="kerasft-") as storage:
-        count, gpus = _shared_out([node["Resources"] for node in ray.nodes() if node["Alive"]], workers)
+        count, gpus = shared_out([node["Resources"] for node in ray.nodes() if node["Alive"]], workers)
         folder.mkdir(parents=True, exist_ok=True)
         told = {"recipe": config.to_dict(), "folder": str(folder), "resuming": resuming, "overwrite": overwrite,
                 "versions": versions(), "place": str(Path.cwd())}  # fmt: skip
@@ -125,11 +125,11 @@ def train_on_cluster(
     return load(folder)
 
 
-def _shared_out(machines: list[dict[str, float]], workers: int | None) -> tuple[int, int]:
+def shared_out(machines: list[dict[str, float]], workers: int | None) -> tuple[int, int]:
     """How many workers there are, and GPUs for each.
 
     Args:
-        machines: Resources of each.
+        machines: Resources of each machine, as Ray tells them.
         workers: As asked for, or None: one a machine that can work.
 
     Raises:
@@ -196,46 +196,39 @@ def _run(told: dict[str, Any], workers: int, gpus: int, storage: str, folder: Pa
 def _failure(said: Path, error: BaseException, folder: Path) -> KerasFTError:
     """What the workers said of their end; the cluster's own words where they could not say anything."""
     for path in sorted(said.glob("*.json")):
-        told = json.loads(path.read_text(encoding="utf-8"))
-        kind = {"ConfigError": ConfigError}.get(told["error"], RunError)
-        return kind(told["message"], where=told["where"], hint=told["hint"])
+        return as_error(json.loads(path.read_text(encoding="utf-8")))
+    return lost(error, f"Go on with it on the machines there are: kerasft resume {folder} --cluster ADDRESS.")
+
+
+def lost(error: BaseException, hint: str) -> RunError:
+    """What to say of a worker that said nothing itself, by the cluster's own words."""
     line = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
-    hint = f"Go on with it on the machines there are: kerasft resume {folder} --cluster ADDRESS."
     return RunError("A worker was lost.", where=line[:300], hint=hint)
 
 
-def _work(told: dict[str, Any]) -> None:
-    """What each worker does. Ray has put its place among them into TF_CONFIG."""
-    from ray.train import get_context
-
-    from kerasft.events import ignore
-    from kerasft.run import resume, start
-
-    rank, folder = get_context().get_world_rank(), Path(told["folder"])
-    with suppress(OSError):
-        os.chdir(told["place"])  # Ray has its own; paths are meant as the driver means them
-    try:
-        _check_versions(told["versions"])
-        if told["resuming"]:
-            resume(folder, on_event=ignore)
-        else:
-            start(RunConfig.from_dict(told["recipe"]), folder, overwrite=told["overwrite"], on_event=ignore)
-    except KerasFTError as error:
-        # A lost worker is what the others see of another one's mistake: what says more is read first.
-        name = f"{'9' if 'was lost' in error.message else '0'}-{rank:04d}.json"
-        values = {"error": type(error).__name__, "message": error.message, "where": error.where, "hint": error.hint}
-        with suppress(OSError):
-            (folder / ".cluster" / name).write_text(json.dumps(values), encoding="utf-8")
-        time.sleep(1)  # Ray ends the others at the first failure: they too may have something to say
-        raise
+def as_words(error: KerasFTError) -> dict[str, Any]:
+    """An error as JSON values, which travel between machines; `as_error` makes one of them again."""
+    return {"error": type(error).__name__, "message": error.message, "where": error.where, "hint": error.hint}
 
 
-def _check_versions(wanted: dict[str, str]) -> None:
-    """Raise when this machine has other versions than the driver.
+def as_error(words: dict[str, Any]) -> KerasFTError:
+    """An error from the words of `as_words`."""
+    kind = {"ConfigError": ConfigError, "DataError": DataError}.get(words["error"], RunError)
+    return kind(words["message"], where=words["where"], hint=words["hint"])
+
+
+def settle(place: str, wanted: dict[str, str]) -> None:
+    """What every worker does first.
+
+    Args:
+        place: The driver's working folder, in which paths are meant; Ray has its own.
+        wanted: The driver's `versions`.
 
     Raises:
-        ConfigError: Names each with both versions.
+        ConfigError: This machine has other versions; names each with both.
     """
+    with suppress(OSError):
+        os.chdir(place)
     own = versions()
     odd = [
         f"{name} {version} at the driver, {own.get(name)} here" for name, version in wanted.items() if own.get(name) != version
@@ -243,3 +236,26 @@ def _check_versions(wanted: dict[str, str]) -> None:
     if odd:
         hint = "Install the same versions on all machines (constraints.txt)."
         raise ConfigError(f"A worker has other versions than the driver: {'; '.join(odd)}.", where=platform.node(), hint=hint)
+
+
+def _work(told: dict[str, Any]) -> None:
+    """What each worker of a run does. Ray has put its place among them into TF_CONFIG."""
+    from ray.train import get_context
+
+    from kerasft.events import ignore
+    from kerasft.run import resume, start
+
+    rank, folder = get_context().get_world_rank(), Path(told["folder"])
+    try:
+        settle(told["place"], told["versions"])
+        if told["resuming"]:
+            resume(folder, on_event=ignore)
+        else:
+            start(RunConfig.from_dict(told["recipe"]), folder, overwrite=told["overwrite"], on_event=ignore)
+    except KerasFTError as error:
+        # A lost worker is what the others see of another one's mistake: what says more is read first.
+        name = f"{'9' if 'was lost' in error.message else '0'}-{rank:04d}.json"
+        with suppress(OSError):
+            (folder / ".cluster" / name).write_text(json.dumps(as_words(error)), encoding="utf-8")
+        time.sleep(1)  # Ray ends the others at the first failure: they too may have something to say
+        raise

@@ -136,6 +136,7 @@ def search(parsed: argparse.Namespace) -> int:
     config = _run_config(parsed)
     if config.data.path is None:
         raise ConfigError("No data were given.", hint="kerasft search --data FILE --out FOLDER")
+    _check_workers(parsed)
     space = dict(_named_range(text) for text in parsed.space) if parsed.space else None
 
     def tell(found: Search) -> None:
@@ -154,6 +155,8 @@ def search(parsed: argparse.Namespace) -> int:
         storage=parsed.storage,
         keep_all=parsed.keep_all,
         seed=parsed.seed,
+        cluster=parsed.cluster,
+        workers=parsed.workers,
         on_event=TerminalProgress(sys.stderr),
         on_trial=tell,
     )

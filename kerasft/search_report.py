@@ -64,6 +64,11 @@ class Search:
         sign = 1 if self.metric in LOWER_IS_BETTER else -1
         return min(done, key=lambda trial: (sign * float(trial.value or 0), trial.number), default=None)
 
+    @property
+    def complete(self) -> bool:
+        """Whether as many trials are over as were asked for."""
+        return sum(trial.state != "running" for trial in self.trials) >= self.wanted
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {

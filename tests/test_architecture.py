@@ -27,7 +27,8 @@ FLOORS = {
     "batch_prediction": 11, "word_counts": 6, "bake_off_report": 6, "contenders": 7,
     "artifact": 6, "scoring": 6, "search_report": 6, "search_space": 6, "model_card": 6, "interchange": 7, "model": 8,
     "keras_level": 9, "execution": 9, "run": 9, "new_preset": 9, "seen_windows": 9,
-    "hyper_search": 10, "method_comparison": 10, "lines": 10, "reproduction": 10, "adaptation": 10, "cluster": 10, "given": 11,
+    "trials": 10, "hyper_search": 11, "method_comparison": 10, "lines": 10, "reproduction": 10, "adaptation": 10, "cluster": 10,
+    "given": 11,
     "commands": 12, "data_commands": 12, "model_commands": 12, "cli": 13, "__main__": 14,
 }  # fmt: skip
 # `keras_setup` stands beside the house: what importing the package does, and when that was.

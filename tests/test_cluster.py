@@ -14,7 +14,7 @@ import pytest
 import kerasft as kft
 from kerasft import cluster, events
 from kerasft.cli import main
-from kerasft.cluster import _shared_out, joined, train_on_cluster
+from kerasft.cluster import joined, shared_out, train_on_cluster
 from kerasft.recipe import RunConfig
 from kerasft.run import start
 from kerasft.runs import STOP_FILE, run_state
@@ -125,9 +125,9 @@ def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
         ([{"CPU": 0}], None, "0 processors on 0 machines"),
     ],
 )
-def test_how_a_cluster_is_shared_out(machines: list[dict[str, float]], workers: int | None, shared: Any) -> None:
+def test_how_a_cluster_isshared_out(machines: list[dict[str, float]], workers: int | None, shared: Any) -> None:
     if isinstance(shared, tuple):
-        assert _shared_out(machines, workers) == shared
+        assert shared_out(machines, workers) == shared
     else:
         with pytest.raises(kft.RunError, match=shared):
-            _shared_out(machines, workers)
+            shared_out(machines, workers)

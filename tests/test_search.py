@@ -72,6 +72,13 @@ def test_the_test_rows_are_never_scored(found: kft.Search) -> None:
         assert set(json.loads((found.folder / trial.folder / "report.json").read_text())) == {"validation"}
 
 
+def test_whoever_draws_a_trial_draws_the_same(found: kft.Search, presets: dict[str, str], tmp_path: Path) -> None:
+    config = recipe(presets, found.folder.parent / "r.csv", epochs=1)
+    for trials in (1, 2):  # each by a process of its own, as after a crash
+        again = search(config, SPACE, out=tmp_path / "out", trials=trials, pruner="none")
+    assert [trial.options for trial in again.trials] == [trial.options for trial in found.trials[:2]]
+
+
 def test_more_trials_are_added_to_those_there_are(found: kft.Search, presets: dict[str, str]) -> None:
     before = [trial.value for trial in found.trials]
     config = recipe(presets, found.folder.parent / "r.csv")
@@ -136,7 +143,7 @@ def test_a_trial_that_falls_behind_is_ended_early(
 def test_a_trial_that_fails_is_told_and_the_others_go_on(
     presets: dict[str, str], reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kerasft import hyper_search as module
+    from kerasft import trials as module
 
     begin = module.start
 
@@ -202,3 +209,37 @@ def test_two_processes_share_a_search_and_one_of_them_may_die(presets: dict[str,
     assert [trial["state"] for trial in told["trials"]] == ["complete"] * 6
     by = [(tmp_path / "out" / f"trial-{i:03d}" / "events.jsonl").stat().st_size for i in range(6)]
     assert all(by)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray warns of its own options
+def test_a_clusters_workers_share_a_search(presets: dict[str, str], reviews: Path, tmp_path: Path) -> None:
+    run = recipe(presets, reviews)
+    run = RunConfig(preset=run.preset, data=run.data, train=kft.TrainConfig(epochs=10, batch_size=8, tensorboard=False))
+    told: list[int] = []
+    tell = {"on_trial": lambda found: told.append(sum(trial.state == "complete" for trial in found.trials))}
+    shared = search(run, SPACE, out=tmp_path / "out", trials=4, pruner="none", cluster="local", workers=2, **tell)
+    assert [trial.state for trial in shared.trials] == ["complete"] * 4
+    assert told == sorted(told)
+    assert told[-1] == 4
+    assert (tmp_path / "out" / "search.journal").stat().st_size > 0
+    first, second = ((shared.folder / f"trial-00{i}" / "events.jsonl").read_text().splitlines() for i in range(2))
+    assert json.loads(second[0])["time"] < json.loads(first[-1])["time"]  # two at a time
+    more = search(run, SPACE, out=tmp_path / "out", trials=5, pruner="none")  # here, with the same journal
+    assert [trial.value for trial in more.trials[:4]] == [trial.value for trial in shared.trials]
+    assert len(more.trials) == 5
+    with pytest.raises(kft.ConfigError, match=r"another search.*train\.batch_size"):
+        search(run, {**SPACE, "train.batch_size": [4, 16]}, out=tmp_path / "out", trials=9, cluster="local", workers=2)
+    assert not (tmp_path / "out" / "STOP").exists()
+    gone = RunConfig(preset=run.preset, data=kft.DataConfig(path=str(tmp_path / "nowhere.csv")))
+    with pytest.raises(kft.KerasFTError, match=r"nowhere\.csv"):
+        search(gone, SPACE, out=tmp_path / "gone", trials=2, cluster="local", workers=1)
+
+
+def test_a_cluster_needs_rows_in_a_file(presets: dict[str, str], reviews: Path, tmp_path: Path) -> None:
+    run = recipe(presets, reviews)
+    with pytest.raises(kft.ConfigError, match="that all machines see"):
+        search(run, SPACE, out=tmp_path / "out", data=kft.load_data(reviews), cluster="local")
+    with pytest.raises(kft.ConfigError, match="at least 1"):
+        search(run, SPACE, out=tmp_path / "out", cluster="local", workers=0)
+    assert not (tmp_path / "out").exists()
