@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,13 @@ MORE = [CASE, "token_classification", "question_answering", "masked_lm", "regres
         'token_classification+{"class_weights": "balanced"}', "text_classification"]  # fmt: skip
 
 
-def begin(command: list[str], log: Path, **variables: str) -> subprocess.Popen[bytes]:
+def begin(command: list[str], log: Path, *, inside: str = "", **variables: str) -> subprocess.Popen[bytes]:
+    """Start a module of Python, perhaps inside a network namespace."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", **variables}
+    entered = ["ip", "netns", "exec", inside] if inside else []
     with log.open("wb") as file, log.with_suffix(".err").open("wb") as errors:
-        return subprocess.Popen([sys.executable, "-m", *command], stdout=file, stderr=errors, env=environment, cwd=ROOT)
+        words = [*entered, sys.executable, "-m", *command]
+        return subprocess.Popen(words, stdout=file, stderr=errors, env=environment, cwd=ROOT)
 
 
 def clusters(workers: int) -> list[str]:
@@ -43,6 +48,11 @@ def clusters(workers: int) -> list[str]:
     addresses = [f"localhost:{server.getsockname()[1]}" for server in held]
     for server in held:
         server.close()
+    return tf_configs(addresses)
+
+
+def tf_configs(addresses: list[str]) -> list[str]:
+    workers = len(addresses)
     return [json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}}) for i in range(workers)]
 
 
@@ -124,6 +134,58 @@ def test_a_worker_that_dies_leaves_a_checkpoint_to_go_on_from(left: int, presets
     one, other = (comparable(kft.load(folder).keras_model) for folder in (out, tmp_path / "whole"))
     for mine, theirs in zip(one, other, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+@pytest.fixture
+def machines() -> Iterator[list[tuple[str, str]]]:
+    """Two network namespaces joined by a cable, which pose as two machines: the name and the address of each."""
+    found = [(f"kerasft{os.getpid()}-{i}", f"10.99.0.{i + 1}") for i in range(2)]
+    (one, _), (other, _) = found
+    steps = [f"netns add {one}", f"netns add {other}", f"link add cable netns {one} type veth peer name cable netns {other}"]
+    for name, address in found:
+        steps += [f"-n {name} addr add {address}/24 dev cable", f"-n {name} link set lo up", f"-n {name} link set cable up"]
+    try:
+        for step in steps:
+            subprocess.run(["ip", *step.split()], check=True, capture_output=True)
+        yield found
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no network namespaces here: {error}")
+    finally:
+        for name, _ in found:
+            with suppress(OSError):
+                subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+
+@pytest.mark.slow
+def test_two_machines_and_the_cable_between_them(
+    presets: dict[str, str], tmp_path: Path, machines: list[tuple[str, str]]
+) -> None:
+    configs = tf_configs([f"{address}:2222" for _, address in machines])
+    command = ["tests.shared_work", "1", "auto", presets["bert"], str(tmp_path / "shared"), CASE]
+    begun = [begin(command, tmp_path / f"{i}.json", inside=name, TF_CONFIG=config)
+             for i, ((name, _), config) in enumerate(zip(machines, configs, strict=True))]  # fmt: skip
+    alone = begin([*command[:2], "one", *command[3:4], str(tmp_path / "alone"), CASE], tmp_path / "alone.json", TF_CONFIG="")
+    one, *both = (
+        told(process, tmp_path / f"{name}.json") for process, name in zip([alone, *begun], ["alone", 0, 1], strict=True)
+    )
+    for worker in both:
+        assert_same(one, worker, 1e-5)
+
+    out = tmp_path / "run"
+    train = ["kerasft", "train", "--data", str(write_reviews(tmp_path / "r.csv", repeat=30)), "--preset", presets["bert"],
+             "--train.epochs", "500", "--train.batch_size", "8", "--train.tensorboard", "false", "--out", str(out)]  # fmt: skip
+    cut = [begin(train, tmp_path / f"cut-{i}.log", inside=name, TF_CONFIG=config)
+           for i, ((name, _), config) in enumerate(zip(machines, configs, strict=True))]  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not any(isinstance(e, events.EpochEnd) for e in events.read_events(out / "events.jsonl")):
+        assert time.monotonic() < deadline, (tmp_path / "cut-0.err").read_text()[-3000:]
+        time.sleep(0.05)
+    subprocess.run(["ip", "-n", machines[0][0], "link", "set", "cable", "down"], check=True)
+    assert [worker.wait(120) for worker in cut] == [2, 2]
+    failed = list(events.read_events(out / "events.jsonl"))[-1]
+    assert isinstance(failed, events.Failed)
+    assert "A worker was lost after step" in failed.message
+    assert list((out / "checkpoints").glob("step-*"))
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 3, 4])
