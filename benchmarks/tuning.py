@@ -1,4 +1,4 @@
-"""Tuning methods on one data set: score, what learns, time, memory, artifact; next to PEFT on the same weights and rows.
+"""Tuning methods on one data set: score, what learns, time, memory, artifact; next to PEFT and `adapters` on the same weights.
 
     python benchmarks/tuning.py --seeds 1 2 3
     python benchmarks/tuning.py --methods lora prompt_tuning --seeds 1 2 3 --peer-python /path/with/peft/bin/python
@@ -28,7 +28,7 @@ from kerasft.presets import DEFAULT_PRESET, fetch, find_preset
 from kerasft.tuning import TUNINGS
 
 PEER = Path(__file__).parent / "workers" / "peft_tuning.py"
-PEERS = ("lora", "prompt_tuning", "prefix_tuning")  # what PEFT has, too
+PEERS = {"lora": "PEFT", "prompt_tuning": "PEFT", "prefix_tuning": "PEFT", "adapters": "adapters"}  # who has it, too
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
             print(lines[-1], file=sys.stderr, flush=True)
             if given.peer_python and method in PEERS:
                 told = [peer(method, data, seed, given.peer_python, run) for seed, run in zip(given.seeds, runs, strict=True)]
-                lines.append(row(method, "PEFT", told))
+                lines.append(row(method, PEERS[method], told))
                 print(lines[-1], file=sys.stderr, flush=True)
     seeds = ", ".join(map(str, given.seeds))
     print(f"{given.rows or 'all'} training rows of {given.data.name}; weights {DEFAULT_PRESET}; seeds {seeds}; {info}; "
@@ -59,7 +59,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--rows", type=int, help="only so many training rows, drawn once")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--peer-python", type=Path, help="Python with torch, transformers, peft")
+    parser.add_argument("--peer-python", type=Path, help="Python with torch, transformers, peft, adapters")
     parser.add_argument("--options", nargs=argparse.REMAINDER, default=[], help="further options of `kerasft train`, last")
     return parser.parse_args()
 
@@ -88,7 +88,7 @@ def ours(method: str, data: Path, seed: int, options: list[str]) -> dict[str, An
 
 
 def peer(method: str, data: Path, seed: int, python: Path, run: dict[str, Any]) -> dict[str, Any]:
-    """PEFT with the same options as one of our runs."""
+    """The peer with the same options as one of our runs."""
     settings = {"method": method, "seed": seed, "train": run["train"], "tuning": run["tuning"]}
     with tempfile.TemporaryDirectory(prefix="kerasft-peer-") as folder:
         model = str(fetch(find_preset(DEFAULT_PRESET)))

@@ -1,8 +1,10 @@
-"""PEFT (Hugging Face) on sequence classification with the options of one of our runs. Runs without KerasFT.
+"""PEFT (Hugging Face), or for bottleneck adapters the library `adapters` (AdapterHub), on sequence classification with the
+options of one of our runs. Runs without KerasFT.
 
     python peft_tuning.py MODEL DATA SETTINGS_JSON OUT
 
-Needs torch, transformers, peft. Batches of similar length, padded to the longest; AdamW, warm-up 10 %, linear; last epoch.
+Needs torch, transformers, peft, adapters. Batches of similar length, padded to the longest; AdamW, warm-up 10 %,
+linear; last epoch.
 """
 
 from __future__ import annotations
@@ -11,11 +13,11 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import transformers as hf
-from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig, TaskType, get_peft_model
 
 MODEL, DATA, SETTINGS, OUT = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]), Path(sys.argv[4])
 MODULES = {
@@ -31,14 +33,30 @@ def rows(split: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in (DATA / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def config(tuning: dict[str, object]) -> object:
+def tuned(base: Any, tuning: dict[str, Any]) -> Any:
+    """The model with what learns in it; everything else but the classifier is frozen."""
+    if SETTINGS["method"] == "adapters":
+        import adapters
+
+        adapters.init(base)
+        kinds = {"houlsby": adapters.DoubleSeqBnConfig, "pfeiffer": adapters.SeqBnConfig}
+        factor = base.config.hidden_size / tuning["size"]
+        config = kinds[tuning["placement"]](reduction_factor=factor, non_linearity=tuning["activation"])
+        base.add_adapter("tuned", config=config)
+        base.train_adapter("tuned")
+        base.set_active_adapters("tuned")
+        return base
+    import peft
+
+    kind = peft.TaskType.SEQ_CLS
     if SETTINGS["method"] == "lora":
         names = [name for target in tuning["targets"] for name in MODULES[target]]
         pattern = rf".*({'|'.join(name.replace('.', chr(92) + '.') for name in names)})".replace(r"[0-9]\.", r"\.[0-9]+\.")
-        return LoraConfig(task_type=TaskType.SEQ_CLS, r=tuning["rank"], lora_alpha=tuning["alpha"],
-                          lora_dropout=tuning["dropout"], target_modules=pattern)  # fmt: skip
-    kinds = {"prompt_tuning": PromptTuningConfig, "prefix_tuning": PrefixTuningConfig}
-    return kinds[SETTINGS["method"]](task_type=TaskType.SEQ_CLS, num_virtual_tokens=tuning["length"])
+        lora = peft.LoraConfig(task_type=kind, r=tuning["rank"], lora_alpha=tuning["alpha"],
+                               lora_dropout=tuning["dropout"], target_modules=pattern)  # fmt: skip
+        return peft.get_peft_model(base, lora)
+    prompts = {"prompt_tuning": peft.PromptTuningConfig, "prefix_tuning": peft.PrefixTuningConfig}
+    return peft.get_peft_model(base, prompts[SETTINGS["method"]](task_type=kind, num_virtual_tokens=tuning["length"]))
 
 
 def main() -> None:
@@ -48,7 +66,7 @@ def main() -> None:
     tokenizer = hf.AutoTokenizer.from_pretrained(MODEL)
     labels = sorted({row["label"] for row in rows("train")})
     base = hf.AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=len(labels))
-    model = get_peft_model(base, config(tuning))
+    model = tuned(base, tuning)
 
     def encoded(split: str) -> tuple[list[list[int]], list[int]]:
         read = rows(split)
@@ -93,8 +111,11 @@ def main() -> None:
             optimizer.step()
             schedule.step()
     with tempfile.TemporaryDirectory() as folder:
-        model.save_pretrained(folder)
-        size_of = sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
+        if SETTINGS["method"] == "adapters":
+            model.save_all_adapters(folder, with_head=True)
+        else:
+            model.save_pretrained(folder)
+        size_of = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.suffix in (".safetensors", ".bin"))
     everything = sum(parameter.numel() for parameter in model.parameters())
     figures = {
         "validation": accuracy("validation"),
