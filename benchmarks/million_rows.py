@@ -73,7 +73,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write_csv(path: Path, rows: int, seed: int) -> None:
+def write_csv(path: Path, rows: int, seed: int, characters: int = CHARACTERS) -> None:
     """Rows cut from a long stream of words whose frequencies fall as in a language (Zipf), so that tokens repeat."""
     rng = np.random.default_rng(seed)
     letters = np.array(list("etaoinshrdlucmfwypvbgkjqxz"))
@@ -81,11 +81,11 @@ def write_csv(path: Path, rows: int, seed: int) -> None:
     words = ["".join(letters[np.minimum(rng.geometric(0.12, size=n) - 1, 25)]) for n in lengths]
     ranks = np.minimum(rng.zipf(1.2, size=400_000), len(words)) - 1
     stream = " ".join(words[rank] for rank in ranks)
-    starts = rng.integers(0, len(stream) - CHARACTERS, size=rows)
+    starts = rng.integers(0, len(stream) - characters, size=rows)
     labels = rng.choice(["negative", "positive"], size=rows)
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write("text,label\n")
-        file.writelines(f"{stream[start : start + CHARACTERS]},{label}\n" for start, label in zip(starts, labels, strict=True))
+        file.writelines(f"{stream[start : start + characters]},{label}\n" for start, label in zip(starts, labels, strict=True))
 
 
 def load_and_tokenise(path: Path, preset: str) -> list[Measured]:
