@@ -49,11 +49,13 @@ def make_job(
     devices = devices or Devices()
     assert options.epochs is not None
     assert options.learning_rate is not None
-    how: dict[str, Any] = {"group": options.group_by_length, "together": encoded.together}
+    few_shapes = options.jit_compile or devices.compiles  # each is compiled anew: many widths, many numbers of rows were too many
+    even = encoded.token_targets is not None and not few_shapes
+    how: dict[str, Any] = {"group": options.group_by_length, "together": encoded.together, "even": even}
     targets = encoded.targets if encoded.token_targets is None else encoded.token_targets
     balanced = options.class_weights == "balanced"
     weights = class_weights(targets, len(model.labels)) if balanced and targets is not None else None
-    multiple = FEW_SHAPES if options.jit_compile else None  # each shape is compiled anew
+    multiple = FEW_SHAPES if few_shapes else None
 
     def plan(epoch: int) -> list[np.ndarray]:
         return plan_epoch(encoded.lengths, options.batch_size, seed=options.seed, epoch=epoch, **how)

@@ -66,7 +66,7 @@ def batches(
         preset: Whose tokenizer is used.
         task: What is learned.
         learned: What the task takes from the rows: `task.learn(data["train"])`.
-        batch_size: Rows a batch.
+        batch_size: Rows a batch; of tasks that learn from every token the mean, since batches then hold about as many tokens.
         shuffle: False keeps the rows in order, at every pass.
         seed: Of the order.
     """
@@ -75,7 +75,7 @@ def batches(
     rows, paired = task.reading(usable)
     encoded = encode(framer, rows, paired=paired, framing=task.framing(framer))
     encoded = task.targets(encoded, task.gold(usable, learned), learned)
-    how = {"shuffle": shuffle, "group": shuffle, "together": encoded.together}
+    how = {"shuffle": shuffle, "group": shuffle, "together": encoded.together, "even": encoded.token_targets is not None}
 
     def epoch_of(number: int) -> tuple[Any, list[np.ndarray]]:
         feed = task.feed(encoded, framer, seed=seed, epoch=number)

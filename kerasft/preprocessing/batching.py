@@ -27,6 +27,7 @@ def plan_epoch(
     shuffle: bool = True,
     group: bool = True,
     together: int = 1,
+    even: bool = False,
 ) -> list[np.ndarray]:
     """Which rows form which batch in one epoch; depends on nothing but the arguments.
 
@@ -42,6 +43,8 @@ def plan_epoch(
         shuffle: False keeps the order of the rows (and still groups by length if `group`).
         group: False leaves lengths mixed.
         together: So many consecutive rows always share a batch (of `together * batch_size` rows).
+        even: Grouped batches hold about as many tokens as each other instead of as many rows, of which `batch_size` is then the
+            mean. A loss that is a mean over tokens would else count a token of short rows many times as much as one of long rows.
 
     Returns:
         One array of row numbers a batch. Every row is in exactly one batch.
@@ -55,14 +58,28 @@ def plan_epoch(
     if group:
         window = batch_size * _WINDOW if shuffle else len(lengths)
         windows = [order[i : i + window] for i in range(0, len(order), max(1, window))]
-        order = np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in windows]) if windows else order
-    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+        sorted_parts = [part[np.argsort(lengths[part], kind="stable")] for part in windows]
+        batches = [batch for part in sorted_parts for batch in _cut(part, lengths if even else None, batch_size)]
+    else:
+        batches = _cut(order, None, batch_size)
     if shuffle and group:
         batches = [batches[i] for i in rng.permutation(len(batches))]
     if shuffle and group and epoch == 0:
         largest = np.argsort([-len(rows) * lengths[rows].max() for rows in batches], kind="stable")[:2].tolist()
         batches = [batches[i] for i in largest + [i for i in range(len(batches)) if i not in largest]]
     return batches
+
+
+def _cut(order: np.ndarray, lengths: np.ndarray | None, batch_size: int) -> list[np.ndarray]:
+    """Rows in an order, cut into batches of so many rows; or, by their lengths, as many batches of about as many tokens each."""
+    starts = list(range(batch_size, len(order), batch_size))
+    if lengths is not None:
+        total = np.cumsum(lengths[order])
+        wanted = np.searchsorted(total, total[-1] * np.arange(1, len(starts) + 1) / (len(starts) + 1)) if starts else []
+        before = 0
+        for i, start in enumerate(wanted):  # at least one row each
+            before = starts[i] = min(max(int(start) + 1, before + 1), len(order) - (len(starts) - i))
+    return [batch for batch in np.split(order, starts) if len(batch)]
 
 
 @cache

@@ -32,12 +32,14 @@ class Devices:
         worker: Number of this process, from 0; 0 is the chief, which writes files and events.
         workers: How many processes there are.
         note: Why fewer devices are used than there are, or empty.
+        compiles: Whether each shape of a batch is compiled anew, as on TPUs: then few shapes matter.
     """
 
     strategy: Any = None
     worker: int = 0
     workers: int = 1
     note: str = ""
+    compiles: bool = False
 
     @property
     def replicas(self) -> int:
@@ -205,7 +207,7 @@ def _tpu() -> Devices:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=os.environ.get("TPU_NAME", "local"))
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
-        return Devices(tf.distribute.TPUStrategy(resolver))
+        return Devices(tf.distribute.TPUStrategy(resolver), compiles=True)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         hint = "TPU_NAME names the TPU; on a TPU VM it can be left out."
         raise ConfigError(f"There is no TPU that can be used: {str(error).splitlines()[0]}", hint=hint) from error

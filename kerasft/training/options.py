@@ -50,7 +50,12 @@ class TrainConfig(Options):
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
         advanced=True,
     )
-    group_by_length: bool = option(True, "Batches of similar length: far less padding, much faster.", advanced=True)
+    group_by_length: bool = option(
+        True,
+        "Batches of similar length: far less padding, much faster. Where every token is learned from they hold about as many "
+        "tokens as each other (not with XLA), and batch_size is their mean number of rows.",
+        advanced=True,
+    )
     jit_compile: bool = option(False, "Compile the step with XLA; pays on GPU, and on CPU for short texts.", advanced=True)
     gradient_checkpointing: bool = option(
         False,

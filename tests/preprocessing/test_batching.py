@@ -107,6 +107,22 @@ def test_the_order_of_grouped_batches_says_nothing_about_length() -> None:
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.2
 
 
+@settings(deadline=None, max_examples=150)
+@given(lengths=lengths_of_rows, batch_size=st.integers(1, 70), epoch=st.integers(0, 99))
+def test_even_batches_hold_every_row_once_and_are_as_many(lengths: np.ndarray, batch_size: int, epoch: int) -> None:
+    plan = plan_epoch(lengths, batch_size, seed=1, epoch=epoch, even=True)
+    assert sorted(np.concatenate([*plan, np.zeros(0, int)]).tolist()) == list(range(len(lengths)))
+    assert len(plan) == len(plan_epoch(lengths, batch_size, seed=1, epoch=epoch))  # the schedule counts them beforehand
+    assert all(len(rows) for rows in plan)
+
+
+def test_even_batches_hold_about_as_many_tokens() -> None:
+    plan = plan_epoch(SKEWED, 16, seed=3, epoch=1, even=True)
+    tokens = np.array([SKEWED[rows].sum() for rows in plan])
+    by_rows = np.array([SKEWED[rows].sum() for rows in plan_epoch(SKEWED, 16, seed=3, epoch=1)])
+    assert tokens.std() / tokens.mean() < 0.25 < 0.7 < by_rows.std() / by_rows.mean()
+
+
 @pytest.mark.parametrize("together", [1, 2])
 def test_only_the_first_epoch_begins_with_its_two_largest_batches(together: int) -> None:
     lengths = SKEWED[: len(SKEWED) // 2 * 2]
