@@ -40,6 +40,13 @@ def _run_config(parsed: argparse.Namespace) -> Any:
     return config
 
 
+def _run_on_data(parsed: argparse.Namespace, hint: str) -> Any:
+    config = _run_config(parsed)
+    if config.data.path is None:
+        raise ConfigError("No data were given.", hint=hint)
+    return config
+
+
 def _suggested(values: dict[str, Any]) -> str | None:
     """The task the data look made for, told on the terminal; None when no data were named."""
     from kerasft.data.dataset import DataConfig, load_data
@@ -58,9 +65,7 @@ def train(parsed: argparse.Namespace) -> int:
     from kerasft.run import start
     from kerasft.runs import free_folder
 
-    config = _run_config(parsed)
-    if config.data.path is None:
-        raise ConfigError("No data were given.", hint="kerasft train --data FILE, or a run's JSON file with data.path.")
+    config = _run_on_data(parsed, "kerasft train --data FILE, or a run's JSON file with data.path.")
     folder = Path(parsed.out) if parsed.out else free_folder(Path("saved_models"), config.data.path, config.preset)
     progress = TerminalProgress(sys.stderr)
     _check_workers(parsed)
@@ -86,9 +91,8 @@ def preview(parsed: argparse.Namespace) -> None:
     from kerasft.data.dataset import load_data
     from kerasft.seen_windows import preview
 
-    config = _run_config(parsed)
-    if not parsed.text and config.data.path is None:
-        raise ConfigError("No data were given.", hint="kerasft preview --data FILE --task masked_lm, or --text 'Some text.'")
+    hint = "kerasft preview --data FILE --task masked_lm, or --text 'Some text.'"
+    config = _run_config(parsed) if parsed.text else _run_on_data(parsed, hint)
     data = parsed.text or load_data(None, config.data)
     seen = preview(config.preset, data, config.task, rows=parsed.rows, epoch=parsed.epoch, seed=config.train.seed)
     if parsed.json:
@@ -104,9 +108,7 @@ def adapt(parsed: argparse.Namespace) -> int:
     from kerasft.progress import TerminalProgress
     from kerasft.recipe import RunConfig
 
-    second = _run_config(parsed)
-    if second.data.path is None:
-        raise ConfigError("No data were given.", hint="kerasft adapt --texts FILE --data FILE --out FOLDER")
+    second = _run_on_data(parsed, "kerasft adapt --texts FILE --data FILE --out FOLDER")
     if not all(seed.strip().isdigit() for seed in parsed.seeds.split(",")):
         raise ConfigError(f"'--seeds' takes whole numbers, such as 1,2,3. Received: {parsed.seeds!r}.")
     stage = RunConfig.load(parsed.first) if parsed.first else None
@@ -133,9 +135,7 @@ def search(parsed: argparse.Namespace) -> int:
     from kerasft.progress import TerminalProgress
     from kerasft.search_report import Search
 
-    config = _run_config(parsed)
-    if config.data.path is None:
-        raise ConfigError("No data were given.", hint="kerasft search --data FILE --out FOLDER")
+    config = _run_on_data(parsed, "kerasft search --data FILE --out FOLDER")
     _check_workers(parsed)
     space = dict(_named_range(text) for text in parsed.space) if parsed.space else None
 
@@ -170,9 +170,7 @@ def bake_off(parsed: argparse.Namespace) -> int:
     from kerasft.method_comparison import bake_off
     from kerasft.tasks.cloze import ClozeClassification
 
-    config = _run_config(parsed)
-    if config.data.path is None:
-        raise ConfigError("No data were given.", hint="kerasft bake-off --data FILE --out FOLDER")
+    config = _run_on_data(parsed, "kerasft bake-off --data FILE --out FOLDER")
     asked = {name: getattr(parsed, name) for name in ("words", "template") if getattr(parsed, name)}
 
     def tell(found: BakeOff) -> None:
