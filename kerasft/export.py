@@ -28,6 +28,8 @@ from kerasft.weights import whole_folder
 TEXT_OPERATIONS = frozenset({"CaseFoldUTF8", "NormalizeUTF8", "RegexSplitWithOffsets", "FastWordpieceTokenizeWithOffsets"})
 # Texts a server answers by itself after loading, and in how many rows.
 _WARM_UP = (("A first request.", 1), ("A batch of somewhat longer texts, as many people may send them at once.", 8))
+# Rows of tokens (texts, or windows of long ones) that a server computes at a time: what is asked at once cannot take all memory.
+_AT_A_TIME = 64
 # What a server in C++ cannot run at all.
 _PYTHON_OPERATIONS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 
@@ -69,9 +71,25 @@ def answering(asking: Any, weights: Stored, *, paired: bool) -> Any:
     def answer(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
         framed = asking.framing(*texts)
         with weights.in_graph():
-            return asking.serve(asking.model(asking.dense(framed), training=False), framed, texts)
+            return asking.serve(_outputs(asking.model, asking.dense(framed)), framed, texts)
 
     return answer
+
+
+def _outputs(model: Any, inputs: dict[str, tf.Tensor]) -> Any:
+    """A Keras model's outputs for (rows, ...) inputs, computed some rows at a time in the graph."""
+    outputs = tf.nest.flatten(model.output)
+    parts = tf.maximum(1, -(-tf.shape(next(iter(inputs.values())))[0] // _AT_A_TIME))
+    made = tuple(tf.TensorArray(out.dtype, size=parts, infer_shape=False, element_shape=out.shape) for out in outputs)
+
+    def part(number: tf.Tensor, made: tuple[Any, ...]) -> tuple[tf.Tensor, tuple[Any, ...]]:
+        start = number * _AT_A_TIME
+        given = {name: values[start : start + _AT_A_TIME] for name, values in inputs.items()}
+        found = tf.nest.flatten(model(given, training=False))
+        return number + 1, tuple(array.write(number, out) for array, out in zip(made, found, strict=True))
+
+    _, made = tf.while_loop(lambda number, _: number < parts, part, (0, made), parallel_iterations=1)
+    return tf.nest.pack_sequence_as(model.output, [array.concat() for array in made])
 
 
 def generating(generator: Any, weights: Stored, sampling: Any) -> Any:

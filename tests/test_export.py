@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kerasft as kft
 from kerasft import export as exporting
@@ -160,6 +161,15 @@ def test_the_signature_of_a_single_text(exported: Path, model: FineTunedModel) -
     assert [label.decode() for label in outputs["labels"][0].numpy()] == ["bad", "good"]
     np.testing.assert_allclose(outputs["probabilities"].numpy().max(axis=1), outputs["score"].numpy())
     assert outputs["probabilities"].shape == (len(TEXTS), 2)
+
+
+def test_many_texts_at_once_are_computed_in_parts(exported: Path, model: FineTunedModel) -> None:
+    texts = (TEXTS * 20)[:150]
+    told = exporting.replay(exported, {"text": texts}, [model.task.expect(answer) for answer in model.predict(texts)])
+    assert told.passed, told
+    served = tf.saved_model.load(exported).signatures["serving_default"]
+    loops = [f for f in served.graph.as_graph_def().library.function if any(n.op == "BatchMatMulV2" for n in f.node_def)]
+    assert loops  # the blocks stand inside the loop's body
 
 
 def test_the_signature_of_pairs(pairs: FineTunedModel, exported_pairs: Path) -> None:
