@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasft.errors import ConfigError, DataError, KerasFTError, MissingPackageError, RunError, RunExistsError
-from kerasft.events import Emit, fan_out, read_events
+from kerasft.events import Emit, NewEvents, fan_out
 from kerasft.model import FineTunedModel, load
 from kerasft.recipe import RunConfig
 from kerasft.runs import STOP_FILE, holds_run
@@ -176,7 +176,7 @@ def _run(told: dict[str, Any], workers: int, gpus: int, storage: str, folder: Pa
             failures.append(error)
 
     thread = threading.Thread(target=fit, name="ray train", daemon=True)
-    stop, passed = StopRequest(None), len(list(read_events(folder / "events.jsonl")))
+    stop, news = StopRequest(None), NewEvents(folder / "events.jsonl")
     emit = fan_out(on_event)
     with stop.listening():
         thread.start()
@@ -184,10 +184,7 @@ def _run(told: dict[str, Any], workers: int, gpus: int, storage: str, folder: Pa
             thread.join(0.5)
             if stop.reason:
                 (folder / STOP_FILE).write_text(stop.reason, encoding="utf-8")
-            written = list(read_events(folder / "events.jsonl"))
-            new = written[passed:] if len(written) >= passed else written  # fewer: the chief has begun the log anew
-            passed = len(written)
-            for event in new:
+            for event in news():
                 emit(event)
     if failures:
         raise _failure(said, failures[0], folder)

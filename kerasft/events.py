@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -194,13 +194,44 @@ def read_events(path: Path) -> Iterator[Event]:
     if not path.exists():
         return
     with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                event = from_dict(json.loads(line))
-            except (ValueError, TypeError):
-                continue
-            if event is not None:
-                yield event
+        yield from _read(file)
+
+
+def _read(lines: Iterable[str]) -> Iterator[Event]:
+    for line in lines:
+        try:
+            event = from_dict(json.loads(line))
+        except (ValueError, TypeError):
+            continue
+        if event is not None:
+            yield event
+
+
+class NewEvents:
+    """What is added to a log from now on, perhaps by another process; each call gives the events since the last.
+
+    Args:
+        path: The log; it need not be there yet, and may be begun anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file, self._read = (path.stat().st_ino, path.stat().st_size) if path.exists() else (0, 0)
+
+    def __call__(self) -> list[Event]:
+        try:
+            with self._path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                if found.st_ino != self._file or found.st_size < self._read:
+                    self._file, self._read = found.st_ino, 0
+                file.seek(self._read)
+                whole = file.read()
+        except FileNotFoundError:
+            self._read = 0  # the next file may be given the same number
+            return []
+        whole = whole[: whole.rfind(b"\n") + 1]  # the last line may still be written
+        self._read += len(whole)
+        return list(_read(whole.decode("utf-8", errors="replace").splitlines()))
 
 
 def fan_out(*sinks: Emit | None) -> Emit:

@@ -97,3 +97,26 @@ def test_fan_out_tells_every_sink_in_order_and_skips_none() -> None:
     assert told == [("a", SAMPLES["Phase"]), ("b", SAMPLES["Phase"])]
     fan_out(None)(SAMPLES["Phase"])
     assert len(told) == 2
+
+
+def test_new_events_are_those_since_the_last_look(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+
+    def line(phase: str) -> str:
+        return json.dumps(Phase(phase=phase).to_dict()) + "\n"
+
+    path.write_text(line("old"))
+    news = events.NewEvents(path)
+    assert news() == []
+    with path.open("a") as file:
+        file.write(line("data") + line("model")[:10])
+    assert [event.phase for event in news()] == ["data"]  # the second line is still being written
+    with path.open("a") as file:
+        file.write(line("model")[10:])
+    assert [event.phase for event in news()] == ["model"]
+    path.unlink()
+    assert news() == []
+    path.write_text(line("again") * 50)  # a new file, longer than what was read of the old one
+    assert [event.phase for event in news()] == ["again"] * 50
+    path.write_text(line("anew"))
+    assert [event.phase for event in news()] == ["anew"]
