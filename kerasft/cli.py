@@ -9,7 +9,7 @@ import argparse
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerasft import commands, data_commands, model_commands
@@ -109,7 +109,7 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub = command("preview", commands.preview)
     _add_run(sub, given, "preview", "a run")
     sub.add_argument("--text", action="append", help="a text to show in place of the data's rows (tasks that need no label)")
-    sub.add_argument("--rows", type=int, default=4, help="rows to show [default: 4]")
+    sub.add_argument("--rows", type=int, default=4, help="rows to show; packed ones share a window [default: 4]")
     sub.add_argument("--epoch", type=int, default=0, help="epoch to show, where tokens are hidden anew in each [default: 0]")
     sub.add_argument("--json", action="store_true", help="print JSON")
     sub = command("adapt", commands.adapt)
@@ -172,8 +172,8 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub.add_argument(
         "--out", help="file to write (.csv, .jsonl, .parquet): the given columns and the answers; of --files a folder"
     )
-    sub.add_argument("--kind", choices=("parquet", "csv", "jsonl"), default="parquet", help="of the parts [default: parquet]")
-    sub.add_argument("--rows", type=int, default=10_000, help="rows a part [default: 10,000]")
+    sub.add_argument("--kind", choices=("parquet", "csv", "jsonl"), help="of the parts [default: parquet]")
+    sub.add_argument("--rows", type=int, help="rows a part [default: 10,000]")
     sub.add_argument("--text", help="text column of --file, if it is another than in training")
     _add_cluster(sub)
     sub.add_argument("--jsonl", action="store_true", help='answer lines such as {"text": "..."} as they come')
@@ -200,8 +200,7 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub.add_argument(
         "--weights",
         choices=("float32", "float16", "int8"),
-        default="float32",
-        help="how a SavedModel keeps them on disk; half or a quarter of the size, unpacked when it is loaded",
+        help="how a SavedModel keeps them on disk: half or a quarter of the size, unpacked when loaded [default: float32]",
     )
     sub.add_argument("--to", help="folder to write; <folder>/serving/1, <folder>/huggingface or <folder>/peft by default")
     sub.add_argument("--overwrite", action="store_true", help="replace an export that is there")
@@ -245,9 +244,25 @@ def _add_dotted(sub: argparse.ArgumentParser, given: Sequence[str], name: str) -
     from kerasft.tuning import TUNINGS
 
     for prefix, classes in (("task", TASKS.all()), ("tuning", TUNINGS.all())):
-        specs = {spec.name: spec for cls in classes.values() for spec in cls.specs()}
-        _add_group(sub, prefix, tuple(specs.values()))
+        _add_shared(sub, prefix, {name: cls.specs() for name, cls in classes.items()})
     _add_group(sub, "train", TrainConfig.specs())
+
+
+def _add_shared(sub: argparse.ArgumentParser, prefix: str, specs: Mapping[str, Sequence[Any]]) -> None:
+    """Options of several classes, each once; where they differ from class to class each meaning is told."""
+    group = sub.add_argument_group(f"options of {prefix}")
+    meanings: dict[str, dict[str, list[str]]] = {}
+    choices: dict[str, list[str]] = {}
+    for owner, several in specs.items():
+        for spec in several:
+            told = f"{spec.help} [default: {spec.shown_default}]"
+            meanings.setdefault(spec.name, {}).setdefault(told, []).append(owner)
+            choices.setdefault(spec.name, []).extend(spec.choices or (spec.kind.__name__.upper(),))
+    for name, by_text in meanings.items():
+        kinds = list(dict.fromkeys(choices[name]))
+        texts = list(by_text) if len(by_text) == 1 else [f"{', '.join(owners)}: {text}" for text, owners in by_text.items()]
+        metavar = kinds[0] if len(kinds) == 1 else "{" + ",".join(kinds) + "}"
+        group.add_argument(f"--{prefix}.{name}", metavar=metavar, help=_escaped(" | ".join(texts)), default=argparse.SUPPRESS)
 
 
 def _add_group(sub: argparse.ArgumentParser, prefix: str, specs: Sequence[Any], skip: Sequence[str] = ()) -> None:
@@ -256,5 +271,9 @@ def _add_group(sub: argparse.ArgumentParser, prefix: str, specs: Sequence[Any], 
         if spec.name in skip:
             continue
         metavar = "{" + ",".join(spec.choices) + "}" if spec.choices else spec.kind.__name__.upper()
-        help_text = f"{spec.help} [default: {spec.shown_default}]".replace("%", "%%")
+        help_text = _escaped(f"{spec.help} [default: {spec.shown_default}]")
         group.add_argument(f"--{prefix}.{spec.name}", metavar=metavar, help=help_text, default=argparse.SUPPRESS)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")  # a sign of argparse's own

@@ -22,6 +22,9 @@ def _run_config(parsed: argparse.Namespace) -> Any:
     from kerasft.training.options import TrainConfig
     from kerasft.tuning import TUNINGS
 
+    if parsed.run and Path(parsed.run).suffix != ".json":
+        hint = f"To work on data: --data {parsed.run}"
+        raise ConfigError(f"A recipe is a JSON file, such as a run's run.json. Received: {parsed.run!r}.", hint=hint)
     values = read_json(Path(parsed.run)) if parsed.run else {}
     merged = RunConfig.from_dict(values).to_dict()
     merged["preset"] = named = parsed.preset or values.get("preset")
@@ -55,6 +58,11 @@ def _suggested(values: dict[str, Any]) -> str | None:
     if values.get("path") is None:
         return None
     suggestion = suggest_task(load_data(None, DataConfig.from_dict(values)))
+    if suggestion.unclear:
+        hint = (
+            f"Name it: --data.label {suggestion.unclear[0]!r}; or, if none is one, say what is learned: --task {suggestion.task}."
+        )
+        raise ConfigError(f"It is not clear what is to be learned. {suggestion.why}", where=str(values["path"]), hint=hint)
     print(f"Task: {suggestion.task}. {suggestion.why} Choose another with --task.", file=sys.stderr)
     return suggestion.task
 
@@ -161,7 +169,8 @@ def search(parsed: argparse.Namespace) -> int:
         on_trial=tell,
     )
     print(found)
-    return STOPPED if found.stopped else 0
+    failed = found.trials and all(trial.state == "failed" for trial in found.trials)
+    return STOPPED if found.stopped else 1 if failed else 0
 
 
 def bake_off(parsed: argparse.Namespace) -> int:
@@ -207,8 +216,6 @@ def resume(parsed: argparse.Namespace) -> int:
     from kerasft.runs import run_state
 
     progress = TerminalProgress(sys.stderr)
-    if run_state(Path(parsed.folder)) == "finished":
-        print("The run is finished; nothing was left to do.", file=sys.stderr)
     changes = _changes(parsed) if (Path(parsed.folder) / "run.json").exists() else {}
     _check_workers(parsed)
     if parsed.cluster:
@@ -221,7 +228,10 @@ def resume(parsed: argparse.Namespace) -> int:
         cluster = {"address": parsed.cluster, "workers": parsed.workers}
         train_on_cluster(config, Path(parsed.folder), **cluster, resuming=True, on_event=progress)
         return _after_training(Path(parsed.folder), progress)
+    finished = run_state(Path(parsed.folder)) == "finished"
     resume(parsed.folder, changes=changes, allow_changes=parsed.allow_changes, on_event=progress)
+    if finished:
+        print("The run is finished; nothing was left to do.", file=sys.stderr)
     return _after_training(Path(parsed.folder), progress)
 
 

@@ -85,13 +85,19 @@ def check(parsed: argparse.Namespace) -> int:
     from kerasft.data.quality import check_data
     from kerasft.data.recognise import suggest_task
     from kerasft.presets import fetch, find_preset
-    from kerasft.token_counts import token_counter
+    from kerasft.tasks import TASKS
+    from kerasft.token_counts import longest_input, token_counter
 
     data = load_data(parsed.data, **given_options(parsed, "data", DataConfig.specs()))
-    preset = find_preset(parsed.preset) if parsed.preset else None
-    counter = token_counter(fetch(preset)) if preset else None
-    report = check_data(data, max_length=parsed.max_length, count_tokens=counter)
     suggestion = suggest_task(data)
+    task: Any = TASKS.get(suggestion.task)()
+    counter, wanted = None, parsed.max_length
+    if parsed.preset:
+        folder = fetch(find_preset(parsed.preset))
+        counter, limit = token_counter(folder), longest_input(folder)
+        if limit and (wanted or not hasattr(task, "overlap")):  # what reads in windows cuts nothing
+            wanted = min(wanted or task.max_length, limit)
+    report = check_data(data, task, max_length=wanted, count_tokens=counter)
     if parsed.json:
         print(json.dumps({**report.to_dict(), "task": suggestion.task, "why": suggestion.why}, indent=1, ensure_ascii=False))
     else:

@@ -35,7 +35,6 @@ from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
 from kerasft.runs import STOP_FILE
 from kerasft.tasks import Learned
-from kerasft.tasks.base import pick
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.devices import Devices, lost_worker, twin
 from kerasft.training.options import TrainConfig
@@ -43,6 +42,7 @@ from kerasft.training.stopping import StopRequest
 from kerasft.training.strategy import prepare
 from kerasft.training.trainer import Job, Outcome, train
 from kerasft.tuning.base import Recommended
+from kerasft.usable_rows import known_rows, tell_shared_texts, usable_rows
 from kerasft.weights import write_text
 
 _USUAL_BATCH = 64  # rows
@@ -123,14 +123,16 @@ class _Run:
             raise
 
     def _steps(self, dataset: Dataset | None) -> FineTunedModel:
-        data = self._load_data(dataset)
+        data, task, tell = self._load_data(dataset), self.config.task, self.emit
         self._check_fit(data)
-        train_rows = self._usable(data["train"])
-        learned = self.config.task.learn(train_rows)
-        train_part = self._known(train_rows, learned)
-        validation = self._known(self._usable(data["validation"]), learned) if "validation" in data else None
-        if "test" in data:
-            self._known(self._usable(data["test"]), learned)  # a faulty test split is told now, not after hours
+        train_rows = usable_rows(task, data["train"], tell)
+        learned = task.learn(train_rows)
+        train_part = known_rows(task, train_rows, learned, tell)
+        held_back = {name: usable_rows(task, data[name], tell) for name in ("validation", "test") if name in data}
+        # A faulty test split is told now, not after hours.
+        known = {name: known_rows(task, split, learned, tell) for name, split in held_back.items()}
+        tell_shared_texts(train_part[0], [split for split, _ in known.values()], tell)
+        validation = known.get("validation")
         model = self._build(data, learned)
         options = resolved(self.config, model.backbone)
         if not model.keras_model.trainable_variables:
@@ -195,28 +197,6 @@ class _Run:
         if not self.resuming or not path.exists() or read_json(path) != recipe:
             write_text(path, json.dumps(recipe, indent=1, ensure_ascii=False))
 
-    def _usable(self, split: Split) -> Split:
-        needed = self.config.task.needs(split.columns)
-        usable, notes = split.usable(need_label=needed)
-        for note in notes:
-            self.emit(Warned(code=note.code, message=note.message))
-        if not len(usable):
-            what = "both a text and a label" if needed else "a text"
-            raise DataError(f"No row of {split.name} has {what}.", where=split.table.source)
-        return usable
-
-    def _known(self, split: Split, learned: Learned) -> tuple[Split, Any]:
-        gold = self.config.task.gold(split, learned)
-        for remark in self.config.task.remarks(split, learned):
-            self.emit(Warned(code="repaired", message=remark))
-        unknown = self.config.task.unknown(gold)
-        if unknown.any():
-            message = f"{int(unknown.sum()):,} rows of {split.name} with an unknown label are left out."
-            self.emit(Warned(code="unknown_label", message=message))
-            keep = np.flatnonzero(~unknown)
-            split, gold = split.take(keep), pick(gold, keep)
-        return split, gold
-
     def _build(self, data: Dataset, learned: Learned) -> FineTunedModel:
         preset = find_preset(self.config.preset)
         path = fetch(preset, self.emit)
@@ -232,6 +212,11 @@ class _Run:
         if self.devices.strategy is not None:  # outside the scope, so that each process answers for itself
             keras_model = twin(keras_model)
         model = FineTunedModel(task, tuning, learned, data.columns, backbone, keras_model, encoder, folder=self.folder)
+        specs = {spec.name: spec for spec in type(task).specs()}
+        asked, most = task.max_length, backbone.max_length  # type: ignore[attr-defined]
+        if asked > most and asked != specs["max_length"].default:
+            message = f"'max_length' is {asked}, but the model takes {most} tokens: {most} are used."
+            self.emit(Warned(code="max_length", message=message, hint="A preset with more positions takes longer texts."))
         for caution in task.cautions(encoder, model.framer):
             self.emit(Warned(code="caution", message=caution))
         return model
@@ -245,7 +230,8 @@ class _Run:
             share = encoded.cut / len(encoded)
             longest = model.framer.max_length
             message = f"{encoded.cut:,} rows of {split.name} ({share:.1%}) are longer than {longest} tokens and are cut."
-            hint = f"The model takes up to {model.backbone.max_length}: --task.max_length."
+            most = model.backbone.max_length
+            hint = f"The model takes up to {most}: --task.max_length." if longest < most else "The model takes no more."
             self.emit(Warned(code="cut", message=message, hint=hint))
         return encoded
 

@@ -87,6 +87,10 @@ def search(
         raise ConfigError(f"'pruner' must be one of {', '.join(PRUNERS)}. Received: {pruner!r}.")
     if trials < 1:
         raise ConfigError(f"'trials' must be at least 1. Received: {trials!r}.")
+    known = ("auto", "loss", *run.task.monitors)
+    if maximise not in known:
+        told = f"'maximise' must be one of {', '.join(known)} for task '{run.task.name}'. Received: {maximise!r}."
+        raise ConfigError(told)
     one_process("search")
     folder = Path(out).expanduser()
     if cluster is not None:
@@ -94,8 +98,6 @@ def search(
         return _on_cluster(run, space, folder, data, storage, fixed, cluster, workers, on_trial)
     choose_devices(run.train, compares_rows=run.task.compares_rows)  # before the model below uses any of them
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    folder.mkdir(parents=True, exist_ok=True)
-    forget_old_stop(folder)
     dataset = run.task.suited(data or load_data(None, run.data))
     if "validation" not in dataset:
         raise DataError("A search needs validation rows.", hint="Set rows aside with validation=0.1 (--data.validation 0.1).")
@@ -107,6 +109,8 @@ def search(
     base = replace(run, train=train, data=dataset.config)
     del backbone
     ranges = read_space(base, space)
+    folder.mkdir(parents=True, exist_ok=True)
+    forget_old_stop(folder)
     url = storage or _own_storage(folder)
     plan = {"recipe": {**base.to_dict(), "data": dataset.fingerprint()}, "space": {r.option: str(r) for r in ranges}}
     name = f"kerasft {folder.resolve()}" if storage else "kerasft"  # a folder with a file of its own can be moved
@@ -177,6 +181,11 @@ def _telling_storage(url: str, *others: type[Exception]) -> Iterator[None]:
     except errors as error:
         told = str(error.__cause__ or error).splitlines()[0]
         hint = "See that the server answers and the disk has room; then begin again with the same folder: nothing is lost."
+        if isinstance(error, ImportError | sqlalchemy.exc.NoSuchModuleError) or isinstance(error.__cause__, ImportError):
+            hint = (
+                "Storages are sqlite:///FILE, journal:///FILE and databases such as postgresql://..., whose driver must be "
+                "installed (pip install psycopg2-binary)."
+            )
         raise RunError(f"The search's storage cannot be used: {told}", where=url.split("@")[-1], hint=hint) from error
 
 

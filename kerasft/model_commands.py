@@ -24,6 +24,7 @@ def predict(parsed: argparse.Namespace) -> int:
     """Answer texts, a CSV file, or JSON lines from standard input."""
     from kerasft.model import load
 
+    _check_answering(parsed)
     if parsed.file and not parsed.out:
         raise ConfigError("--file needs --out, the file to write.", hint="kerasft predict RUN --file in.csv --out out.csv")
     if parsed.files:
@@ -52,6 +53,21 @@ def predict(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _check_answering(parsed: argparse.Namespace) -> None:
+    """Refuse what would be passed over without a word."""
+    sources = {"texts": parsed.texts, "--file": parsed.file, "--files": parsed.files, "--jsonl": parsed.jsonl}
+    given = [name for name, value in sources.items() if value]
+    if len(given) > 1:
+        raise ConfigError(f"Texts are answered from one place. Received: {' and '.join(given)}.", hint="Give one of them.")
+    if parsed.out and given in (["texts"], ["--jsonl"]):
+        raise ConfigError(f"--out is for --file and --files; with {given[0]} answers are printed.", hint="Leave it out.")
+    if not parsed.files and (parsed.kind or parsed.rows):
+        hint = "The ending of --out says what --file writes: .csv, .jsonl or .parquet."
+        raise ConfigError("--kind and --rows are for --files.", hint=hint)
+    if parsed.workers and not parsed.cluster:
+        raise ConfigError("--workers needs --cluster.", hint="--cluster auto, or leave --workers out.")
+
+
 def _predict_files(parsed: argparse.Namespace) -> int:
     from kerasft.batch_prediction import predict_files
 
@@ -62,6 +78,7 @@ def _predict_files(parsed: argparse.Namespace) -> int:
         print(f"\r{done:,} of {parts:,} parts", end="", file=sys.stderr, flush=True)
 
     how = {"kind": parsed.kind, "rows": parsed.rows, "text": parsed.text, "cluster": parsed.cluster, "workers": parsed.workers}
+    how = {name: value for name, value in how.items() if value is not None}
     count = predict_files(parsed.folder, parsed.files, parsed.out, **how, on_part=tell)
     print(f"\n{count:,} rows answered in {parsed.out}.", file=sys.stderr)
     return 0
@@ -103,7 +120,11 @@ def export(parsed: argparse.Namespace) -> int:
     from kerasft.export import zip_export, zip_folder
     from kerasft.model import load
 
-    model = load(parsed.folder, base=parsed.base)
+    if parsed.format != "savedmodel" and (parsed.weights or parsed.replay):
+        raise ConfigError("--weights and --replay are for the format savedmodel.", hint="Leave them out.")
+    if parsed.replay and not Path(parsed.replay).exists():
+        raise ConfigError(f"There is no file {parsed.replay!r} to replay.", hint="Leave --replay out for the run's own rows.")
+    model, kind = load(parsed.folder, base=parsed.base), parsed.weights or "float32"
     if parsed.format != "savedmodel":
         target = Path(parsed.to) if parsed.to else Path(parsed.folder) / parsed.format
         write = model.export_huggingface if parsed.format == "huggingface" else model.export_peft
@@ -112,9 +133,9 @@ def export(parsed: argparse.Namespace) -> int:
             print(f"Packed as {zip_folder(target, target / f'{target.absolute().parent.name}-{parsed.format}.zip')}.")
         return 0
     target = Path(parsed.to) if parsed.to else Path(parsed.folder) / "serving" / "1"
-    model.export(target, weights=parsed.weights, overwrite=parsed.overwrite)
+    model.export(target, weights=kind, overwrite=parsed.overwrite)
     megabytes = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 1e6
-    print(f"Written to {target}: {megabytes:,.1f} MB, weights as {parsed.weights}.")
+    print(f"Written to {target}: {megabytes:,.1f} MB, weights as {kind}.")
     rows: Any = parsed.replay
     try:
         if rows is None:
@@ -128,8 +149,8 @@ def export(parsed: argparse.Namespace) -> int:
         if not outcome.passed:
             print("The exported model does NOT answer as the model in memory does; do not serve it.", file=sys.stderr)
             return 1
-        if parsed.weights != "float32":
-            _tell_cost(model, rows, parsed.weights)
+        if kind != "float32":
+            _tell_cost(model, rows, kind)
     if parsed.zip:
         print(f"Packed as {zip_export(target)}.")
     return 0

@@ -120,13 +120,17 @@ def resume(
 
     Raises:
         ArtifactError: There is no run, or no checkpoint that is whole.
-        ConfigError: Options differ and `allow_changes` is False; shows which.
+        ConfigError: Options differ and `allow_changes` is False, or the run is finished; shows which.
         DataError: The data have changed since.
     """
     folder = Path(folder).expanduser()
     if not (folder / "run.json").exists():
         raise ArtifactError("This folder holds no KerasFT run.", where=str(folder), hint="Give the folder that holds run.json.")
     if any(isinstance(event, Finished) for event in _last_attempt(folder)) or run_state(folder) == "saved":
+        if changes:
+            told = ", ".join(changes)
+            hint = f"Begin a new run with other options: kerasft train {folder / 'run.json'} --out NEW ..."
+            raise ConfigError(f"The run is finished; it cannot go on with other options: {told}.", where=str(folder), hint=hint)
         return load(folder)
     config = RunConfig.from_dict(changed(read_json(folder / "run.json"), changes or {}))
     before = Checkpoints(folder / "checkpoints").made_with.get("recipe", config.to_dict())

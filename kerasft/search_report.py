@@ -94,6 +94,8 @@ class Search:
         for trial in self.trials:
             values = " | ".join(_written(trial.options.get(name)) for name in names)
             lines.append(f"| {trial.folder} | {values} | {_written(trial.value)} | {trial.state} |")
+        failures = dict.fromkeys(trial.error for trial in self.trials if trial.state == "failed" and trial.error)
+        lines += [f"\nFailed: {error}" for error in failures]
         if self.importances:
             told = ", ".join(f"{name} {share:.0%}" for name, share in self.importances.items())
             lines.append(f"\nOf the differences between trials explain: {told}.")

@@ -27,6 +27,14 @@ def token_counter(path: Path) -> Callable[[list[str]], list[int]] | None:
     return lambda texts: [len(encoding.ids) for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
 
 
+def longest_input(path: Path) -> int | None:
+    """Most tokens a text may have for the model in a preset's folder; None when its config does not say."""
+    config = _json_object(path / "config.json")
+    sizes = config.get("config", config)
+    limits = (sizes.get(name) for name in ("max_position_embeddings", "n_positions", "max_sequence_length"))
+    return next((int(value) for value in limits if value), None)
+
+
 def _rust_tokenizer(path: Path) -> Any:
     from tokenizers import ByteLevelBPETokenizer, Tokenizer
     from tokenizers.implementations import BertWordPieceTokenizer

@@ -23,7 +23,7 @@ FLOORS = {
     "compact_weights": 2, "warm_up": 2, "quiet": 2,
     "backbones": 3,
     "tuning": 4, "tasks": 4, "training": 4,
-    "replay": 4, "export": 5, "assembly": 5, "bulk": 5, "explain": 5, "frozen_part": 4, "job": 5, "recipe": 5,
+    "replay": 4, "export": 5, "assembly": 5, "usable_rows": 5, "bulk": 5, "explain": 5, "frozen_part": 4, "job": 5, "recipe": 5,
     "batch_prediction": 11, "word_counts": 6, "bake_off_report": 6, "contenders": 7,
     "artifact": 6, "scoring": 6, "search_report": 6, "search_space": 6, "model_card": 6, "interchange": 7, "model": 8,
     "keras_level": 9, "execution": 9, "run": 9, "new_preset": 9, "seen_windows": 9,

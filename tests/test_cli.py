@@ -18,6 +18,7 @@ from kerasft.cli import main
 from kerasft.commands import STOPPED
 from kerasft.events import Failed, read_events
 from tests.conftest import write_reviews
+from tests.tiny import POSITIONS
 
 Captured = pytest.CaptureFixture[str]
 
@@ -117,6 +118,14 @@ MISTAKES = {
     "no model": (["predict", "nowhere", "text"], "holds no KerasFT run"),
     "nothing to answer": (["predict", "nowhere"], "Nothing to answer"),
     "file without out": (["predict", "nowhere", "--file", "x.csv"], "--file needs --out"),
+    "two sources": (["predict", "nowhere", "a text", "--file", "x.csv", "--out", "o.csv"], "Received: texts and --file"),
+    "texts with out": (["predict", "nowhere", "a text", "--out", "o.csv"], "--out is for --file and --files"),
+    "kind of one file": (["predict", "nowhere", "--file", "x.csv", "--out", "o.csv", "--kind", "csv"], "are for --files"),
+    "workers alone": (["predict", "nowhere", "--files", "x.csv", "--out", "o", "--workers", "2"], "--workers needs --cluster"),
+    "weights of another format": (["export", "nowhere", "--format", "peft", "--weights", "int8"], "are for the format"),
+    "nothing to replay": (["export", "nowhere", "--replay", "rows.csv"], "no file 'rows.csv' to replay"),
+    "data for a recipe": (["train", "DATA"], "--data "),
+    "an unknown figure": (["search", "--data", "DATA", "--maximise", "charm", "--out", "s"], "'maximise' must be one of auto"),
     "evaluate nowhere": (["evaluate", "nowhere", "DATA"], "holds no KerasFT run"),
     "check a folder": (["check", "."], "holds no split files"),
     "fetch offline": (["fetch", "nothing_like_it"], "no preset named"),
@@ -172,8 +181,43 @@ def test_a_folder_in_which_a_run_was_refused_is_free_again(presets: dict[str, st
 def test_what_was_done_is_said_where_nothing_is_left_to_do(run_folder: Path, capsys: Captured) -> None:
     assert main(["resume", str(run_folder)]) == 0
     assert "nothing was left to do" in capsys.readouterr().err
+    assert main(["resume", str(run_folder), "--train.epochs", "4", "--allow-changes"]) == 2
+    assert "The run is finished; it cannot go on with other options: train.epochs." in capsys.readouterr().err
     assert main(["predict", str(run_folder), " "]) == 2
     assert "There is no text" in capsys.readouterr().err
+
+
+def test_a_label_that_is_not_clear_is_asked_for(tmp_path: Path, capsys: Captured) -> None:
+    rows = "\n".join(f"A text of some words {i};{'gut' if i % 2 else 'schlecht'};{'de' if i % 3 else 'en'}" for i in range(30))
+    (tmp_path / "semi.csv").write_text(f"Text;Bewertung;Sprache\n{rows}\n", encoding="utf-8")
+    assert main(["train", "--data", str(tmp_path / "semi.csv"), "--out", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert "It is not clear what is to be learned." in error
+    assert "'Bewertung', 'Sprache' could be one" in error
+    assert "--data.label 'Bewertung'" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_check_knows_the_model_s_length_and_the_task(tmp_path: Path, presets: dict[str, str], capsys: Captured) -> None:
+    write_reviews(tmp_path / "r.csv")
+    text = (tmp_path / "r.csv").read_text().replace("a good film", "good film " * 200)
+    (tmp_path / "r.csv").write_text(text)
+    assert main(["check", str(tmp_path / "r.csv"), "--preset", presets["bert"]]) == 0
+    assert f"longer than {POSITIONS} tokens" in capsys.readouterr().out
+    rows = "\n".join(f"some words {i},{'joy;anger' if i % 3 else 'joy'}" for i in range(20))
+    (tmp_path / "m.csv").write_text(f"text,labels\nno feeling at all,\n{rows}\n")
+    assert main(["check", str(tmp_path / "m.csv")]) == 0
+    assert "left out" not in capsys.readouterr().out  # a row of no label counts as such
+
+
+def test_help_tells_each_task_s_own_defaults(capsys: Captured) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "newline" in told
+    assert "question_answering: " in told
+    assert "[default: 192]" in told
+    assert "[default: 256]" in told
 
 
 def test_a_fault_of_ours_says_so_and_debug_shows_it(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from kerasft.recipe import RunConfig
 from kerasft.run import start
 from kerasft.weights import weights_by_path
 from tests.conftest import write_reviews
+from tests.tiny import POSITIONS
 
 FAST = {"tensorboard": False, "batch_size": 8}
 
@@ -140,6 +141,18 @@ def test_what_is_left_out_is_counted(presets: dict[str, str], tmp_path: Path) ->
     assert warned["missing_label"].startswith("4 rows of train")
     assert warned["cut"].startswith("1 rows of train")
     assert "no_validation" in warned
+
+
+def test_texts_that_are_also_learned_from_and_a_length_the_model_has_not_are_told(
+    presets: dict[str, str], reviews: Path, tmp_path: Path
+) -> None:
+    data = kft.DataConfig(path=str(reviews), validation_path=str(reviews))
+    task, told = kft.TextClassification(max_length=500), []
+    run = RunConfig(preset=presets["bert"], data=data, task=task, train=kft.TrainConfig(epochs=0, tensorboard=False))
+    start(run, tmp_path / "run", on_event=told.append)
+    warned = {event.code: event.message for event in told if isinstance(event, events.Warned)}
+    assert "24 of the 24 texts of validation are also in train" in warned["leaked_texts"]
+    assert f"'max_length' is 500, but the model takes {POSITIONS} tokens" in warned["max_length"]
 
 
 def test_a_label_only_in_validation_is_told_before_training(presets: dict[str, str], tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ def build(page: Page) -> None:
             folder = page.model_folder(run)
             if form == _PRESET:
                 return keep(folder)
-            command = ["export", str(folder), "--format", form, "--overwrite", "--zip", "--weights", weights]
+            command = ["export", str(folder), "--format", form, "--overwrite", "--zip"]
+            command += ["--weights", weights] if form == _SERVING else []
             printed = run_command(command, "The export failed.")
         except KerasFTError as error:
             return [error_box(error), *nothing, gr.skip()]

@@ -21,6 +21,7 @@ from kerasft.backbones.tokenization import Framer
 from kerasft.config import read_json
 from kerasft.errors import PresetError
 from kerasft.layers.activations import exact_gelu
+from kerasft.token_counts import longest_input
 
 # `gelu` in a Hugging Face config is the exact form with erf; `gelu_new` and its kin are the tanh approximation.
 _ACTIVATIONS = {
@@ -206,11 +207,8 @@ def masked_lm_head(folder: Path) -> dict[str, Any]:
 
 def load_framer(folder: Path, max_length: int) -> Framer:
     """Tokenizer and framing of a preset's folder, without its weights; `max_length` is held to what the model takes."""
-    config = read_json(folder / "config.json")
-    family = family_of(config, str(folder))
-    sizes = config.get("config", config)
-    limits = (sizes.get(name) for name in ("max_position_embeddings", "n_positions", "max_sequence_length"))
-    limit = next((int(value) for value in limits if value), max_length)
+    family = family_of(read_json(folder / "config.json"), str(folder))
+    limit = longest_input(folder) or max_length
     return Framer(family, family.load_tokenizer(folder), min(max_length, limit))
 
 

@@ -136,7 +136,7 @@ def check_data(
     seen: dict[str, _Seen] = {}
     kind = _label_kind(data.splits.get("train") or next(iter(data.splits.values())))
     for name, split in data.splits.items():
-        findings += _left_out(split)
+        findings += _left_out(split, need_label=task is None or task.needs(split.columns))
         seen[name] = _Seen(split)
         findings += seen[name].findings(kind)
         if kind not in ("none", "texts"):
@@ -152,8 +152,8 @@ def check_data(
     return QualityReport(rows, asdict(data.columns), counts, lengths, findings)
 
 
-def _left_out(split: Split) -> Iterator[Finding]:
-    _, notes = split.usable()
+def _left_out(split: Split, *, need_label: bool) -> Iterator[Finding]:
+    _, notes = split.usable(need_label=need_label)
     for note in notes:
         share = len(note.rows) / max(1, len(split))
         yield Finding(note.code, "problem" if share > 0.5 else "warning", note.message, split.name, note.rows)

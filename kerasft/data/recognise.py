@@ -29,10 +29,12 @@ class Suggestion:
         task: Name of the task: `text_classification`, `multi_label_classification`, `regression`,
             `token_classification`, `question_answering`, `causal_lm` or `text_embedding`.
         why: One sentence for a person.
+        unclear: Columns that could be a label though none is taken for one; a person should say.
     """
 
     task: str
     why: str
+    unclear: tuple[str, ...] = ()
 
 
 def suggest_task(data: Dataset) -> Suggestion:
@@ -71,8 +73,21 @@ def _without_label(split: Split) -> Suggestion:
         return Suggestion("question_answering", f"Columns {text!r} and {pair!r} hold questions and texts to find the answers in.")
     if pair:
         return Suggestion("text_embedding", f"Columns {text!r} and {pair!r} hold pairs of texts, and no column is a label.")
+    if unclear := _perhaps_labels(split):
+        why = f"Column {text!r} holds texts, and no column is taken for a label, though {name_values(unclear)} could be one."
+        return Suggestion("causal_lm", why, unclear)
     for_bert = "A BERT can go on with its pre-training on them (masked_lm), or embed them (text_embedding)."
     return Suggestion("causal_lm", f"Column {text!r} holds texts, and no column is a label. {for_bert}")
+
+
+def _perhaps_labels(split: Split) -> tuple[str, ...]:
+    """Columns besides the text with few different values, each of which comes back."""
+    found = []
+    for name in split.table.names:
+        cells = [] if name == split.columns.text else [cell for cell in split.table.columns[name].to_pylist() if cell]
+        if cells and 1 < len(set(cells)) <= min(50, len(cells) // 3):
+            found.append(name)
+    return tuple(found)
 
 
 def _by_label(split: Split, labels: Sequence[str]) -> Suggestion:

@@ -116,7 +116,10 @@ class Task(Options):
         if paired:
             if isinstance(item, tuple | list) and len(item) == 2 and all(isinstance(text, str) for text in item):
                 return item[0], item[1]
-            hint = "For example model.predict([('A dog barks.', 'An animal makes a sound.')])."
+            hint = (
+                "For example model.predict([('A dog barks.', 'An animal makes a sound.')]); on the command line "
+                '"A dog barks. ||| An animal makes a sound."'
+            )
             raise DataError(f"This model reads pairs. Item {number} is {str(item)[:60]!r}.", hint=hint)
         if not isinstance(item, str):
             what = f"of type {type(item).__name__}: {str(item)[:60]!r}"

@@ -89,7 +89,10 @@ class QuestionAnswering(Answering):
     def row(self, item: Any, paired: bool, number: int) -> tuple[str, str | None]:
         if isinstance(item, tuple | list) and len(item) == 2 and all(isinstance(text, str) for text in item):
             return item[0], item[1]
-        hint = "For example model.predict([('Who came?', 'On Monday Ada came.')])."
+        hint = (
+            "For example model.predict([('Who came?', 'On Monday Ada came.')]); on the command line "
+            '"Who came? ||| On Monday Ada came."'
+        )
         raise DataError(f"This model reads pairs of question and context. Item {number} is {str(item)[:60]!r}.", hint=hint)
 
     def learn_from(self, split: Any) -> Learned:

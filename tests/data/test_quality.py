@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import types
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ import pytest
 import kerasft.data
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.quality import Finding, QualityReport, check_data
+from kerasft.tasks.classification import TextClassification
 
 Rows = list[tuple[str | None, str | None]]
 
@@ -263,14 +263,14 @@ def test_lengths_in_words() -> None:
 
 
 def test_lengths_in_tokens_count_the_special_ones() -> None:
-    single = check_data(CLEAN, types.SimpleNamespace(max_length=4), count_tokens=words).lengths
-    assert (single["unit"], single["longest"], single["max_length"], single["cut_share"]) == ("tokens", 5, 4, 1)
+    single = check_data(CLEAN, TextClassification(max_length=8), count_tokens=words).lengths
+    assert (single["unit"], single["longest"], single["max_length"], single["cut_share"]) == ("tokens", 5, 8, 0)
     pair = load_data([{"premise": "one two", "hypothesis": "three", "label": "a"}], validation=0)
     assert check_data(pair, count_tokens=words).lengths["longest"] == 6
 
 
 def test_the_length_given_goes_before_that_of_the_task() -> None:
-    report = check_data(CLEAN, types.SimpleNamespace(max_length=4), max_length=9, count_tokens=words)
+    report = check_data(CLEAN, TextClassification(max_length=8), max_length=9, count_tokens=words)
     assert report.lengths["max_length"] == 9
     assert report.findings == []
 

@@ -1,0 +1,66 @@
+"""Which rows of a run's splits are used, and what is told of those that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kerasft.data.split import Split
+from kerasft.errors import DataError, name_rows
+from kerasft.events import Emit, Warned
+from kerasft.tasks import Learned, Task
+from kerasft.tasks.base import pick
+
+_MANY = 0.05  # share of a split's texts that makes its figures too good
+
+
+def usable_rows(task: Task, split: Split, emit: Emit) -> Split:
+    """The rows with a text and, where the task needs one, a label.
+
+    Raises:
+        DataError: There is none.
+    """
+    needed = task.needs(split.columns)
+    usable, notes = split.usable(need_label=needed)
+    for note in notes:
+        emit(Warned(code=note.code, message=note.message, hint=f"They are {name_rows(note.rows)}."))
+    if not len(usable):
+        what = "both a text and a label" if needed else "a text"
+        raise DataError(f"No row of {split.name} has {what}.", where=split.table.source)
+    return usable
+
+
+def known_rows(task: Task, split: Split, learned: Learned, emit: Emit) -> tuple[Split, Any]:
+    """The rows whose labels the task knows, and their gold."""
+    gold = task.gold(split, learned)
+    for remark in task.remarks(split, learned):
+        emit(Warned(code="repaired", message=remark))
+    unknown = task.unknown(gold)
+    if unknown.any():
+        rows = [int(row) for row in split.table.rows[unknown]]
+        message = f"{len(rows):,} rows of {split.name} with an unknown label are left out."
+        emit(Warned(code="unknown_label", message=message, hint=f"They are {name_rows(rows)}."))
+        keep = np.flatnonzero(~unknown)
+        split, gold = split.take(keep), pick(gold, keep)
+    return split, gold
+
+
+def tell_shared_texts(train: Split, others: Iterable[Split], emit: Emit) -> None:
+    """Warn of splits many of whose texts are also learned from."""
+    for split in others:
+        also = np.asarray(pc.is_in(_texts(split), value_set=_texts(train)))
+        if also.sum() > _MANY * max(1, len(split)):
+            rows = [int(row) for row in split.table.rows[also]]
+            message = f"{len(rows):,} of the {len(split):,} texts of {split.name} are also in train, so its figures are too good."
+            emit(Warned(code="leaked_texts", message=message, hint=f"They are {name_rows(rows)}."))
+
+
+def _texts(split: Split) -> Any:
+    """(rows,) each row's text, with the second text where there is one."""
+    roles = [role for role in (split.columns.text, split.columns.text_pair) if role]
+    columns = [pc.fill_null(split.table.columns[role].cast(pa.string()), "") for role in roles]
+    return columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, "\0")
