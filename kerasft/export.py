@@ -196,6 +196,10 @@ def replay(path: Path, inputs: dict[str, list[str]], expected: Sequence[dict[str
     Raises:
         ExportError: The process failed; shows the end of its output.
     """
+    if not (path / "saved_model.pb").exists():
+        raise ExportError(
+            "The folder holds no export.", where=str(path), hint="Write one: model.export(path), or kerasft export."
+        )
     with tempfile.TemporaryDirectory(prefix="kerasft-replay-") as folder:
         rows, answers = Path(folder) / "rows.json", Path(folder) / "answers.json"
         rows.write_text(json.dumps(inputs), encoding="utf-8")

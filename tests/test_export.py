@@ -78,11 +78,11 @@ def test_overwriting_replaces_the_whole_folder(model: FineTunedModel, tmp_path: 
 def test_a_failed_export_leaves_no_folder_and_the_old_export(
     exported: Path, model: FineTunedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path) -> None:
-        assert (path / "saved_model.pb").exists()
+    def fail(module: Any, path: str, **_: Any) -> None:
+        (Path(path) / "saved_model.pb").write_text("half of it")
         raise kft.ExportError("no")
 
-    monkeypatch.setattr(exporting, "check_operations", refuse)
+    monkeypatch.setattr(tf.saved_model, "save", fail)
     before = (exported / "saved_model.pb").read_bytes()
     with pytest.raises(kft.ExportError):
         model.export(exported, overwrite=True)
@@ -93,8 +93,6 @@ def test_a_failed_export_leaves_no_folder_and_the_old_export(
 
 
 def test_the_graph_holds_only_what_a_stock_server_has(exported: Path, exported_pairs: Path) -> None:
-    import tensorflow as tf
-
     core = {name.lower() for name in dir(tf.raw_ops)}
     found = {name for name in operations(exported) if name.lower() not in core}
     assert found == {"NormalizeUTF8", "RegexSplitWithOffsets", "FastWordpieceTokenizeWithOffsets"}
@@ -226,6 +224,10 @@ def test_a_replay_passes_only_when_labels_and_probabilities_agree() -> None:
 def test_a_folder_that_does_not_load_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "not_loadable.py").write_text("import sys\nsys.exit('line one\\nno such model')\n")
     monkeypatch.setattr(exporting.replay_script, "__file__", str(tmp_path / "not_loadable.py"))
+    with pytest.raises(kft.ExportError, match="holds no export"):
+        exporting.replay(tmp_path / "1", {"text": ["a"]}, [{"label": "x"}])
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").touch()
     with pytest.raises(kft.ExportError, match="does not load in a fresh process:\nline one\nno such model") as error:
         exporting.replay(tmp_path / "1", {"text": ["a"]}, [{"label": "x"}])
     assert str(tmp_path / "1") in str(error.value)

@@ -24,6 +24,8 @@ from kerasft.data.splitting import merged_strata, stratified_split, text_key
 from kerasft.data.table import CHUNK, Note, Table
 from kerasft.errors import DataError, name_rows, name_values
 
+_SET_ASIDE = 0.1  # share of the training rows, for validation
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Options):
@@ -40,7 +42,9 @@ class DataConfig(Options):
         None, "Column of the label; found by name and content when not given. Several columns of 0 and 1: joy,anger,fear."
     )
     split: str | None = option(None, "Column that says train, validation or test in each row.", advanced=True)
-    validation: float = option(0.1, "Share of the training rows set aside for validation when none is given.", low=0, high=0.9)
+    validation: float = option(
+        _SET_ASIDE, "Share of the training rows set aside for validation when none is given.", low=0, high=0.9
+    )
     test: float = option(0.0, "Share of the training rows set aside for a final test when none is given.", low=0, high=0.9)
     validation_path: str | None = option(None, "File of the validation rows.", advanced=True)
     test_path: str | None = option(None, "File of the test rows.", advanced=True)
@@ -61,6 +65,10 @@ class DataConfig(Options):
     def cross_faults(self) -> Iterator[str]:
         if self.validation + self.test >= 1:
             yield f"'validation' and 'test' together must stay below 1. Received: {self.validation} and {self.test}."
+        for name, usual in (("validation", _SET_ASIDE), ("test", 0)):
+            share = getattr(self, name)
+            if getattr(self, f"{name}_path") and share not in (0, usual):
+                yield f"'{name}' sets rows aside where none are given, and '{name}_path' gives them. Received both: {share}."
         if self.delimiter is not None and len(self.delimiter) != 1:
             yield f"'delimiter' must be one character. Received: {self.delimiter!r}."
 

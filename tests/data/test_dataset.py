@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kerasft as kft
 from kerasft.data.columns import Columns
 from kerasft.data.dataset import DataConfig, Dataset, as_split, clean_label, load_data
 from kerasft.data.splitting import normalise
@@ -276,6 +277,13 @@ def test_a_split_that_is_not_there(refused) -> None:
     assert "test" not in data
     refused(data.__getitem__, "test", "no split 'test'", "There are: train")
     assert repr(data).startswith("Dataset(train: 4; ")
+
+
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_rows_are_given_or_set_aside_but_not_both(name: str) -> None:
+    with pytest.raises(kft.ConfigError, match=f"'{name}_path' gives them. Received both: 0.3"):
+        kft.DataConfig(**{name: 0.3, f"{name}_path": "b.csv"})
+    assert kft.DataConfig(**{name: 0, f"{name}_path": "b.csv"})
 
 
 def test_notes_of_all_files_once(write) -> None:
