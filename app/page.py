@@ -95,6 +95,12 @@ class Page:
         """Labels and names of all runs for the dropdown, newest first."""
         return [(f"{run.name}  ·  {run.state}{'  ·  ' + run.score if run.score else ''}", run.name) for run in self.board.runs()]
 
+    def runs_refresh(self, chosen: str | None) -> Any:
+        """As `runs_update`, for what happens by itself: it leaves alone what is chosen, which may be another run by now."""
+        if any(run.name == chosen for run in self.board.runs()):
+            return gr.Dropdown(choices=self.run_choices())
+        return self.runs_update(chosen)
+
     def runs_update(self, chosen: str | None = None) -> Any:
         """The dropdown with today's runs; keeps `chosen`, or else takes the one that is running, or the newest."""
         runs = self.board.runs()

@@ -48,5 +48,5 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
                 with gr.Tab(title, id=identity, elem_id=f"tab-{identity}"):
                     module.build(page)
         blocks.load(lambda: page.runs_update(), None, page.run, show_progress="hidden")
-        page.ticking.tick(lambda chosen: page.runs_update(chosen), page.run, page.run, show_progress="hidden")
+        page.ticking.tick(page.runs_refresh, page.run, page.run, show_progress="hidden")
     return blocks, page

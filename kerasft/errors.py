@@ -15,7 +15,11 @@ Each error has three parts: the rule that was broken, where (`where`), and what 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_FULL = ("No space left on device", "Disk quota exceeded", "disk is full")
 
 
 class KerasFTError(Exception):
@@ -79,6 +83,12 @@ class ArtifactError(KerasFTError, OSError):
 
 class ExportError(KerasFTError, RuntimeError):
     """A SavedModel would not serve what the model predicts."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """True when an error, or the one that caused it, says that a disk has no room left, whichever library raised it."""
+    full = getattr(error, "errno", None) in _NO_ROOM or any(sign in str(error) for sign in _FULL)
+    return full or (error.__cause__ is not None and is_disk_full(error.__cause__))
 
 
 def name_rows(rows: Sequence[int], *, most: int = 5) -> str:

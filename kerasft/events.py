@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -180,7 +181,8 @@ class JsonLog:
 
     def close(self) -> None:
         """Close the file; further events are an error."""
-        self._file.close()
+        with suppress(OSError):  # every event was flushed: what is left is one whose writing has failed already
+            self._file.close()
 
 
 def _ends_with_newline(path: Path) -> bool:

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from kerasft.backbones.loading import load_backbone
 from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.split import Split
-from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError, RunError
+from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError, RunError, is_disk_full
 from kerasft.evaluation.report import save_reports
 from kerasft.events import Emit, Failed, Finished, JsonLog, Phase, Started, Stopped, Warned, fan_out
 from kerasft.job import make_job
@@ -76,7 +76,7 @@ def execute(
     if not devices.chief:
         emit, ours = fan_out(on_event), StopRequest(None)
         # Whoever stops all processes at once stops the chief; the others wait for its word.
-        with _telling_failure(emit), ours.listening(), tempfile.TemporaryDirectory(prefix="kerasft-") as home:
+        with _telling_failure(emit, folder), ours.listening(), tempfile.TemporaryDirectory(prefix="kerasft-") as home:
             return _Run(config, folder, emit, ours, resuming, devices, Path(home)).execute(dataset)
     log = JsonLog(folder / "events.jsonl")
     emit = fan_out(log, on_event)
@@ -84,7 +84,7 @@ def execute(
         stop = StopRequest(folder)
         if told:
             emit(Warned(code="changed_options", message=f"Options were changed while the run was stopped. {told}."))
-        with _telling_failure(emit), stop.listening():
+        with _telling_failure(emit, folder), stop.listening():
             return _Run(config, folder, emit, stop, resuming, devices, folder).execute(dataset)
     finally:
         (folder / STOP_FILE).unlink(missing_ok=True)
@@ -358,7 +358,7 @@ class _Run:
 
 
 @contextmanager
-def _telling_failure(emit: Emit) -> Iterator[None]:
+def _telling_failure(emit: Emit, folder: Path) -> Iterator[None]:
     """End the log of a run that fails with an event that says why."""
     try:
         yield
@@ -369,6 +369,11 @@ def _telling_failure(emit: Emit) -> Iterator[None]:
         emit(Stopped(step=0, reason="interrupted before training"))
         raise
     except BaseException as error:
+        if is_disk_full(error):
+            full = RunError("The disk is full.", where=str(folder), hint=f"Make room; then go on: kerasft resume {folder}")
+            with suppress(OSError):  # there may be no room for this either
+                emit(Failed(error="RunError", message=full.message, where=str(folder), hint=full.hint or ""))
+            raise full from error
         memory = is_out_of_memory(error)
         hint = "Halve batch_size and double accumulate, or shorten max_length." if memory else ""
         emit(Failed(error=type(error).__name__, message=str(error)[:2000], hint=hint))

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from kerasft.errors import is_disk_full
+
 _SIGNS = ("RESOURCE_EXHAUSTED", "OOM when allocating", "out of memory")
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """True when an error says that memory did not suffice, on a device or in the machine."""
+    if is_disk_full(error):  # TensorFlow has one error for both
+        return False
     return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError) or any(sign in str(error) for sign in _SIGNS)
 
 

@@ -85,6 +85,7 @@ def test_the_table_gives_means_spreads_and_the_paired_difference() -> None:
     assert "| test | 0.6000 ± 0.1414 | 0.4500 ± 0.0707 | +0.1500 |" in str(told)
 
 
+@pytest.mark.slow
 def test_the_command_line_adapts(
     presets: dict[str, str], texts: Path, reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -231,7 +231,7 @@ def test_a_fault_of_ours_says_so_and_debug_shows_it(capsys: Captured, monkeypatc
         main(["list", "presets", "--debug"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_signal_ends_in_a_checkpoint_and_resume_goes_on(
     number: int, presets: dict[str, str], reviews: Path, tmp_path: Path
 ) -> None:

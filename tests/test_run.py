@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,11 @@ import tensorflow as tf
 
 import kerasft as kft
 from kerasft import events
+from kerasft.memory import is_out_of_memory
 from kerasft.recipe import RunConfig
-from kerasft.run import start
+from kerasft.run import resume, start
+from kerasft.runs import run_state
+from kerasft.training.checkpoint import Checkpoints
 from kerasft.weights import weights_by_path
 from tests.conftest import write_reviews
 from tests.tiny import POSITIONS
@@ -116,6 +121,25 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(presets: dict[str, st
         start(config(presets, reviews, **wild), tmp_path / "run", on_event=told.append)
     assert "Lower the learning rate" in str(error.value)
     assert isinstance(told[-1], events.Failed)
+
+
+def test_a_full_disk_ends_the_run_with_advice_and_it_goes_on_later(
+    presets: dict[str, str], reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device", "step-000003")
+
+    data = kft.DataConfig(path=str(reviews))
+    run = RunConfig(preset=presets["bert"], data=data, train=kft.TrainConfig(epochs=2, batch_size=8, tensorboard=False))
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "save", full)
+        with pytest.raises(kft.RunError, match=r"The disk is full\.") as error:
+            start(run, tmp_path / "run", on_event=lambda event: None)
+    assert f"kerasft resume {tmp_path / 'run'}" in str(error.value)
+    assert isinstance(list(events.read_events(tmp_path / "run" / "events.jsonl"))[-1], events.Failed)
+    assert not is_out_of_memory(tf.errors.ResourceExhaustedError(None, None, "x.data; No space left on device"))
+    resume(tmp_path / "run", on_event=lambda event: None)
+    assert run_state(tmp_path / "run") == "finished"
 
 
 def test_one_class_for_everything_is_said(presets: dict[str, str], tmp_path: Path) -> None:

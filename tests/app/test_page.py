@@ -1,11 +1,16 @@
-"""The tab Train puts a model that fits in place of one that nobody chose, and of no other."""
+"""What the page changes by itself: a default model that does not fit, the list of runs; never what a person chose."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import gradio as gr
 
 from kerasft.presets import default_preset
+from kerasft_app.page import Page
+from kerasft_app.runs import RunBoard
 from kerasft_app.tabs.train import _fitting_model
+from kerasft_app.worker import Predictor
 
 GPT2 = default_preset(("gpt2",))
 
@@ -31,3 +36,15 @@ def test_what_a_person_chose_stays() -> None:
 
 def test_from_a_chosen_gpt2_to_gaps() -> None:
     assert _fitting_model("masked_lm", GPT2, None) == [default_preset(("bert",)), (GPT2, default_preset(("bert",)))]
+
+
+def test_renewing_the_list_of_runs_leaves_the_chosen_one_alone(tmp_path: Path) -> None:
+    """While the list is made somebody may press Train, whose answer chooses the new run; the older answer must not undo that."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}", encoding="utf-8")
+    page = Page(RunBoard(tmp_path), Predictor())
+    renewed = page.runs_refresh("first").constructor_args
+    assert {name for _, name in renewed["choices"]} == {"first", "second"}
+    assert "value" not in renewed
+    assert page.runs_refresh("gone").constructor_args["value"] in ("first", "second")
