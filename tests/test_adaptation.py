@@ -29,21 +29,21 @@ def test_both_stages_and_the_task_without_the_first(presets: dict[str, str], tex
     first = kft.MaskedLM(max_length=32, masking="span", span_boundary_objective=True)
     events: list[Event] = []
     given = (presets["bert"], str(texts), str(reviews), kft.TextClassification())
-    how = {"out": tmp_path / "out", "pretraining": first, "pretraining_train": TRAIN, "train": TRAIN, "seeds": (1, 2)}
+    how = {"out": tmp_path / "out", "pretraining": first, "pretraining_train": TRAIN, "train": TRAIN, "seeds": (2,)}
     told = kft.adapt(*given, **how, on_event=events.append)  # type: ignore[arg-type]
     assert set(told.figures) == {"validation"}
     for side in ("adapted", "plain"):
-        reports = [json.loads((tmp_path / "out" / f"{side}-{seed}" / "report.json").read_text()) for seed in (1, 2)]
+        reports = [json.loads((tmp_path / "out" / f"{side}-2" / "report.json").read_text())]
         assert told.figures["validation"][side] == [report["validation"]["metrics"]["accuracy"] for report in reports]
     preset, adapted = (load_backbone(Path(folder)) for folder in (presets["bert"], tmp_path / "out" / "backbone"))
     assert preset.fingerprint != adapted.fingerprint
-    recipes = [json.loads((tmp_path / "out" / f"{side}-1" / "run.json").read_text()) for side in ("adapted", "plain")]
+    recipes = [json.loads((tmp_path / "out" / f"{side}-2" / "run.json").read_text()) for side in ("adapted", "plain")]
     assert [recipe["preset"] for recipe in recipes] == [str(tmp_path / "out" / "backbone"), presets["bert"]]
-    assert len([event for event in events if isinstance(event, Finished)]) == 5
+    assert len([event for event in events if isinstance(event, Finished)]) == 3
     events.clear()
     assert kft.adapt(*given, **how, on_event=events.append).figures == told.figures  # type: ignore[arg-type]
     assert events == []  # nothing was done twice
-    halved = tmp_path / "out" / "plain-1" / "run.json"  # as a run writes it whose batches did not fit into memory
+    halved = tmp_path / "out" / "plain-2" / "run.json"  # as a run writes it whose batches did not fit into memory
     recipe = json.loads(halved.read_text())
     recipe["train"] |= {"batch_size": recipe["train"]["batch_size"] // 2, "accumulate": 2}
     halved.write_text(json.dumps(recipe))

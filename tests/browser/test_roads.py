@@ -55,6 +55,7 @@ def export(page: Any) -> str:
     return str(page.locator("#export-commands").inner_text())
 
 
+@pytest.mark.slow
 def test_several_labels(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
     upload(page, road_data.write_moods(tmp_path / "moods.csv"), "Multi-label")
     look(page, "labels-train")
