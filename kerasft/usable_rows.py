@@ -50,9 +50,13 @@ def known_rows(task: Task, split: Split, learned: Learned, emit: Emit) -> tuple[
 
 
 def tell_shared_texts(train: Split, others: Iterable[Split], emit: Emit) -> None:
-    """Warn of splits many of whose texts are also learned from."""
-    for split in others:
-        also = np.asarray(pc.is_in(_texts(split), value_set=_texts(train)))
+    """Warn of labelled splits many of whose texts are also learned from; corpora may not fit into memory and are left alone."""
+    for split in others if train.columns.label else ():
+        texts, shared = _texts(split), set()
+        for part in train.parts():
+            known = _texts(part)
+            shared |= set(known.filter(pc.is_in(known, value_set=texts)).to_pylist())
+        also = np.asarray(pc.is_in(texts, value_set=pa.array(sorted(shared), pa.string())))
         if also.sum() > _MANY * max(1, len(split)):
             rows = [int(row) for row in split.table.rows[also]]
             message = f"{len(rows):,} of the {len(split):,} texts of {split.name} are also in train, so its figures are too good."
