@@ -61,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
     """What to say of an argument the command does not take."""
     name = word.partition("=")[0]
+    if name.removeprefix("--") in {action.dest for action in parser._actions if not action.option_strings}:
+        return f"it takes no {name}; give it by itself: {parser.prog} {name[2:].upper()}"
     close = difflib.get_close_matches(name, parser._option_string_actions, n=1)
     return f"it takes no {name}" + (f"; did you mean {close[0]}?" if close else f"; see {parser.prog} --help")
 

@@ -86,7 +86,8 @@ class OptionSpec:
             ConfigError: The text is not of this option's type.
         """
         plain = text.strip()
-        if self.optional and plain.lower() in ("", "none", self.none):
+        # Where text is asked for, `none` may be said and mean something; elsewhere it is another word for not given.
+        if self.optional and plain.lower() in ("", self.none, *(() if self.kind is str else ("none",))):
             return None
         try:
             if self.kind is bool:

@@ -313,7 +313,9 @@ class _Run:
             self.emit(Warned(code="large_batch", message=message, hint=hint))
         if not validation_rows:
             message = "There are no validation rows, so the last weights are kept."
-            self.emit(Warned(code="no_validation", message=message, hint="Give validation=0.1 to set rows aside."))
+            self.emit(
+                Warned(code="no_validation", message=message, hint="Set rows aside with validation=0.1 (--data.validation 0.1).")
+            )
 
     def _sinks(self, options: TrainConfig) -> Emit:
         if not options.tensorboard:

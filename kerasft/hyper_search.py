@@ -91,6 +91,8 @@ def search(
     if maximise not in known:
         told = f"'maximise' must be one of {', '.join(known)} for task '{run.task.name}'. Received: {maximise!r}."
         raise ConfigError(told)
+    if minutes is not None and not minutes > 0:
+        raise ConfigError(f"'minutes' must be above 0, or no trial would begin. Received: {minutes}.")
     one_process("search")
     folder = Path(out).expanduser()
     if cluster is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasft.data.dataset import as_split
 from kerasft.data.split import Split
-from kerasft.errors import DataError
+from kerasft.errors import DataError, name_rows
 from kerasft.evaluation.report import Report
 from kerasft.tasks.base import pick
 
@@ -20,14 +20,15 @@ def evaluate(model: Any, rows: Any, *, by: str | None, batch_size: int) -> Repor
     split = as_split(rows, model.columns, need_label=labelled, labels=model.labels)
     needed = model.task.needs(model.columns)
     usable, dropped = split.usable(need_label=needed)
-    notes = [note.message for note in dropped]
+    notes = [f"{note.message} They are {name_rows(note.rows)}." for note in dropped]
     if not len(usable):
         what = "both a text and a label" if needed else "a text"
         raise DataError(f"No row has {what}.", where=split.table.source)
     gold = model.task.gold(usable, model.learned)
     unknown = model.task.unknown(gold)
     if unknown.any():
-        notes.append(f"{int(unknown.sum()):,} rows with a label the model has never seen are left out.")
+        rows = name_rows([int(row) for row in usable.table.rows[unknown]])
+        notes.append(f"{int(unknown.sum()):,} rows with a label the model has never seen are left out. They are {rows}.")
         usable, gold = usable.take(np.flatnonzero(~unknown)), pick(gold, np.flatnonzero(~unknown))
     if not len(usable):
         raise DataError("No row has a label the model knows.", where=split.table.source)

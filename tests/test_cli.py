@@ -166,6 +166,13 @@ def test_an_option_that_is_none_is_refused_with_the_one_that_was_meant(
     assert not (tmp_path / "run").exists()
 
 
+def test_what_stands_by_itself_needs_no_option(reviews: Path, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["check", "--data", str(reviews)])
+    assert left.value.code == 2
+    assert "give it by itself: kerasft check DATA" in capsys.readouterr().err
+
+
 def test_a_folder_in_which_a_run_was_refused_is_free_again(presets: dict[str, str], tmp_path: Path, capsys: Captured) -> None:
     rows = tmp_path / "rows.csv"
     rows.write_text("text,label\n" + "a film,good\n" * 12, encoding="utf-8")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import kerasft as kft
 from kerasft.config import Options, OptionSpec, option
+from kerasft.data.dataset import DataConfig
 from kerasft.errors import ConfigError, DataError, name_rows, name_values
 from kerasft.tuning import get_tuning
 
@@ -63,6 +64,12 @@ def test_dictionary_and_back_is_the_identity(example: Example) -> None:
 )
 def test_text_is_parsed_by_type(name: str, text: str, value: object) -> None:
     assert spec(name).parse(text) == value
+
+
+def test_none_may_mean_something_where_text_is_asked_for() -> None:
+    label = next(found for found in DataConfig.specs() if found.name == "label")
+    assert (label.parse("none"), label.parse("auto"), label.parse("")) == ("none", None, None)
+    assert spec("rate").parse("none") is None
 
 
 def test_text_of_the_wrong_type_is_refused() -> None:

@@ -181,7 +181,8 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(
     presets: dict[str, str], reviews: Path, tmp_path: Path
 ) -> None:
     config = recipe(presets, reviews)
-    for given, told in (({"pruner": "best"}, "median, hyperband, none"), ({"trials": 0}, "at least 1")):
+    refused = (({"pruner": "best"}, "median, hyperband, none"), ({"trials": 0}, "at least 1"), ({"minutes": 0}, "above 0"))
+    for given, told in refused:
         with pytest.raises(kft.ConfigError, match=told):
             search(config, SPACE, out=tmp_path / "out", **given)
     with pytest.raises(kft.DataError, match="validation rows"):

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from kerasft.data.columns import NO_COLUMN
 from kerasft.data.dataset import DataConfig, Dataset, load_data
 from kerasft.data.label_columns import NAME as JOINED
 from kerasft.data.label_columns import columns_of_0_and_1
@@ -16,7 +17,7 @@ from kerasft.errors import KerasFTError
 from kerasft.presets import default_preset, fetch, find_preset
 from kerasft.tasks import TASKS, get_task
 from kerasft.token_counts import token_counter
-from kerasft_app.charts import error_box, escape
+from kerasft_app.charts import error_box
 from kerasft_app.facts import role_names
 from kerasft_app.forms import Form
 from kerasft_app.page import EXAMPLE, FILE_TYPES, TO_TOP, Page
@@ -79,10 +80,11 @@ def build(page: Page) -> None:
         if source is None:
             return [gr.skip()] * len(shown)
         wanted = {"text": text, "text_pair": pair, "label": label}
-        named: dict[str, Any] = {role: None if name in (_NONE, "", None) else name.strip() for role, name in wanted.items()}
+        named: dict[str, Any] = {
+            role: NO_COLUMN if name == _NONE else (name or "").strip() or None for role, name in wanted.items()
+        }
         try:
-            data = load_data(source, **form.read(values), **named)
-            return _describe(data, unwanted=[role for role in ("text_pair", "label") if named[role] is None])
+            return _describe(load_data(source, **form.read(values), **named))
         except KerasFTError as error:
             return [*_nothing(error_box(error)), *[gr.skip()] * 3]
 
@@ -104,32 +106,20 @@ def _no_columns() -> list[Any]:
     return [gr.Dropdown(choices=[], value=None), *(gr.Dropdown(choices=[_NONE], value=_NONE) for _ in range(2))]
 
 
-def _describe(data: Dataset, unwanted: list[str] | None = None) -> list[Any]:
-    """What the data are, for all that shows it.
-
-    Args:
-        data: The data.
-        unwanted: Roles the person wants no column to have; a column of a usual name is taken nevertheless.
-    """
+def _describe(data: Dataset) -> list[Any]:
+    """What the data are, for all that shows it."""
     suggestion = suggest_task(data)
     cls: Any = TASKS.get(suggestion.task)
     counter = token_counter(fetch(find_preset(default_preset(cls.families))))
     checked = check_data(data, get_task(suggestion.task), count_tokens=counter)
     windows = any(spec.name == "overlap" for spec in cls.specs())
-    taken = [f"{getattr(data.columns, role)!r}" for role in unwanted or () if getattr(data.columns, role)]
-    note = (
-        f'<div class="kft-status"><div class="warn">Column {escape(" and ".join(taken))} is taken nevertheless, because of its '
-        "name. Rename or remove it in the file to leave it out.</div></div>"
-        if taken
-        else ""
-    )
     # The options as they were given: what was found by looking will be found again, in whatever process reads the file.
     config = data.config.to_dict()
     columns = {role: getattr(data.columns, role) for role in ("text", "text_pair", "label")}
     return [
         config,
         {"name": suggestion.task, "columns": columns},
-        understood_html(cls.title, suggestion.why) + note,
+        understood_html(cls.title, suggestion.why),
         quality_html(checked, suggestion.task, windows=windows),
         gr.Dataframe(_preview(data), visible=True),
         gr.Button(visible=True),

@@ -103,6 +103,7 @@ SPLIT_ALIASES = {
     "testing": "test",
     "eval": "validation",
 }
+NO_COLUMN = "none"  # in place of a column's name: none has this role, whatever the names look like
 _SAMPLE = 2_000
 
 
@@ -169,12 +170,12 @@ def find_columns(
         label = label or _few_values(table, free)
     listing = f"The columns are: {name_values(names, most=20)}."
     if text is None:
-        raise DataError("No column looks like a text. " + listing, where=source, hint="Name it: text='...'.")
+        raise DataError("No column looks like a text. " + listing, where=source, hint="Name it: text='...' (--data.text).")
     if label is None and need_label:
         raise DataError(
             "No column looks like a label. " + listing,
             where=source,
-            hint="Name it: label='...', or in the app Label.",
+            hint="Name it: label='...' (--data.label, Label in the app).",
         )
     return Columns(text, text_pair, label, split)
 

@@ -218,13 +218,13 @@ def _read_rows(file: TextIO, path: Path, layout: Layout, notes: list[Note]) -> T
         builder.add(number, cells + [None] * (width - len(cells)))
         kept += 1
     if not kept and not long:
-        hint = "Add rows, or pass header=False if the first row is data."
+        hint = "Add rows, or pass header=False (--data.header false) if the first row is data."
         raise DataError("The file has a header and no rows.", where=f"{path}, row {layout.skip + 1}", hint=hint)
     if long and (not kept or len(long) > max(1, _MOST_BAD_ROWS * (kept + len(long)))):
         raise DataError(
             f"{len(long):,} of {kept + len(long):,} rows have more cells than the header's {width}.",
             where=f"{path}, {name_rows(long)}",
-            hint=f"Is {layout.delimiter!r} the delimiter? Put texts that contain it in double quotes, or pass delimiter=.",
+            hint=f"Is {layout.delimiter!r} the delimiter? Put texts with it in double quotes, or name another (--data.delimiter).",
         )
     if long:
         notes.append(Note("long_rows", f"{len(long):,} rows with more than {width} cells were left out.", tuple(long)))

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from kerasft.config import Options, option
 from kerasft.data.cells import first_cells, holds_answers, holds_spans
-from kerasft.data.columns import LABEL_NAMES, SPLIT_ALIASES, Columns, find_columns, plain_name
+from kerasft.data.columns import LABEL_NAMES, NO_COLUMN, SPLIT_ALIASES, Columns, find_columns, plain_name
 from kerasft.data.label_columns import NAME as LABELS
 from kerasft.data.label_columns import columns_of_0_and_1, join_labels, named_columns
 from kerasft.data.readers import read_table
@@ -37,9 +37,13 @@ class DataConfig(Options):
         "(notes/*.txt), folder of split files, or hub name.",
     )
     text: str | None = option(None, "Column of the text; found by name and content when not given.")
-    text_pair: str | None = option(None, "Column of the second text, for pairs; taken by itself only under a usual name.")
+    text_pair: str | None = option(
+        None, "Column of the second text, for pairs; taken by itself only under a usual name. The word none: no column."
+    )
     label: str | None = option(
-        None, "Column of the label; found by name and content when not given. Several columns of 0 and 1: joy,anger,fear."
+        None,
+        "Column of the label; found by name and content when not given. Several columns of 0 and 1: joy,anger,fear. "
+        "The word none: no column.",
     )
     split: str | None = option(None, "Column that says train, validation or test in each row.", advanced=True)
     validation: float = option(
@@ -145,7 +149,7 @@ def label_names(split: Split) -> tuple[str, ...]:
         raise DataError(
             "The data have no label column.",
             where=split.table.source,
-            hint="Name it: label='...', or in the app Label.",
+            hint="Name it: label='...' (--data.label, Label in the app).",
         )
     found = {clean_label(value) for value in pc.unique(split.table.columns[split.columns.label]).to_pylist()} - {None}
     names = [name for name in found if name is not None]
@@ -206,15 +210,17 @@ def load_data(source: Any = None, config: DataConfig | None = None, *, need_labe
 
 def _read_and_map(source: Any, config: DataConfig, need_label: bool) -> tuple[dict[str, Table], Columns]:
     """The tables of all splits, and the roles of their columns, which are those of the first."""
+    wanted = {"text": config.text, "text_pair": config.text_pair, "label": config.label, "split": config.split}
+    unwanted = [role for role in ("text_pair", "label") if wanted[role] == NO_COLUMN]
+    wanted |= dict.fromkeys(unwanted)
 
     def read(part: Any) -> Table:
         csv = {"delimiter": config.delimiter, "encoding": config.encoding, "header": config.header}
-        said = {"tag_column": config.tag_column, "sentence": config.sentence, "text": config.text, "label": config.label}
+        said = {"tag_column": config.tag_column, "sentence": config.sentence, "text": wanted["text"], "label": wanted["label"]}
         return read_table(part, **csv, **said)  # type: ignore[arg-type]
 
     tables = read_splits(source, {"validation": config.validation_path, "test": config.test_path}, read)
     first = next(iter(tables.values()))
-    wanted = {"text": config.text, "text_pair": config.text_pair, "label": config.label, "split": config.split}
     wanted = {role: first.renamed.get(name, name) if name else None for role, name in wanted.items()}
     several = named_columns(wanted["label"], first)
     if several:
@@ -222,19 +228,25 @@ def _read_and_map(source: Any, config: DataConfig, need_label: bool) -> tuple[di
         if overlap:
             raise DataError(f"One column cannot have two roles. Received: {name_values(overlap)}.", where=first.source)
         tables, wanted["label"] = join_labels(tables, several)
-    elif wanted["label"] is None:
+    elif wanted["label"] is None and "label" not in unwanted:
         columns = find_columns(first.columns, first.source, need_label=False, **wanted)
         if plain_name(columns.label or "") not in LABEL_NAMES:
             several = columns_of_0_and_1(first, but=(columns.text, columns.text_pair, columns.split))
             if several and (columns.label is None or columns.label in several):
                 tables, wanted["label"] = join_labels(tables, several)
     first = next(iter(tables.values()))
-    return tables, find_columns(first.columns, first.source, need_label=need_label, **wanted)
+    if need_label and "label" in unwanted:
+        raise DataError(
+            "A label is needed, and none was asked for.", where=first.source, hint="Leave label out, or name a column."
+        )
+    # Found first and dropped then, so that a column that is plainly a label is not taken for the text.
+    columns = find_columns(first.columns, first.source, need_label=need_label, **wanted)
+    return tables, replace(columns, **dict.fromkeys(unwanted))
 
 
 def _as_read(config: DataConfig, columns: Columns) -> DataConfig:
     """The options that find the same columns in the rows as they now are, for rows that are kept rather than read again."""
-    said = {role: getattr(columns, role) for role in ("text", "text_pair", "label") if getattr(config, role)}
+    said = {role: getattr(columns, role) or NO_COLUMN for role in ("text", "text_pair", "label") if getattr(config, role)}
     return replace(config, sentence=None, **said)
 
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 
+from kerasft.data.cells import parse_json
+from kerasft.data.columns import plain_name
+
 SEPARATORS = (";", "|", ",")
 _SPACE = "space"
+_PARTS = re.compile(r"[;|]")
+_OR_COMMA = re.compile(r"[;|,]")
+_PLURALS = frozenset({"labels", "categories", "topics", "tags", "genres", "emotions"})  # names that promise several labels
 
 
 def split_labels(cells: Sequence[str | None], separator: str | None) -> tuple[list[list[str]], str]:
@@ -43,6 +50,23 @@ def find_separator(cells: Sequence[str]) -> str:
         if sum(count > 1 for count in parts.values()) >= len(parts) / 2:
             return ","
     return ";"
+
+
+def a_cell_of_several(cells: Sequence[str], column: str) -> str | None:
+    """A cell with several labels in it, when one in twenty is such and their parts come back elsewhere; else None.
+
+    Args:
+        cells: Cells of a label column that are not empty.
+        column: Its name; a plural (`topics`) makes a comma a separator too.
+    """
+    signs = _OR_COMMA if plain_name(column) in _PLURALS else _PARTS
+    several = [cell for cell in cells if signs.search(cell) and parse_json(cell, dict) is None]
+    if len(several) < max(1, 0.05 * len(cells)):
+        return None
+    parts = Counter(part.strip() for cell in cells for part in signs.split(cell) if part.strip())
+    within = [part.strip() for cell in several for part in signs.split(cell) if part.strip()]
+    again = sum(parts[part] > 1 for part in within)
+    return several[0] if again > 0.5 * len(within) else None
 
 
 def _as_list(cell: str | None) -> list[str] | None:

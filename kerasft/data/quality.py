@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 
 from kerasft.data.cells import first_cells, holds_answers, holds_lists, holds_spans, numbers, parse_json
 from kerasft.data.dataset import Dataset, clean_label
+from kerasft.data.labels import a_cell_of_several, split_labels
 from kerasft.data.split import Split
 from kerasft.data.splitting import measured, normalise, text_key
 from kerasft.data.table import as_text
 from kerasft.errors import name_rows, name_values
 
-_SAMPLE = 20_000  # texts whose tokens are counted
+_SAMPLE = 20_000  # texts whose tokens are counted, cells that are looked into
 _MISSING_WORDS = frozenset({"nan", "none", "null", "n/a", "na", "unknown", "-", "?", "#n/a", "undefined"})
 
 
@@ -207,7 +208,9 @@ def _leaks(seen: dict[str, _Seen]) -> Iterator[Finding]:
 
 
 def _label_kind(split: Split) -> str:
-    """What the label cells are: `none`, `classes`, `lists` of classes, `tags` of tokens or spans, or `texts` (and numbers)."""
+    """What the label cells are: `none`, `classes`, `lists` of classes (JSON) or several `parted` by a sign, `tags` of
+    tokens or spans, or `texts` (and numbers).
+    """
     if split.columns.label is None:
         return "none"
     column = split.table.columns[split.columns.label]
@@ -216,6 +219,8 @@ def _label_kind(split: Split) -> str:
         return "tags"
     if holds_lists(cells):
         return "lists"
+    if a_cell_of_several(first_cells(column, _SAMPLE), split.columns.label):
+        return "parted"
     different = pc.unique(column).drop_null().to_pylist()
     if holds_answers(cells) or (len(different) > 20 and len(different) > len(split) / 2):
         return "texts"
@@ -223,9 +228,13 @@ def _label_kind(split: Split) -> str:
 
 
 def _label_counts(split: Split, kind: str) -> dict[str, int]:
-    counted = pc.value_counts(split.table.columns[split.columns.label])
+    counted = pc.value_counts(split.table.columns[split.columns.label]).to_pylist()
     totals: Counter[str] = Counter()
-    for item in counted.to_pylist():
+    if kind == "parted":
+        for item, labels in zip(counted, split_labels([item["values"] for item in counted], None)[0], strict=True):
+            totals.update(dict.fromkeys(labels, item["counts"]))
+        return dict(totals.most_common())
+    for item in counted:
         cell = item["values"]
         parts = (parse_json(cell, list) or []) if kind in ("lists", "tags") else [cell]
         for part in parts:

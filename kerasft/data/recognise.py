@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from kerasft.data.cells import holds_answers, holds_lists, holds_spans, numbers, parse_json
-from kerasft.data.columns import PROMPTS, plain_name
+from kerasft.data.cells import holds_answers, holds_lists, holds_spans, numbers
+from kerasft.data.columns import PROMPTS
 from kerasft.data.dataset import Dataset
+from kerasft.data.labels import a_cell_of_several
 from kerasft.data.split import Split
 from kerasft.errors import DataError, name_values
 
 _SAMPLE = 2_000
-_PARTS = re.compile(r"[;|]")
-_OR_COMMA = re.compile(r"[;|,]")
-_PLURALS = frozenset({"labels", "categories", "topics", "tags", "genres", "emotions"})  # names that promise several labels
 
 
 @dataclass(frozen=True)
@@ -104,8 +100,7 @@ def _by_label(split: Split, labels: Sequence[str]) -> Suggestion:
             what = "numbers of many different sizes" if whole else "numbers that are not whole"
             return Suggestion("regression", f"Column {name!r} holds {what}, such as {name_values(sorted(kinds)[:3])}.")
         return Suggestion("text_classification", f"Column {name!r} holds {len(kinds)} different whole numbers, read as classes.")
-    signs = _OR_COMMA if plain_name(str(name)) in _PLURALS else _PARTS
-    if parted := _parted(labels, signs):
+    if parted := a_cell_of_several(labels, str(name)):
         return Suggestion("multi_label_classification", f"Cells of column {name!r} hold several labels, such as {parted!r}.")
     words = float(np.mean([len(label.split()) for label in labels]))
     prompts = (split.columns.text.lower(), str(name).lower()) in PROMPTS
@@ -113,14 +108,3 @@ def _by_label(split: Split, labels: Sequence[str]) -> Suggestion:
         return Suggestion("causal_lm", f"Column {name!r} holds a text of its own for each text in {split.columns.text!r}.")
     classes = "1 class" if len(kinds) == 1 else f"{len(kinds):,} classes"
     return Suggestion("text_classification", f"Column {name!r} holds {classes}: {name_values(sorted(kinds), most=4)}.")
-
-
-def _parted(labels: Sequence[str], signs: re.Pattern[str]) -> str | None:
-    """A cell of several labels, when one in twenty cells is such and their parts come back elsewhere."""
-    several = [label for label in labels if signs.search(label) and parse_json(label, dict) is None]
-    if len(several) < max(1, 0.05 * len(labels)):
-        return None
-    parts = Counter(part.strip() for label in labels for part in signs.split(label) if part.strip())
-    within = [part.strip() for label in several for part in signs.split(label) if part.strip()]
-    again = sum(parts[part] > 1 for part in within)
-    return several[0] if again > 0.5 * len(within) else None

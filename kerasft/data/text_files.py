@@ -204,7 +204,7 @@ def open_text(path: Path, encoding: str, *, forgiving: bool = False) -> Iterator
         with io.TextIOWrapper(open_binary(path), codec, errors="replace" if forgiving else "strict", newline="") as file:
             yield file
     except UnicodeError as error:
-        hint = "Save the file as UTF-8, or name its encoding, for example encoding='cp1252'."
+        hint = "Save the file as UTF-8, or name its encoding, for example encoding='cp1252' (--data.encoding cp1252)."
         message = f"The bytes are not valid {encoding}: {getattr(error, 'reason', error)}."
         raise DataError(message, where=f"{path}{_first_fault(path, codec)}", hint=hint) from None
     except (EOFError, OSError, zlib.error) as error:

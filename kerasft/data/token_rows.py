@@ -50,7 +50,9 @@ def group_token_rows(table: Table, *, sentence: str | None = None, text: str | N
     token = (text if text in table.names else None) or _first_of(names, _TOKEN_NAMES, but=by)
     if by is None or token is None or token == by:
         if sentence is not None:
-            raise DataError("No column looks like that of the tokens.", where=table.source, hint="Name it: text='...'.")
+            raise DataError(
+                "No column looks like that of the tokens.", where=table.source, hint="Name it: text='...' (--data.text)."
+            )
         return table
     tag = (label if label in table.names else None) or _first_of(names, _TAG_NAMES, but=by)
     cells = first_cells(table.columns[token])

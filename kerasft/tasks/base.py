@@ -80,7 +80,8 @@ class Task(Options):
             fitting = f"{' or '.join(self.families)}, such as {default_preset(self.families)}"
             yield f"Task '{self.name}' needs a model of family {fitting}. Received: {family}."
         if self.needs_label and columns.label is None:
-            yield f"Task '{self.name}' needs a label column, and the data have none. Name it: label='...', or in the app Label."
+            named = "Name it: label='...' (--data.label, Label in the app)."
+            yield f"Task '{self.name}' needs a label column, and the data have none. {named}"
         for option, off in (("class_weights", "none"), ("label_smoothing", 0)):
             value = getattr(config.train, option)
             if not self.weighs_classes and value != off:

@@ -22,7 +22,7 @@ import kerasft as kft
 from kerasft.data.columns import Columns
 from kerasft.data.dataset import DataConfig, Dataset, as_split, clean_label, load_data
 from kerasft.data.splitting import normalise
-from kerasft.errors import ConfigError
+from kerasft.errors import ConfigError, DataError
 
 HEAD = "text,label\n"
 
@@ -333,6 +333,35 @@ def test_the_fingerprint_tells_data_apart() -> None:
     ]
     assert len({data.fingerprint() for data in variants}) == len(variants)
     assert len(variants[0].fingerprint()) == 64
+
+
+# --- Roles no column is to have
+
+
+def test_no_label_whatever_the_names(write) -> None:
+    path = write("rows.csv", "text,label\n" + "".join(f"row number {i},{'ab'[i % 2]}\n" for i in range(20)))
+    assert load_data(str(path)).columns == Columns("text", None, "label")
+    data = load_data(str(path), label="none")
+    assert data.columns == Columns("text")
+    assert load_data(None, data.config).columns == data.columns  # read again from the recipe
+    shuffled = write("short.csv", "opinion,note\n" + "".join(f"{'ab'[i % 2]},word {i}\n" for i in range(20)))
+    assert load_data(str(shuffled), label="none").columns.text == "note"  # what looks like a label is not taken for the text
+    with pytest.raises(DataError, match="A label is needed, and none was asked for"):
+        load_data(str(path), label="none", need_label=True)
+
+
+def test_no_label_where_columns_of_0_and_1_would_be_one() -> None:
+    rows = [{"text": f"row number {i}", "joy": str(i % 2), "fear": str(i % 3 % 2)} for i in range(12)]
+    assert load_data(rows).columns.label == "labels"
+    kept = load_data(rows, label="none")
+    assert kept.columns.label is None
+    assert load_data(rows, kept.config).columns.label is None
+
+
+def test_no_second_text() -> None:
+    rows = [{"premise": f"first {i}", "hypothesis": f"second {i}", "label": "ab"[i % 2]} for i in range(12)]
+    assert load_data(rows).columns == Columns("premise", "hypothesis", "label")
+    assert load_data(rows, text_pair="none").columns == Columns("premise", None, "label")
 
 
 # --- Rows for evaluate and predict

@@ -97,6 +97,11 @@ CASES = {
         [("unseen_label", "problem", "validation", ())],
         "'neutral'",
     ),
+    "a label among several of a row": Case(
+        made([(f"{i}", ["joy;fear", "fear;anger", "joy"][i % 3]) for i in range(12)] + [("x", "joy;angerr"), ("y", "fear")]),
+        [("rare_label", "warning", "train", ()), ("similar_labels", "warning", "train", ())],
+        "1 labels occur only once: 'angerr'",
+    ),
     "one label": Case(
         made([("a", "pos"), ("b", " pos")]), [("one_label", "problem", "train", ())], "All training rows have the label 'pos'"
     ),
@@ -309,7 +314,8 @@ def test_the_report_as_json_and_as_markdown(write, name: str) -> None:
 
 
 def test_the_markdown_table_holds() -> None:
-    report = check_data(made([("a", "x|y"), ("b", "x|y"), ("c", "two\nlines"), ("d", "two\nlines")], test=[("e", "x|y")]))
+    bar, lines = json.dumps(["x|y"]), json.dumps(["two\nlines"])  # in plain cells a bar parts two labels
+    report = check_data(made([("a", bar), ("b", bar), ("c", lines), ("d", lines)], test=[("e", bar)]))
     table = [line for line in str(report).splitlines() if line.startswith("|")]
     assert table == ["| label | train | test |", "|---|---|---|", r"| x\|y | 2 | 1 |", "| two lines | 2 | 0 |"]
 
