@@ -224,7 +224,7 @@ def _read_rows(file: TextIO, path: Path, layout: Layout, notes: list[Note]) -> T
         raise DataError(
             f"{len(long):,} of {kept + len(long):,} rows have more cells than the header's {width}.",
             where=f"{path}, {name_rows(long)}",
-            hint=f"Is {layout.delimiter!r} the delimiter? Put texts with it in double quotes, or name another (--data.delimiter).",
+            hint=f"Is {layout.delimiter!r} the delimiter? Put texts with it in quotes, or name another (--data.delimiter).",
         )
     if long:
         notes.append(Note("long_rows", f"{len(long):,} rows with more than {width} cells were left out.", tuple(long)))
