@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ class Dataset:
 
     def without(self, *roles: str) -> Dataset:
         """The same data in which no column has some roles (`text_pair`, `label`)."""
-        columns = Columns(**{**asdict(self.columns), **dict.fromkeys(roles)})
+        columns = _without(self.columns, roles)
         splits = {name: replace(split, columns=columns) for name, split in self.splits.items()}
         return replace(self, columns=columns, splits=splits)
 
@@ -241,12 +241,19 @@ def _read_and_map(source: Any, config: DataConfig, need_label: bool) -> tuple[di
         )
     # Found first and dropped then, so that a column that is plainly a label is not taken for the text.
     columns = find_columns(first.columns, first.source, need_label=need_label, **wanted)
-    return tables, replace(columns, **dict.fromkeys(unwanted))
+    return tables, _without(columns, unwanted)
+
+
+def _without(columns: Columns, roles: Iterable[str]) -> Columns:
+    """The same roles but for some, which no column has."""
+    return Columns(**{**asdict(columns), **dict.fromkeys(roles)})
 
 
 def _as_read(config: DataConfig, columns: Columns) -> DataConfig:
     """The options that find the same columns in the rows as they now are, for rows that are kept rather than read again."""
-    said = {role: getattr(columns, role) or NO_COLUMN for role in ("text", "text_pair", "label") if getattr(config, role)}
+    said: dict[str, Any] = {
+        role: getattr(columns, role) or NO_COLUMN for role in ("text", "text_pair", "label") if getattr(config, role)
+    }
     return replace(config, sentence=None, **said)
 
 
