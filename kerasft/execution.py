@@ -34,6 +34,7 @@ from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
 from kerasft.runs import STOP_FILE
+from kerasft.scoring import evaluate
 from kerasft.tasks import Learned
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.devices import Devices, lost_worker, twin
@@ -143,10 +144,11 @@ class _Run:
         while (outcome := self._train(model, options, encoded, held_out, sizes)) is None:
             model = self._build(data, learned)  # as it was: a step that fails has used up random numbers
             options = replace(options, batch_size=self.config.train.batch_size, accumulate=self.config.train.accumulate)
+        found = model.found(held_out[0]) if held_out else None
         if held_out:
-            model.learned = model.task.calibrate(model.found(held_out[0]), held_out[1], model.learned)
+            model.learned = model.task.calibrate(found, held_out[1], model.learned)
         model.recipe = self._recipe(data, model, options, outcome.state)
-        self._finish(model, data, outcome.state, outcome.stopped)
+        self._finish(model, data, outcome, found)
         return model
 
     def _check_fit(self, data: Dataset) -> None:
@@ -338,7 +340,9 @@ class _Run:
             "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}},
         }
 
-    def _finish(self, model: FineTunedModel, data: Dataset, state: TrainingState, stopped: str | None) -> None:
+    def _finish(self, model: FineTunedModel, data: Dataset, outcome: Outcome, found: Any) -> None:
+        """Save, and score the splits; of the validation rows it is already known what the model finds."""
+        state, stopped = outcome.state, outcome.stopped
         if not self.devices.chief:
             seconds = time.monotonic() - self.begun
             self.emit(
@@ -348,7 +352,7 @@ class _Run:
         scored = [name for name in ("validation", *(["test"] if self.config.train.score_test else [])) if name in data]
         self.emit(Phase(phase="evaluate", detail=", ".join(scored)))
         model.save(self.folder)
-        reports = {name: model.evaluate(data[name]) for name in scored}
+        reports = {name: evaluate(model, data[name], found=found if name == "validation" else None) for name in scored}
         save_reports(reports, self.folder)
         write_text(self.folder / "README.md", model_card(model.recipe, model.labels, reports))
         if stopped:

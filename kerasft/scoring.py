@@ -14,8 +14,16 @@ from kerasft.evaluation.report import Report
 from kerasft.tasks.base import pick
 
 
-def evaluate(model: Any, rows: Any, *, by: str | None, batch_size: int) -> Report:
-    """Score rows; see `FineTunedModel.evaluate`."""
+def evaluate(model: Any, rows: Any, *, by: str | None = None, batch_size: int = 64, found: Any = None) -> Report:
+    """Score rows; see `FineTunedModel.evaluate`.
+
+    Args:
+        model: A `FineTunedModel`.
+        rows: What to score.
+        by: Column whose values get figures of their own.
+        batch_size: Rows a call of the model.
+        found: What the model has found on the usable ones of these rows, where that is known (`FineTunedModel.found`).
+    """
     labelled = model.columns.label is not None
     split = as_split(rows, model.columns, need_label=labelled, labels=model.labels)
     needed = model.task.needs(model.columns)
@@ -36,7 +44,7 @@ def evaluate(model: Any, rows: Any, *, by: str | None, batch_size: int) -> Repor
     encoded = model.task.targets(model.encode(usable), gold, model.learned)
     if encoded.cut:
         notes.append(f"{encoded.cut:,} of {len(encoded):,} texts were cut at {model.framer.max_length} tokens.")
-    found = model.found(encoded, batch_size=batch_size)
+    found = model.found(encoded, batch_size=batch_size) if found is None else found
     report: Report = model.task.report(found, gold, model.learned, usable, notes)
     report = model.task.enrich(report, usable, model.learned, lambda texts: model.answer(texts, [None] * len(texts)))
     return report if by is None else replace(report, groups=_groups(model, usable, by, found, gold))

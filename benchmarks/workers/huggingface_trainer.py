@@ -1,4 +1,7 @@
-"""Hugging Face's Trainer with dynamic padding, grouped by length. Started by `throughput.py` with the peers' Python."""
+"""Hugging Face's Trainer with dynamic padding, grouped by length. Started by `throughput.py` with the peers' Python.
+
+It does what a run of KerasFT does: validates after each epoch, keeps the weights of the best one and saves them.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,23 @@ from transformers import (
     AutoTokenizer,
     DataCollatorWithPadding,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
 )
 
 MAX_LENGTH = 256  # as KerasFT's default and as the other peer reads it from the model's folder
+
+
+class EpochTimes(TrainerCallback):
+    """Seconds of the epochs' steps, without the validation and saving after them."""
+
+    seconds = 0.0
+
+    def on_epoch_begin(self, *_: object, **__: object) -> None:
+        self.begun = time.perf_counter()
+
+    def on_epoch_end(self, *_: object, **__: object) -> None:
+        self.seconds += time.perf_counter() - self.begun
 
 
 def main() -> None:
@@ -41,22 +57,28 @@ def main() -> None:
             per_device_eval_batch_size=64,
             train_sampling_strategy="group_by_length",
             logging_strategy="no",
-            save_strategy="no",
+            eval_strategy="epoch",
+            save_strategy="epoch",
+            save_total_limit=1,
+            load_best_model_at_end=True,
             report_to=[],
             disable_tqdm=True,
             seed=given.seed,
             **optional,
         )
+        epochs = EpochTimes()
+        held_out = encode(*texts_and_labels(given.data / "validation.jsonl"))
         trainer = Trainer(
             AutoModelForSequenceClassification.from_pretrained(given.model, num_labels=len(names)),
             arguments,
             train_dataset=encode(texts, labels),
+            eval_dataset=held_out,
+            callbacks=[epochs],
             data_collator=DataCollatorWithPadding(tokenizer),
             processing_class=tokenizer,
         )
-        begun = time.perf_counter()
         trainer.train()
-        train_seconds = time.perf_counter() - begun
+        trainer.save_model(folder)
         trained_rows = len(texts) * given.epochs
         texts, labels = texts_and_labels(given.data / "validation.jsonl")
         trainer.predict(encode(texts, labels))
@@ -65,7 +87,7 @@ def main() -> None:
         predict_seconds = time.perf_counter() - begun
     finish(
         trained_rows=trained_rows,
-        train_seconds=train_seconds,
+        train_seconds=epochs.seconds,
         predicted=[names[i] for i in answered.predictions.argmax(axis=1)],
         labels=[names[i] for i in answered.label_ids],  # rows come back grouped by length, too
         predict_seconds=predict_seconds,

@@ -34,7 +34,7 @@ def main() -> None:
     answers = model.predict(texts)
     finish(
         trained_rows=len(data["train"]) * len(epochs),
-        # Of each epoch only its steps: the validation and the checkpoint after it have no counterpart in the others.
+        # Of each epoch only its steps, without the validation and the checkpoint after it.
         train_seconds=sum(event.seconds for event in epochs),
         predicted=[answer.label for answer in answers],
         labels=labels,
