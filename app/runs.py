@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -20,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from kerasft import events
+from kerasft.alone import is_in_use
 from kerasft.errors import ConfigError, RunExistsError
-from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, RunSummary, free_path, is_alive, list_runs, run_state
+from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, RunSummary, folder_name, free_path, is_alive, list_runs, run_state
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -75,7 +77,8 @@ class RunBoard:
             ConfigError: The name could lead out of the runs' folder, or is not usable as a folder's name.
         """
         cleaned = name.strip()
-        if not _NAME.fullmatch(cleaned) or (self.root / cleaned).resolve().parent != self.root:
+        known = _NAME.fullmatch(cleaned) or (self.root / cleaned / "run.json").exists()  # made elsewhere, of any name
+        if not known or (self.root / cleaned).resolve().parent != self.root:
             hint = "Use up to 80 letters, digits, '-', '_' and '.', beginning with a letter or digit."
             raise ConfigError(f"{name!r} cannot be the name of a run.", hint=hint)
         return self.root / cleaned
@@ -86,8 +89,7 @@ class RunBoard:
 
     def free_name(self, wish: str) -> str:
         """A name not taken yet, made of a wish such as a file's name."""
-        base = re.sub(r"[^A-Za-z0-9._-]+", "-", wish).strip("-._")[:60] or "run"
-        return free_path(self.root, base).name
+        return free_path(self.root, folder_name(wish)[:60]).name
 
     def keep_uploads(self, paths: Sequence[Path]) -> str:
         """Copy uploaded files to where they outlive the browser's session, so that a run can be resumed.
@@ -127,16 +129,8 @@ class RunBoard:
             ConfigError: The name is not usable, or the button was pressed twice.
             RunExistsError: A run of that name is there.
         """
-        folder = self.folder(name)
-        asked = {**recipe, "made": None}  # but for the moment in which it was written down
-        if not again and self._begun[1:] == (asked,) and time.monotonic() - self._begun[0] < _TWICE:
-            hint = "Give the run a name to train the same once more, or press again in a few seconds."
-            raise ConfigError("This has just been started.", hint=hint)
-        if folder.exists():
-            raise RunExistsError(f"There is already a run named {name!r}.", hint="Choose another name.")
-        folder.mkdir()
+        folder = self._begin(name, recipe, again=again)
         (folder / "run.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
-        self._begun = (time.monotonic(), asked)
         self.enqueue_again(folder)
         return folder
 
@@ -149,17 +143,27 @@ class RunBoard:
             command: Of `kerasft`, without the recipe and `--out`.
 
         Raises:
-            ConfigError: The name is not usable.
+            ConfigError: The name is not usable, or the button was pressed twice.
             RunExistsError: A run or study of that name is there.
         """
-        folder = self.folder(name)
-        if folder.exists():
-            raise RunExistsError(f"There is already a run named {name!r}.", hint="Choose another name.")
-        folder.mkdir()
+        folder = self._begin(name, {**recipe, "command": list(command)}, again=False)
         (folder / "recipe.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
         whole = [command[0], str(folder / "recipe.json"), *command[1:], "--out", str(folder)]
         (folder / STUDY_FILE).write_text(json.dumps({"command": whole}), encoding="utf-8")
         self.enqueue_again(folder)
+        return folder
+
+    def _begin(self, name: str, wanted: dict[str, Any], *, again: bool) -> Path:
+        """A new folder of that name, unless the same was wanted a moment ago."""
+        folder = self.folder(name)
+        asked = {**wanted, "made": None}  # but for the moment in which it was written down
+        if not again and self._begun[1:] == (asked,) and time.monotonic() - self._begun[0] < _TWICE:
+            hint = "Give the run a name to train the same once more, or press again in a few seconds."
+            raise ConfigError("This has just been started.", hint=hint)
+        if folder.exists():
+            raise RunExistsError(f"There is already a run named {name!r}.", hint="Choose another name.")
+        folder.mkdir()
+        self._begun = (time.monotonic(), asked)
         return folder
 
     def enqueue_again(self, folder: Path) -> None:
@@ -191,7 +195,7 @@ class RunBoard:
                 log(events.Stopped(step=0, reason="taken out of the queue"))
                 log.close()
             return "Taken out of the queue."
-        if is_alive(folder):
+        if is_alive(folder) or is_in_use(folder):  # by a process of the app, or one started elsewhere
             (folder / STOP_FILE).touch()
             return "Stopping after the current step; a checkpoint and a usable model are saved."
         return "The run is not running."
@@ -230,8 +234,14 @@ class RunBoard:
         """Look after the queue in the background for as long as the app lives."""
 
         def loop() -> None:
+            last = ""
             while True:
-                self.pump()
+                try:
+                    self.pump()
+                except Exception as error:  # a folder removed by hand, a full disk: the queue outlives it and tries again
+                    if str(error) != last:
+                        logging.getLogger(__name__).error("The queue of runs: %s: %s", type(error).__name__, error)
+                    last = str(error)
                 time.sleep(seconds)
 
         threading.Thread(target=loop, daemon=True, name="run queue").start()

@@ -14,7 +14,7 @@ from typing import Any
 
 from kerasft.bake_off_report import BakeOff
 from kerasft.errors import ConfigError, RunExistsError
-from kerasft.runs import run_state
+from kerasft.runs import PROCESS_FILE, run_state
 from kerasft.search_report import Search
 from kerasft.tasks import TASKS
 from kerasft.training.options import TrainConfig
@@ -96,7 +96,8 @@ def look(board: RunBoard, name: str) -> Study:
     part = _at_work(found)
     state = run_state(folder)
     if state not in ("queued", "running"):
-        state = "failed" if found is None else _ended(found, part)
+        begun = (folder / PROCESS_FILE).exists()  # one that was taken out of the queue never was
+        state = _ended(found, part) if found is not None else "failed" if begun else "stopped"
     running = progress_in(folder / part) if part and state == "running" else None
     return Study(name, kind, state, found, part, running, board.output_tail(name) if state in ("failed", "interrupted") else "")
 

@@ -1,6 +1,6 @@
 """The whole road without a screen: check, fine-tune, evaluate, predict, export, replay; ends with a table.
 
-`make demo` runs it. Options: `python -m kerasft_app.examples.demo --out FOLDER --rows N --epochs N`.
+`make demo` runs it. Options: `python -m kerasft_app.examples.demo --preset NAME --data FILE --out FOLDER --epochs N`.
 """
 
 from __future__ import annotations

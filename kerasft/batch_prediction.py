@@ -18,6 +18,7 @@ from kerasft.data.dataset import as_split
 from kerasft.data.split import Split
 from kerasft.errors import ConfigError, DataError, RunError
 from kerasft.model import FineTunedModel, load
+from kerasft.tasks import get_task
 from kerasft.weights import write_text
 
 PLAN_FILE = "plan.json"
@@ -48,6 +49,7 @@ def predict_files(
     kind: str = "parquet",
     rows: int = 10_000,
     text: str | None = None,
+    base: str | None = None,
     cluster: str | None = None,
     workers: int | None = None,
     on_part: Callable[[int, int], None] | None = None,
@@ -64,6 +66,7 @@ def predict_files(
         kind: `parquet`, `csv` or `jsonl`.
         rows: Rows a part.
         text: Name of the text column, if it is another than in training.
+        base: Preset or folder a parameter-efficient run was tuned from, if it is elsewhere now.
         cluster: Address of a Ray cluster (`cluster.joined`); files and folders must be seen by all its machines. None is this
             process.
         workers: Processes on the cluster, one for each machine when not given.
@@ -86,12 +89,14 @@ def predict_files(
     if not saved:
         load(model)  # says what is absent
         raise RunError("This run has no model yet.", where=str(model))
-    columns = Columns(text or saved["columns"]["text"], saved["columns"]["text_pair"])
+    learned_with = Columns(**saved["columns"])
+    paired = get_task(**saved["task"]).paired(learned_with)
+    columns = Columns(text or learned_with.text, learned_with.text_pair if paired else None)
     parts = list(_parts(_files(sources), target, columns, kind, rows))
-    _check_plan(target, parts, sha256(model / "model.safetensors"))
+    _check_plan(target, parts, columns, sha256(model / "model.safetensors"))
     open_parts = [part for part in parts if not Path(part.out).exists()]
     done = len(parts) - len(open_parts)
-    for _ in _answer(str(model), columns, open_parts, cluster, workers):
+    for _ in _answer((str(model), columns, base), open_parts, cluster, workers):
         done += 1
         if on_part:
             on_part(done, len(parts))
@@ -121,14 +126,15 @@ def _parts(files: list[str], out: Path, columns: Columns, kind: str, rows: int) 
             yield Part(source, start, min(rows, count - start), str(out / name))
 
 
-def _check_plan(out: Path, parts: list[Part], model: str) -> None:
+def _check_plan(out: Path, parts: list[Part], columns: Columns, model: str) -> None:
     """Note what is answered, or compare it with what was noted.
 
     Raises:
         ConfigError: It is another task.
     """
     files = {source: sha256(Path(source)) for source in dict.fromkeys(part.source for part in parts)}  # rows may change, too
-    plan = {"model": model, "files": files, "parts": {Path(part.out).name: asdict(part) for part in parts}}
+    read = {"text": columns.text, "text_pair": columns.text_pair}
+    plan = {"model": model, "columns": read, "files": files, "parts": {Path(part.out).name: asdict(part) for part in parts}}
     path = out / PLAN_FILE
     if path.exists():
         odd = [f"{name}: {old!r} -> {new!r}" for name, old, new in differing(read_json(path), plan)]
@@ -146,10 +152,11 @@ class Answerer:
     Args:
         model: The run's folder.
         columns: The roles of the files' columns.
+        base: Where the model's base is, if not where the run says.
     """
 
-    def __init__(self, model: str, columns: Columns) -> None:
-        self._model: FineTunedModel = load(model)
+    def __init__(self, model: str, columns: Columns, base: str | None = None) -> None:
+        self._model: FineTunedModel = load(model, base=base)
         self._columns = columns
         self._source = ""
         self._split: Split | None = None
@@ -165,12 +172,12 @@ class Answerer:
         return row
 
 
-def _answer(model: str, columns: Columns, parts: list[Part], cluster: str | None, workers: int | None) -> Iterator[Any]:
-    """Have the parts answered; gives something for each that is done."""
+def _answer(how: tuple[Any, ...], parts: list[Part], cluster: str | None, workers: int | None) -> Iterator[Any]:
+    """Have the parts answered, by `Answerer(*how)`; gives something for each that is done."""
     if not parts:
         return
     if cluster is None:
-        answer = Answerer(model, columns)
+        answer = Answerer(*how)
         for part in parts:
             yield answer(asdict(part))
         return
@@ -179,4 +186,4 @@ def _answer(model: str, columns: Columns, parts: list[Part], cluster: str | None
         data = ray.data.from_items([asdict(part) for part in parts], override_num_blocks=len(parts))
         pool = ray.data.ActorPoolStrategy(size=min(count, len(parts)))
         # A worker that dies is replaced, and its part, of which nothing is there, is done again.
-        yield from data.map(Answerer, fn_constructor_args=(model, columns), compute=pool, num_cpus=1).iter_rows()
+        yield from data.map(Answerer, fn_constructor_args=how, compute=pool, num_cpus=1).iter_rows()

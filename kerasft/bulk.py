@@ -21,6 +21,20 @@ from kerasft.errors import ConfigError
 _STREAM = 5_000  # rows answered between two writes
 
 
+def check_target(out: Path) -> None:
+    """See that answers can be written to a file.
+
+    Raises:
+        ConfigError: It is there, its folder is not, or its ending is none that is known.
+    """
+    if out.exists():
+        raise ConfigError(f"'{out}' is there already.", hint="Choose another name, or remove it.")
+    if not out.parent.is_dir():
+        raise ConfigError(f"There is no folder '{out.parent}' for '{out.name}'.", hint="Make it, or choose another.")
+    if out.suffix.lower() not in WRITERS:
+        raise ConfigError(f"Answers are written as {', '.join(WRITERS)}. Received: {out.name!r}.")
+
+
 def answer_file(
     split: Split,
     out: Path,

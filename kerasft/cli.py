@@ -22,12 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 done, 1 unexpected error, 2 the person's mistake (explained), 3 stopped on request, 130 interrupted.
+        0 done, 1 came out badly (a difference, or all of several failed) or an unexpected error, 2 the person's mistake
+        (explained), 3 stopped on request, 130 interrupted.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser, commands = _parser(given)
     parsed, odd = parser.parse_known_args(given)
+    if odd and given[0] not in commands:
+        parser.error(f"{given[0]} stands behind the command: kerasft COMMAND {given[0]}")
     if odd:
         commands[given[0]].error(_unknown(odd[0], commands[given[0]]))
     try:

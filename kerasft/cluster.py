@@ -20,7 +20,7 @@ from kerasft.errors import ConfigError, DataError, KerasFTError, MissingPackageE
 from kerasft.events import Emit, NewEvents, fan_out
 from kerasft.model import FineTunedModel, load
 from kerasft.recipe import RunConfig
-from kerasft.runs import STOP_FILE, holds_run
+from kerasft.runs import STOP_FILE, has_kept_rows, holds_run
 from kerasft.training.stopping import StopRequest
 
 _PACKAGES = ("kerasft", "tensorflow", "tensorflow-text", "keras", "keras-hub", "ray")
@@ -105,7 +105,7 @@ def train_on_cluster(
         raise ConfigError(
             f"On a cluster workers share the batches. Received: train.strategy {config.train.strategy!r}.", hint=hint
         )
-    if config.data.path is None and not (folder / "data").exists():
+    if config.data.path is None and not (resuming and has_kept_rows(folder)):
         raise ConfigError(
             "On a cluster the data must be a file or folder that all machines see.", hint="Write the rows to a file."
         )

@@ -198,7 +198,8 @@ def bake_off(parsed: argparse.Namespace) -> int:
         on_result=tell,
     )
     print(found)
-    return STOPPED if found.stopped else 0
+    failed = [result for result in found.results if result.state == "failed"]
+    return STOPPED if found.stopped else int(bool(failed) and not any(result.state == "done" for result in found.results))
 
 
 def _named_range(text: str) -> tuple[str, str]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from kerasft.assembly import assemble
 from kerasft.backbones.base import family_of
@@ -27,13 +26,14 @@ from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError, 
 from kerasft.evaluation.report import save_reports
 from kerasft.events import Emit, Failed, Finished, JsonLog, Phase, Started, Stopped, Warned, fan_out
 from kerasft.job import make_job
+from kerasft.kept_rows import keep_rows, kept_rows
 from kerasft.memory import is_out_of_memory
 from kerasft.model import FineTunedModel
 from kerasft.model_card import model_card
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
-from kerasft.runs import STOP_FILE
+from kerasft.runs import STOP_FILE, card_path
 from kerasft.scoring import evaluate
 from kerasft.tasks import Learned
 from kerasft.training.checkpoint import Checkpoints, TrainingState
@@ -118,8 +118,8 @@ class _Run:
     def execute(self, dataset: Dataset | None) -> FineTunedModel:
         try:
             return self._steps(dataset)
-        except KerasFTError:
-            if self.unused_rows:  # refused before it began: what the next attempt would take for its own rows goes
+        except BaseException:
+            if self.unused_rows:  # it has not begun: what the next attempt would take for its own rows goes
                 shutil.rmtree(self.unused_rows, ignore_errors=True)
             raise
 
@@ -165,18 +165,10 @@ class _Run:
 
     def _load_data(self, dataset: Dataset | None) -> Dataset:
         self.emit(Phase(phase="data", detail=self.config.data.path or "rows in memory"))
-        kept = self.folder / "data"
-        if dataset is None and self.config.data.path is None and kept.exists():
-            dataset = load_data({path.stem: path for path in kept.iterdir()}, self.config.data)
-        data: Dataset = self.config.task.suited(dataset or load_data(None, self.config.data))
+        rows = dataset or kept_rows(self.folder, self.config.data) or load_data(None, self.config.data)
+        data: Dataset = self.config.task.suited(rows)
         if "train" not in data:
             raise DataError("There is no training split.", hint=f"There are: {', '.join(data.splits)}.")
-        if data.config.path is None and not kept.exists() and self.devices.chief:
-            # Rows from memory are kept beside the run: without them it could be neither resumed nor repeated.
-            kept.mkdir(parents=True)
-            self.unused_rows = kept
-            for name, split in data.splits.items():
-                pq.write_table(split.table.columns, kept / f"{name}.parquet")
         for note in data.notes:
             self.emit(Warned(code=note.code, message=note.message))
         self.hash = data.fingerprint()
@@ -191,6 +183,8 @@ class _Run:
         self.config = replace(self.config, data=data.config)
         self.columns = asdict(data.columns)
         self._keep_recipe()
+        if data.config.path is None and not self.resuming and self.devices.chief:
+            self.unused_rows = keep_rows(data, self.folder)
         return data
 
     def _keep_recipe(self) -> None:
@@ -354,7 +348,7 @@ class _Run:
         model.save(self.folder)
         reports = {name: evaluate(model, data[name], found=found if name == "validation" else None) for name in scored}
         save_reports(reports, self.folder)
-        write_text(self.folder / "README.md", model_card(model.recipe, model.labels, reports))
+        write_text(card_path(self.folder), model_card(model.recipe, model.labels, reports))
         if stopped:
             self.emit(Stopped(step=state.step, reason=stopped))
             return

@@ -19,10 +19,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from kerasft import replay as replay_script
 from kerasft.backbones.generation import Choice, as_choice
 from kerasft.compact_weights import CompactWeights, Stored, note_format
-from kerasft.errors import ExportError, RunExistsError
+from kerasft.errors import ExportError
 from kerasft.tasks.base import Answering
 from kerasft.warm_up import write_requests
-from kerasft.weights import whole_folder
+from kerasft.weights import free_to_write, whole_folder
 
 # Operations of TF-Text that stock TensorFlow Serving images (TF-Text 2.12 and later) have.
 TEXT_OPERATIONS = frozenset({"CaseFoldUTF8", "NormalizeUTF8", "RegexSplitWithOffsets", "FastWordpieceTokenizeWithOffsets"})
@@ -134,11 +134,7 @@ def export_model(model: Any, path: Path, *, kind: str = "float32", overwrite: bo
         RunExistsError: The folder is there and `overwrite` is False.
         ExportError: The graph would hold operations a stock server does not have.
     """
-    if path.is_file():
-        raise ExportError("There is a file where the export's folder should be.", where=str(path), hint="Choose another path.")
-    if path.exists() and any(path.iterdir()) and not overwrite:
-        hint = "Write another version (--to .../2), or replace it: overwrite=True (--overwrite)."
-        raise RunExistsError("The folder already holds an export.", where=str(path), hint=hint)
+    path = free_to_write(path, overwrite=overwrite, what="an export", mark="saved_model.pb")
     answers = isinstance(model.task, Answering)
     weights = CompactWeights(model.asking.model if answers else model.scorer, kind).for_export()
     module = tf.Module()

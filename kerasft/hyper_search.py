@@ -103,9 +103,11 @@ def search(
     dataset = run.task.suited(data or load_data(None, run.data))
     if "validation" not in dataset:
         raise DataError("A search needs validation rows.", hint="Set rows aside with validation=0.1 (--data.validation 0.1).")
-    metric = maximise
+    metric, learned = maximise, run.task.learn(dataset["train"])
     if maximise == "auto":
-        metric = run.task.main_metric(run.task.learn(dataset["train"]))
+        metric = run.task.main_metric(learned)
+    elif maximise not in (known := ("loss", *run.task.monitored(learned))):
+        raise ConfigError(f"'maximise' must be one of auto, {', '.join(known)} for these data. Received: {maximise!r}.")
     backbone = load_backbone(fetch(find_preset(run.preset)), dtype="float32", dropout=run.train.dropout, origin=run.preset)
     train = replace(resolved(run, backbone), score_test=False, monitor=metric)
     base = replace(run, train=train, data=dataset.config)

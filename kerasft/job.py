@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasft.errors import ConfigError
 from kerasft.events import Emit, Phase, Warned
 from kerasft.frozen_part import halves
 from kerasft.layers.losses import units_of
@@ -46,6 +47,10 @@ def make_job(
         emit: Where warnings go.
         devices: Those in whose scope the model was made; one device when not given.
     """
+    known = ("auto", "loss", *model.task.monitored(model.learned))
+    if options.monitor not in known:
+        told = f"'monitor' must be one of {', '.join(known)} for these data. Received: {options.monitor!r}."
+        raise ConfigError(told, hint="The others have no value for them.")
     devices = devices or Devices()
     assert options.epochs is not None
     assert options.learning_rate is not None
@@ -83,6 +88,9 @@ def make_job(
     for block in model.encoder.parts.blocks:
         block.recompute = options.gradient_checkpointing
     first, pace = plan(0), model.tuning.pace(model.encoder.parts)
+    if 0 < (batches := len(first) * options.epochs) < options.accumulate:
+        told = f"'accumulate' is {options.accumulate}, and the run has {batches} batches: no update would be made."
+        raise ConfigError(told, hint="Lower accumulate or batch_size, or train for more epochs.")
     loss, shares = model.task.loss(label_smoothing=options.label_smoothing), None
     if devices.strategy is not None:
         units = {name: units_of(part) for name, part in loss.items()} if isinstance(loss, dict) else units_of(loss)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
+from kerasft.alone import alone
 from kerasft.backbones.base import family_of
 from kerasft.bake_off_report import CONTENDERS, MAJORITY, RESULT_FILE, WORDS, BakeOff, Result
 from kerasft.comparison import differing
@@ -25,6 +21,7 @@ from kerasft.contenders import contender
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import ConfigError, DataError, RunError
 from kerasft.events import Failed, Warned, read_events
+from kerasft.kept_rows import keep_rows
 from kerasft.memory import peak_bytes_of
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
@@ -83,7 +80,7 @@ def bake_off(
     if faults:  # of every contender alike
         raise ConfigError(" ".join(faults), hint="Choose another task (--task), model (--preset) or columns (--data.label).")
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder, "bake-off"):
         kept = folder / "data"
         rows = dataset.config if dataset.config.path else replace(dataset.config, path=str(kept))
         plans = {name: plan if isinstance(plan, str) else replace(plan, data=rows) for name, plan in recipes.items()}
@@ -91,32 +88,12 @@ def bake_off(
         done = {name for name, result in before.items() if result.state in ("done", "running", "stopped")}
         same = _check_plan(plans, dataset.fingerprint(), folder, done)
         if dataset.config.path is None and not kept.exists():
-            _keep(dataset, kept)
+            keep_rows(dataset, folder)
         metric = run.task.main_metric(run.task.learn(dataset["train"]))
         forget_old_stop(folder)
         stop = StopRequest(folder)
         with stop.listening():
             return _Driver(folder, metric, plans, before, same, stop, show, on_result).run()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunError("Another process is at work on this bake-off.", where=str(folder), hint="Wait for it.") from error
-        yield
-
-
-def _keep(dataset: Dataset, folder: Path) -> None:
-    """Write rows from memory where the contenders' processes can read them."""
-    temporary = folder.with_name(".data.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    for name, split in dataset.splits.items():
-        pq.write_table(split.table.columns, temporary / f"{name}.parquet")
-    temporary.rename(folder)
 
 
 def _check_plan(plans: dict[str, RunConfig | str], fingerprint: str, folder: Path, done: set[str]) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kerasft.evaluation.report import Report
+from kerasft.runs import CARD_MARK
 from kerasft.tuning import TUNINGS
 
 _USES = {
@@ -46,7 +47,7 @@ def model_card(recipe: dict[str, Any], labels: tuple[str, ...], reports: dict[st
         f"Or, on the command line: `kerasft {command}`."
     )
     limits = (
-        "The figures hold for rows like those of the data above; texts of another kind, language or time can do "
+        f"{CARD_MARK}; texts of another kind, language or time can do "
         "worse. The model repeats the biases of its base model and of the labels."
     )
     tables = "\n".join(report.to_markdown().replace("\n## ", "\n### ") for report in reports.values())

@@ -33,8 +33,10 @@ def predict(parsed: argparse.Namespace) -> int:
         raise ConfigError("--cluster and --workers are for --files.", hint="Leave them out, or name files and a folder --out.")
     if not (parsed.file or parsed.jsonl or parsed.texts):
         raise ConfigError("Nothing to answer.", hint='kerasft predict RUN "some text", or --file in.csv --out out.csv')
-    if parsed.out and Path(parsed.out).exists():
-        raise ConfigError(f"{parsed.out!r} is there already.", hint="Choose another name, or remove it.")
+    if parsed.out:
+        from kerasft.bulk import check_target
+
+        check_target(Path(parsed.out))
     model = load(parsed.folder, base=parsed.base)
     if parsed.file:
         count = model.predict_file(parsed.file, Path(parsed.out), text=parsed.text, progress=_count_rows)
@@ -64,6 +66,8 @@ def _check_answering(parsed: argparse.Namespace) -> None:
     if not parsed.files and (parsed.kind or parsed.rows):
         hint = "The ending of --out says what --file writes: .csv, .jsonl or .parquet."
         raise ConfigError("--kind and --rows are for --files.", hint=hint)
+    if parsed.text and not (parsed.file or parsed.files):
+        raise ConfigError("--text names a column of --file or --files.", hint="Leave it out.")
     if parsed.workers and not parsed.cluster:
         raise ConfigError("--workers needs --cluster.", hint="--cluster auto, or leave --workers out.")
 
@@ -77,8 +81,8 @@ def _predict_files(parsed: argparse.Namespace) -> int:
     def tell(done: int, parts: int) -> None:
         print(f"\r{done:,} of {parts:,} parts", end="", file=sys.stderr, flush=True)
 
-    how = {"kind": parsed.kind, "rows": parsed.rows, "text": parsed.text, "cluster": parsed.cluster, "workers": parsed.workers}
-    how = {name: value for name, value in how.items() if value is not None}
+    names = ("kind", "rows", "text", "base", "cluster", "workers")
+    how = {name: getattr(parsed, name) for name in names if getattr(parsed, name) is not None}
     count = predict_files(parsed.folder, parsed.files, parsed.out, **how, on_part=tell)
     print(f"\n{count:,} rows answered in {parsed.out}.", file=sys.stderr)
     return 0

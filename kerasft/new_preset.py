@@ -15,9 +15,9 @@ from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import DataError
 from kerasft.events import Emit, Phase, Warned, ignore
-from kerasft.interchange.huggingface import free_to_write, write_backbone
+from kerasft.interchange.huggingface import write_backbone
 from kerasft.training.strategy import prepare
-from kerasft.weights import write_text
+from kerasft.weights import free_to_write, write_text
 
 _KERASHUB_SPREAD = 0.02  # standard deviation of its new kernels
 
@@ -68,7 +68,7 @@ def create_preset(
     """
     chosen = Architecture.from_dict({**(architecture or Architecture()).to_dict(), **options})
     emit = on_event or ignore
-    free_to_write(Path(folder), overwrite=overwrite)
+    free_to_write(folder, overwrite=overwrite, what="a model", mark="config.json")
     dataset = data if isinstance(data, Dataset) else load_data(data)
     split = dataset["train"]
     emit(Phase(phase="vocabulary", detail=f"{len(split):,} rows"))

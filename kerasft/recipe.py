@@ -61,14 +61,13 @@ class RunConfig:
         """
         if not isinstance(values, dict):
             raise ConfigError(f"A run is a JSON object. Received: {type(values).__name__}.")
-        task = dict(values.get("task", {}))
-        tuning = dict(values.get("tuning", {}))
+        data, task, tuning, train = (_part(values, name) for name in ("data", "task", "tuning", "train"))
         return cls(
             preset=str(values.get("preset") or ""),
-            data=DataConfig.from_dict(values.get("data", {})),
+            data=DataConfig.from_dict(data),
             task=get_task(task.pop("name", TextClassification.name), **task),
             tuning=get_tuning(tuning.pop("name", Full.name), **tuning),
-            train=TrainConfig.from_dict(values.get("train", {})),
+            train=TrainConfig.from_dict(train),
         )
 
     def save(self, path: str | Path) -> None:
@@ -79,6 +78,21 @@ class RunConfig:
     def load(cls, path: str | Path) -> RunConfig:
         """Read a run from JSON, also from a finished run's `run.json`."""
         return cls.from_dict(read_json(Path(path)))
+
+
+def _part(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """A part of a recipe; the name of a task or method alone stands for it with its defaults.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    part = values.get(name, {})
+    if isinstance(part, str) and name in ("task", "tuning"):
+        return {"name": part}
+    if not isinstance(part, dict):
+        told = f"'{name}' of a recipe is a JSON object of its options. Received: {part!r}."
+        raise ConfigError(told, hint=f'For example "{name}": {{}}, which is all defaults.')
+    return dict(part)
 
 
 def changed(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from kerasft.config import read_json
 from kerasft.data.dataset import load_data
 from kerasft.errors import ArtifactError, DataError
 from kerasft.events import Emit
+from kerasft.kept_rows import kept_rows
 from kerasft.recipe import RunConfig
 from kerasft.run import start
 
@@ -30,11 +31,11 @@ def reproduce(folder: str | Path, out: str | Path | None = None, *, on_event: Em
         raise ArtifactError("This folder holds no finished run.", where=str(folder), hint="Give the folder that holds run.json.")
     recipe = read_json(folder / "run.json")
     config = RunConfig.from_dict(recipe)
-    kept = folder / "data"
-    rows = load_data({path.stem: path for path in kept.iterdir()}, config.data) if kept.exists() else load_data(None, config.data)
+    kept = kept_rows(folder, config.data)
+    rows = kept or load_data(None, config.data)
     target = Path(out).expanduser() if out else folder.with_name(f"{folder.name}-again")
     found = config.task.suited(rows).fingerprint()
     if found != recipe.get("data_sha256"):
         raise DataError("The data are not those of the run, so it cannot be reproduced.", where=str(config.data.path))
-    start(config, target, dataset=rows if kept.exists() else None, on_event=on_event)
+    start(config, target, dataset=kept, on_event=on_event)
     return compare_runs(folder, target)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kerasft.alone import alone
 from kerasft.comparison import differing
 from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, load_data
@@ -17,7 +18,16 @@ from kerasft.execution import execute
 from kerasft.model import FineTunedModel, load
 from kerasft.progress import TerminalProgress
 from kerasft.recipe import RunConfig, changed
-from kerasft.runs import clear, forget_old_stop, free_folder, holds_run, run_state
+from kerasft.runs import (
+    KEPT_ROWS,
+    forget_old_stop,
+    free_folder,
+    has_kept_rows,
+    holds_run,
+    parts_of_run,
+    remove,
+    run_state,
+)
 from kerasft.tasks import Task, get_task
 from kerasft.training.checkpoint import Checkpoints
 from kerasft.training.devices import Devices, choose_devices
@@ -83,19 +93,33 @@ def start(
     devices = _devices(config, on_event)
     if not devices.chief:
         return execute(config, folder, dataset, on_event, devices=devices, resuming=False)
-    if holds_run(folder):
-        if not overwrite:
-            hint = f"Go on with it (kerasft resume {folder}), choose another folder, or replace it: overwrite=True (--overwrite)."
-            raise RunExistsError("The folder already holds a run.", where=str(folder), hint=hint)
-        clear(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         hint = "Choose another folder for the run."
         raise RunError(f"The run's folder cannot be made: {error.strerror}.", where=str(folder), hint=hint) from None
-    (folder / "events.jsonl").unlink(missing_ok=True)  # of an attempt that was refused; nothing else here need be a run's
-    forget_old_stop(folder)
-    return execute(config, folder, dataset, on_event, devices=devices, resuming=False)
+    with alone(folder, "run"):
+        if not holds_run(folder):  # but perhaps what is left of an attempt that was refused
+            leftovers = [folder / "events.jsonl", *([folder / KEPT_ROWS] if has_kept_rows(folder) else [])]
+        elif overwrite:
+            leftovers = parts_of_run(folder)
+        else:
+            hint = f"Go on with it (kerasft resume {folder}), choose another folder, or replace it: overwrite=True (--overwrite)."
+            raise RunExistsError("The folder already holds a run.", where=str(folder), hint=hint)
+        _spare_sources(config, leftovers)
+        remove(leftovers)
+        forget_old_stop(folder)
+        return execute(config, folder, dataset, on_event, devices=devices, resuming=False)
+
+
+def _spare_sources(config: RunConfig, leftovers: list[Path]) -> None:
+    """Refuse to remove what the run is to be made from."""
+    sources = [config.preset, config.data.path, config.data.validation_path, config.data.test_path]
+    for source in (Path(source).expanduser().absolute() for source in sources if source):
+        within = next((path for path in leftovers if source.is_relative_to(path.absolute())), None)
+        if within is not None:
+            hint = "Choose another folder for the run, or move them."
+            raise ConfigError(f"What the run reads lies in what it would replace: {str(within)!r}.", where=str(source), hint=hint)
 
 
 def _devices(config: RunConfig, on_event: Emit | None) -> Devices:
@@ -141,9 +165,12 @@ def resume(
         hint = "Put them back, start a new run, or go on all the same: allow_changes=True (--allow-changes)."
         raise ConfigError(f"Options differ from those the run was stopped with. {told}.", where=str(folder), hint=hint)
     devices = _devices(config, on_event)
-    if devices.chief:
+    show = on_event or TerminalProgress(sys.stderr)
+    if not devices.chief:
+        return execute(config, folder, None, show, devices=devices, resuming=True, told=told)
+    with alone(folder, "run"):
         forget_old_stop(folder)
-    return execute(config, folder, None, on_event or TerminalProgress(sys.stderr), devices=devices, resuming=True, told=told)
+        return execute(config, folder, None, show, devices=devices, resuming=True, told=told)
 
 
 def _last_attempt(folder: Path) -> list[Any]:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kerasft import events
+from kerasft.alone import is_in_use
 from kerasft.keras_setup import PROCESS_BEGAN
 
 PROCESS_FILE = "process.json"
 QUEUED_FILE = "QUEUED"
 STOP_FILE = "STOP"  # in a run's folder it asks the run to stop
+KEPT_ROWS = "data"  # folder of rows that came from memory
+CARD_MARK = "The figures hold for rows like those of the data above"  # a sentence that each run's card has
+_CARDS = ("README.md", "MODEL_CARD.md")
+_FOLDERS = ("checkpoints", "logs", "tokenizer", "serving", "huggingface", "peft")
+_PARTS = (*_FOLDERS, "run.json", "model.safetensors", "events.jsonl", "report.json", "report.md", STOP_FILE)
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,7 @@ def run_state(folder: Path) -> str:
     """In which state a run is; see `RunSummary.state`."""
     if (folder / QUEUED_FILE).exists():
         return "queued"
-    if is_alive(folder):
+    if is_alive(folder) or is_in_use(folder):
         return "running"
     last = last_event(folder)
     if isinstance(last, events.Finished):
@@ -173,18 +181,53 @@ def holds_run(folder: Path) -> bool:
     return any(isinstance(event, events.Started) for event in told) or bool(told and not isinstance(told[-1], events.Failed))
 
 
-def clear(folder: Path) -> None:
-    """Remove what an earlier run wrote; files that are not a run's stay."""
-    for name in ("checkpoints", "logs", "tokenizer", "serving", "huggingface", "peft", "data"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("run.json", "model.safetensors", "events.jsonl", "report.json", "report.md", "README.md", STOP_FILE):
-        (folder / name).unlink(missing_ok=True)
+def parts_of_run(folder: Path) -> list[Path]:
+    """The files and folders there that a run wrote. A `data` folder is one only if the run's rows came from memory, and a README
+    only if it is a run's card: the folder may be a project's, with its own.
+    """
+    names = [*_PARTS, *([KEPT_ROWS] if has_kept_rows(folder) else [])]
+    cards = [folder / name for name in _CARDS if is_card(folder / name)]
+    return [folder / name for name in names if (folder / name).exists()] + cards
+
+
+def remove(parts: Iterable[Path]) -> None:
+    """Remove files and folders, such as `parts_of_run`."""
+    for path in parts:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def has_kept_rows(folder: Path) -> bool:
+    """Whether the rows of the run there came from memory and are kept in its folder."""
+    recipe = read_recipe(folder)
+    return (folder / KEPT_ROWS).is_dir() and bool(recipe) and _part(recipe, "data").get("path") is None
+
+
+def card_path(folder: Path) -> Path:
+    """Where the run's card goes: `README.md`, unless one is there that is not a card."""
+    readme, beside = (folder / name for name in _CARDS)
+    return readme if is_card(readme) or not readme.exists() else beside
+
+
+def is_card(path: Path) -> bool:
+    """Whether a file is the card of a run."""
+    try:
+        return CARD_MARK in path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def free_folder(root: Path, data: str | None, preset: str) -> Path:
     """A new folder's path, named after data and preset, numbered where the name is taken."""
     source = Path(data).name.split(".")[0] if data else "run"
-    return free_path(root, f"{source}-{Path(preset).name}".replace(" ", "_"))
+    return free_path(root, folder_name(f"{source}-{Path(preset).name}".replace(" ", "_")))
+
+
+def folder_name(wish: str) -> str:
+    """A name of letters, digits, `-`, `_` and `.` that any shell and file system takes, made of a wish."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", wish).strip("-._")[:80].rstrip("-._") or "run"
 
 
 def free_path(root: Path, name: str) -> Path:

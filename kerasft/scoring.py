@@ -24,9 +24,11 @@ def evaluate(model: Any, rows: Any, *, by: str | None = None, batch_size: int = 
         batch_size: Rows a call of the model.
         found: What the model has found on the usable ones of these rows, where that is known (`FineTunedModel.found`).
     """
-    labelled = model.columns.label is not None
-    split = as_split(rows, model.columns, need_label=labelled, labels=model.labels)
+    labelled = model.columns.label is not None or model.task.needs_label
+    split = model.task.as_learned(as_split(rows, model.columns, need_label=labelled, labels=model.labels), model.learned)
     needed = model.task.needs(model.columns)
+    if (needed or model.task.needs_label) and split.columns.label is None:
+        raise DataError("The rows have no label column.", where=split.table.source, hint="Name it as in training.")
     usable, dropped = split.usable(need_label=needed)
     notes = [f"{note.message} They are {name_rows(note.rows)}." for note in dropped]
     if not len(usable):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from kerasft.errors import ArtifactError
+from kerasft.errors import ArtifactError, RunExistsError
 
 
 def weights_by_path(model: Any) -> dict[str, Any]:
@@ -109,6 +109,29 @@ def write_text(path: Path, text: str) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def free_to_write(folder: str | Path, *, overwrite: bool, what: str, mark: str) -> Path:
+    """The folder, if nothing is in its place, or an earlier one of its kind that may be replaced.
+
+    Args:
+        folder: To be written with `whole_folder`, which removes what is there.
+        overwrite: Whether an earlier one may be replaced.
+        what: It is, for messages: `an export`.
+        mark: File by which an earlier one is known.
+
+    Raises:
+        RunExistsError: Something else is there, or an earlier one and `overwrite` is False.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return folder
+    if not (folder / mark).exists() or (folder / "run.json").exists():
+        raise RunExistsError(f"There is something else where {what} should be.", where=str(folder), hint="Choose another folder.")
+    if not overwrite:
+        hint = "Choose another folder, or replace it: overwrite=True (--overwrite)."
+        raise RunExistsError(f"The folder already holds {what}.", where=str(folder), hint=hint)
+    return folder
 
 
 @contextmanager

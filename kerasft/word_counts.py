@@ -48,10 +48,11 @@ def word_counts(task: Task, data: Dataset) -> tuple[Report, int]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     data = task.suited(data)
-    train, _ = data["train"].usable(need_label=True)
+    needed = task.needs(data["train"].columns)
+    train, _ = data["train"].usable(need_label=needed)
     learned = task.learn(train)
     train, gold = _known(task, train, learned)
-    held_out, told = _known(task, data["validation"].usable(need_label=True)[0], learned)
+    held_out, told = _known(task, data["validation"].usable(need_label=needed)[0], learned)
     counter = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     features, asked = counter.fit_transform(_texts(train)), counter.transform(_texts(held_out))
     metric = task.main_metric(learned)

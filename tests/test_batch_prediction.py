@@ -30,6 +30,14 @@ def run(presets: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Pa
     return root / "run"
 
 
+def test_answers_to_another_column_are_other_answers(run: Path, tmp_path: Path) -> None:
+    rows = [f"a good film {i},a bad film {i}" for i in range(4)]
+    (tmp_path / "in.csv").write_text("title,body\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    assert predict_files(run, tmp_path / "in.csv", tmp_path / "out", text="title") == 4
+    with pytest.raises(kft.ConfigError, match=r"columns\.text: 'title' -> 'body'"):
+        predict_files(run, tmp_path / "in.csv", tmp_path / "out", text="body")
+
+
 def write_rows(path: Path, first: int, count: int) -> Path:
     lines = [f"{i},{'good' if i % 3 else 'bad'} film {i}" for i in range(first, first + count)]
     path.write_text("number,text\n" + "\n".join(lines) + "\n", encoding="utf-8")

@@ -166,6 +166,23 @@ def test_an_option_that_is_none_is_refused_with_the_one_that_was_meant(
     assert not (tmp_path / "run").exists()
 
 
+def test_an_option_before_the_command_is_told_its_place(capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--debug", "list", "presets"])
+    assert left.value.code == 2
+    assert "kerasft COMMAND --debug" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "told"),
+    [("train", None, "'train' of a recipe is a JSON object"), ("data", "x.csv", "'data' of a recipe is a JSON object")],
+)
+def test_a_recipe_whose_parts_are_no_objects(part: str, value: object, told: str, tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({part: value}), encoding="utf-8")
+    assert main(["train", str(tmp_path / "run.json")]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_what_stands_by_itself_needs_no_option(reviews: Path, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as left:
         main(["check", "--data", str(reviews)])

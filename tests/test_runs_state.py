@@ -258,14 +258,25 @@ def test_clearing_removes_what_a_run_wrote_and_keeps_the_rest(tmp_path: Path) ->
     folder = make_run(tmp_path / "run", FINISHED)
     for name in ("model.safetensors", "report.json", "report.md", "README.md", "STOP", "notes.txt", "model.safetensors.backup"):
         (folder / name).write_text("x")
+    (folder / "MODEL_CARD.md").write_text(f"# A model\n\n{runs.CARD_MARK}.")
     for name in ("checkpoints/step-00000001", "logs", "tokenizer", "serving/1", "data", "figures"):
         (folder / name).mkdir(parents=True)
         (folder / name / "file").write_text("x")
-    runs.clear(folder)
+    runs.remove(runs.parts_of_run(folder))
     left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    assert left == ["figures/file", "model.safetensors.backup", "notes.txt"]
+    # Neither a README that is no card nor a folder of data that was not made from rows in memory is the run's.
+    assert left == ["README.md", "data/file", "figures/file", "model.safetensors.backup", "notes.txt"]
     assert not runs.holds_run(folder)
-    runs.clear(folder)  # nothing there is no error
+    runs.remove(runs.parts_of_run(folder))  # nothing there is no error
+    make_run(folder, recipe={"preset": "x", "data": {"path": None}})
+    assert folder / "data" in runs.parts_of_run(folder)
+
+
+def test_folders_are_named_so_that_any_shell_takes_them(tmp_path: Path) -> None:
+    assert runs.free_folder(tmp_path, "notes/*.txt", "tiny").name == "tiny"
+    assert runs.free_folder(tmp_path, "tickets (1).csv", "tiny").name == "tickets_-1--tiny"
+    assert runs.folder_name("příklady") == "p-klady"
+    assert runs.folder_name("***") == "run"
 
 
 # --- The terminal ---

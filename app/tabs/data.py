@@ -89,6 +89,7 @@ def build(page: Page) -> None:
             return [*_nothing(error_box(error)), *[gr.skip()] * 3]
 
     upload.upload(understand, [upload, *form.components], [path, *shown])
+    upload.delete(understand, [upload, *form.components], [path, *shown])  # one of several
     upload.clear(lambda: [None, *_nothing(""), *_no_columns()], None, [path, *shown])
     for trigger in (example.click, page.loaded):
         trigger(lambda *values: understand(str(EXAMPLE), *values), form.components, [path, *shown])

@@ -11,7 +11,7 @@ import gradio as gr
 from kerasft.data.readers import read_table
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft.evaluation.report import Report, load_reports
-from kerasft_app.charts import error_box
+from kerasft_app.charts import error_box, escape
 from kerasft_app.children import run_command
 from kerasft_app.page import FILE_TYPES, Page
 from kerasft_app.plots import CURVES
@@ -89,7 +89,8 @@ def build(page: Page) -> None:
             found = Report.from_dict(json.loads(printed[printed.index("{") :]))
         except KerasFTError as error:
             return str(error_box(error))
-        return str(report_html(found, _task(run)))
+        # Named, since another run may have been chosen meanwhile.
+        return f'<p class="hint">Run {escape(str(run))} on {escape(Path(path).name)}</p>{report_html(found, _task(run))}'
 
     shown = [split, curves, report, files, seen]
     for trigger in (gr.Timer(1.5).tick, page.run.change, split.input, curves.input):

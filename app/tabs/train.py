@@ -111,7 +111,8 @@ def build(page: Page) -> None:
             recipe = whole(data, known, task, tuning, model, *values)
             assert data is not None
             wish = name.strip() or page.board.free_name(f"{Path(str(data['path'])).name.split('.')[0]}-{Path(model).name}")
-            page.board.enqueue(wish, recipe, again=bool(name.strip()))
+            # With the columns as they were found, so that the other tabs know what the model reads before it has read it.
+            page.board.enqueue(wish, {**recipe, "columns": known["columns"] if known else {}}, again=bool(name.strip()))
         except KerasFTError as error:
             return [error_box(error), gr.skip(), ""]
         return ["", page.runs_update(wish), ""]

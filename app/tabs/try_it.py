@@ -124,7 +124,7 @@ def build(page: Page) -> None:
             run_command(["predict", str(folder), "--file", path, "--out", str(out)], "The file could not be answered.")
         except KerasFTError as error:
             return [error_box(error), gr.File(visible=False)]
-        return ["", gr.File(str(out), visible=True)]
+        return ["", gr.File(str(out), label=f"Answers of {run} (CSV)", visible=True)]
 
     def suit(run: str | None) -> list[Any]:
         """Another run: its inputs, its button, and nothing of the run before."""
@@ -148,12 +148,15 @@ def build(page: Page) -> None:
         ]
 
     inputs = [page.run, text, pair, target]
-    for trigger, explain in ((answer.click, False), (text.submit, False), (why.click, True)):
+    asking = [
         trigger(predict, [*inputs, gr.State(explain), *form.components], shown, show_progress="hidden")
+        for trigger, explain in ((answer.click, False), (text.submit, False), (why.click, True))
+    ]
     halt.click(page.predictor.stop, None, None, show_progress="hidden")
     run_bulk.click(predict_file, [page.run, bulk], [said, result])
     changed = [text, pair, answer, halt, why, how, form.widgets["max_new_tokens"], *shown]
-    page.run.change(suit, page.run, changed, show_progress="hidden")
+    # A slow answer of the run before must not come up under the name of the next.
+    page.run.change(suit, page.run, changed, show_progress="hidden", cancels=asking)
 
 
 def _sound(answered: dict[str, Any]) -> dict[str, Any]:

@@ -268,12 +268,15 @@ def _few(split: Split, per_label: int, seed: int) -> Split:
 
 
 def _by_column(tables: Mapping[str, Table], column: str) -> dict[str, Table]:
-    """Divide one table by what its split column says."""
-    if len(tables) > 1:
+    """Divide the one table, or of several that of the training rows, by what its split column says."""
+    name = "train" if "train" in tables else next(iter(tables))
+    table, others = tables[name], {other: tables[other] for other in tables if other != name}
+    if column not in table.names or (others and name != "train"):
         return dict(tables)
-    table = next(iter(tables.values()))
     names = [SPLIT_ALIASES.get((value or "").strip().lower()) for value in table.columns[column].to_pylist()]
     unknown = [i for i, name in enumerate(names) if name is None]
+    if unknown and others:
+        return dict(tables)  # they are given apart, and the column means something else
     if unknown:
         values = dict.fromkeys(table.columns[column][i].as_py() for i in unknown)
         raise DataError(
@@ -285,7 +288,10 @@ def _by_column(tables: Mapping[str, Table], column: str) -> dict[str, Table]:
     parts = {str(name): table.take(np.flatnonzero(found == name)) for name in dict.fromkeys(names)}
     if "train" not in parts:
         raise DataError(f"Column {column!r} marks no row as train.", where=table.source)
-    return parts
+    if twice := sorted(parts.keys() & others.keys()):
+        told = f"Column {column!r} marks rows as {' and '.join(twice)}, and a file of its own is given for them, too."
+        raise DataError(told, where=table.source, hint="Leave out the file, or remove the rows or the column.")
+    return {**parts, **others}
 
 
 def _set_aside(splits: dict[str, Split], config: DataConfig) -> dict[str, Split]:
@@ -343,16 +349,18 @@ def as_split(
     if isinstance(rows, Dataset):
         raise DataError("A data set has several splits; choose one.", hint="For example data['test'].")
     table = read_table(rows)
-    if need_label and columns and columns.label not in (None, *table.names) and str(columns.label).startswith(LABELS):
+    label = columns.label if columns else None
+    if need_label and columns and label not in table.names and (label is None or label.startswith(LABELS)):
         there = tuple(labels) if labels and set(labels) <= set(table.names) else ()
-        several = there or columns_of_0_and_1(table, but=(columns.text, columns.text_pair))
+        several = there or (columns_of_0_and_1(table, but=(columns.text, columns.text_pair)) if label else ())
         if several:
-            table = join_labels({"data": table}, several)[0]["data"]
+            tables, joined = join_labels({"data": table}, several)
+            table, label = tables["data"], label or joined
     if columns is None:
         return Split("data", table, find_columns(table.columns, table.source, need_label=need_label))
     if len(table.names) == 1 and not need_label and columns.text_pair is None:
         return Split("data", table, Columns(table.names[0]))  # whatever its name, there is no other text to mean
-    wanted = {"text": columns.text, "text_pair": columns.text_pair, "label": columns.label if need_label else None}
+    wanted = {"text": columns.text, "text_pair": columns.text_pair, "label": label if need_label else None}
     absent = [f"{name!r} ({role})" for role, name in wanted.items() if name and name not in table.names]
     if absent:
         hint = f"Name the columns as in training. They are: {name_values(table.names, most=20)}."

@@ -121,7 +121,13 @@ def mean_interval(values: np.ndarray, *, resamples: int = 500, seed: int = 0) ->
 
 
 def _percentiles(figures: list[float], confidence: float) -> tuple[float, float]:
-    """The middle part of some figures that holds such a share of them."""
+    """The middle part of some figures that holds such a share of them; nan where most have no value.
+
+    Rows drawn with replacement may all be alike, of which a correlation, for one, has no value.
+    """
+    known = [figure for figure in figures if not np.isnan(figure)]
+    if 2 * len(known) < len(figures):
+        return float("nan"), float("nan")
     tail = (1 - confidence) / 2
-    low, high = np.quantile(figures, [tail, 1 - tail])
+    low, high = np.quantile(known, [tail, 1 - tail])
     return float(low), float(high)

@@ -90,6 +90,8 @@ class Report:
         """Plain JSON values; a figure that has no value (nan) is left out."""
         plain = asdict(self)
         plain["metrics"] = {name: value for name, value in self.metrics.items() if not math.isnan(value)}
+        plain["intervals"] = {name: limits for name, limits in self.intervals.items() if not any(map(math.isnan, limits))}
+        plain["baseline"] = {name: value for name, value in self.baseline.items() if not math.isnan(value)}
         plain["groups"] = {
             group: {name: value for name, value in figures.items() if not math.isnan(value)}
             for group, figures in self.groups.items()
@@ -115,9 +117,10 @@ class Report:
         for name, value in self.metrics.items():
             if math.isnan(value):
                 continue
-            low_high = self.intervals.get(name)
-            interval = f"{low_high[0]:.3f} to {low_high[1]:.3f}" if low_high else ""
-            base = f"{self.baseline[name]:.3f}" if name in self.baseline else ""
+            low_high = self.intervals.get(name, (math.nan, math.nan))
+            interval = "" if math.isnan(low_high[0]) else f"{low_high[0]:.3f} to {low_high[1]:.3f}"
+            known = not math.isnan(self.baseline.get(name, math.nan))
+            base = f"{self.baseline[name]:.3f}" if known else ""
             lines.append(f"| {name} | {value:.3f} | {interval} | {base} |")
         lines += self._group_lines() + self._label_lines() + self._confusion_lines() + self._worst_lines()
         if self.notes:

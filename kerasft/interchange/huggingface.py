@@ -15,12 +15,12 @@ from kerasft.backbones.base import Backbone
 from kerasft.backbones.loading import load_backbone, save_pooling
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
-from kerasft.errors import ConfigError, PresetError, RunExistsError
+from kerasft.errors import ConfigError, PresetError
 from kerasft.interchange import language_head
 from kerasft.presets import fetch, find_preset
 from kerasft.tasks import Learned, Task, get_task
 from kerasft.tuning.full import Full
-from kerasft.weights import as_array, read_arrays, weights_by_path, whole_folder, write_arrays, write_text
+from kerasft.weights import as_array, free_to_write, read_arrays, weights_by_path, whole_folder, write_arrays, write_text
 
 
 @dataclass(frozen=True)
@@ -233,20 +233,8 @@ def _learned(task: str, config: dict[str, Any]) -> Learned:
     return Learned(labels, {"majority": 0})
 
 
-def free_to_write(folder: Path, *, overwrite: bool) -> Path:
-    """The folder, if nothing is in its place or what is there may be replaced.
-
-    Raises:
-        RunExistsError: A file is there, or a folder that is not empty and `overwrite` is False.
-    """
-    folder = Path(folder).expanduser()
-    if folder.is_file() or (folder.exists() and any(folder.iterdir()) and not overwrite):
-        raise RunExistsError("There is something there already.", where=str(folder), hint="Choose another folder.")
-    return folder
-
-
 def _write(folder: Path, backbone: Backbone, config: dict[str, Any], weights: dict[str, np.ndarray], *, overwrite: bool) -> Path:
-    folder = free_to_write(folder, overwrite=overwrite)
+    folder = free_to_write(folder, overwrite=overwrite, what="a model", mark="config.json")
     with whole_folder(folder) as temporary:
         write_text(temporary / "config.json", json.dumps(config, indent=1, ensure_ascii=False))
         contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}

@@ -10,9 +10,9 @@ import numpy as np
 
 from kerasft.artifact import Artifact
 from kerasft.errors import ConfigError
-from kerasft.interchange.huggingface import check_same_head, free_to_write, head_of
+from kerasft.interchange.huggingface import check_same_head, head_of
 from kerasft.tuning.lora import LoRA
-from kerasft.weights import as_array, whole_folder, write_arrays, write_text
+from kerasft.weights import as_array, free_to_write, whole_folder, write_arrays, write_text
 
 # Where transformers' BERT keeps each projection of a block.
 _PLACES = {
@@ -48,7 +48,7 @@ def export_peft(artifact: Artifact, folder: Path, *, overwrite: bool = False) ->
             hint="Merge it into a plain folder instead: model.export_huggingface(folder) (--format huggingface).",
         )
     check_same_head(artifact)
-    folder = free_to_write(folder, overwrite=overwrite)
+    folder = free_to_write(folder, overwrite=overwrite, what="a LoRA", mark="adapter_config.json")
     prefix = "base_model.model." + ("" if task.name == "text_embedding" else "bert.")
     arrays: dict[str, np.ndarray] = {}
     for i, block in enumerate(artifact.encoder.parts.blocks):

@@ -262,6 +262,14 @@ class Task(Options):
     def cells(self, answer: Any, learned: Learned) -> dict[str, str]:
         """The answer as cells of a table, by column name."""
 
+    def as_learned(self, split: Any, learned: Learned) -> Any:
+        """A split to be scored with the roles it was learned with."""
+        return split
+
+    def monitored(self, learned: Learned) -> tuple[str, ...]:
+        """Those of `monitors` that `score` gives for what was learned."""
+        return self.monitors
+
     @abstractmethod
     def main_metric(self, learned: Learned) -> str:
         """The figure in `score` by which the best weights are chosen; higher is better unless it is `loss`."""

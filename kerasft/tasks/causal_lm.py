@@ -104,6 +104,10 @@ class CausalLM(Generating):
         # A column that only looks like a label (author, language) is not what the texts are to be continued with.
         return data.without("label")
 
+    def as_learned(self, split: Any, learned: Learned) -> Any:
+        # The column left aside in training would be taken for a completion now.
+        return split if learned.facts["completions"] else replace(split, columns=replace(split.columns, label=None))
+
     def needs(self, columns: Any) -> bool:
         return columns.label is not None
 

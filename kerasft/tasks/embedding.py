@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerasft.config import option
+from kerasft.data.dataset import clean_label
 from kerasft.evaluation.metrics import mean_interval
 from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 from kerasft.evaluation.retrieval import neighbour_accuracy, retrieval_scores
@@ -74,7 +75,7 @@ class TextEmbedding(Answering):
     def gold(self, split: Any, learned: Learned) -> list[tuple[str, str]]:
         """The label of each row, or "", and its partner's text: the same partner may belong to several texts."""
         cells = zip(split.cells("label"), split.cells("text_pair"), strict=True)
-        return [(label or "", partner or "") for label, partner in cells]
+        return [(clean_label(label) or "", partner or "") for label, partner in cells]
 
     def framing(self, framer: Any) -> Any:
         from kerasft.preprocessing.twin_framing import TwinFraming
@@ -93,6 +94,9 @@ class TextEmbedding(Answering):
             pooled = keras.layers.UnitNormalization(name="vector", dtype="float32")(pooled)
         return keras.Model(encoder.inputs, pooled, name="embedder")
 
+    def monitored(self, learned: Learned) -> tuple[str, ...]:
+        return self.monitors if learned.facts["pairs"] else ("neighbour_accuracy",)
+
     def loss(self, *, label_smoothing: float) -> Any:
         from kerasft.layers.losses import ContrastiveLoss
 
@@ -110,9 +114,9 @@ class TextEmbedding(Answering):
         if learned.facts["pairs"]:
             _, first, right = np.unique([partner for _, partner in gold], return_index=True, return_inverse=True)
             figures |= retrieval_scores(found[:, 0], found[first, 1], right)
-        labels = [label for label, _ in gold]
-        if any(labels) and len(labels) > 1:
-            figures["neighbour_accuracy"] = neighbour_accuracy(found[:, 0], labels)
+        labelled = [i for i, (label, _) in enumerate(gold) if label]
+        if len(labelled) > 1:
+            figures["neighbour_accuracy"] = neighbour_accuracy(found[labelled, 0], [gold[i][0] for i in labelled])
         return {**figures, "loss": _contrast(found, self.temperature)}
 
     def decode(
@@ -138,7 +142,7 @@ class TextEmbedding(Answering):
             examples=len(found),
             metrics=figures,
             intervals=intervals,
-            baseline={"recall_at_1": 1 / len(found)} if learned.facts["pairs"] else {},
+            baseline={"recall_at_1": 1 / len({partner for _, partner in gold})} if learned.facts["pairs"] else {},
             baseline_is="a partner drawn at random",
             worst=worst,
             notes=notes,

@@ -121,6 +121,9 @@ class MultiLabelClassification(PooledTask):
 
         return keras.losses.BinaryCrossentropy(from_logits=True)
 
+    def monitored(self, learned: Learned) -> tuple[str, ...]:
+        return tuple(name for name in self.monitors if name != "tuned_macro_f1" or self.thresholds == "tuned")
+
     def main_metric(self, learned: Learned) -> str:
         return "micro_f1" if self.thresholds == "half" else "tuned_macro_f1"
 

@@ -268,6 +268,7 @@ class QuestionAnswering(Answering):
             figures["f1_with_answer"] = float(overlap[has].mean()) if has.any() else math.nan
             figures["right_without_answer"] = float(exact[~has].mean())
             baseline = {"f1": float((~has).mean()), "exact_match": float((~has).mean())}
+        figures["loss"] = self.score(found, gold, learned)["loss"]
         worst = sorted(np.flatnonzero(overlap == 0), key=lambda i: -answers[i].score)[:WORST]
         return Report(
             split=split.name,

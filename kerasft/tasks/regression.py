@@ -97,6 +97,9 @@ class Regression(PooledTask):
     def report(self, found: np.ndarray, gold: np.ndarray, learned: Learned, split: Any, notes: list[str]) -> Report:
         values = _in_units(found, learned)
         main = {name: getattr(regression, name) for name in ("r2", "pearson", "spearman", "mae", "mse")}
+        figures = {name: metric(gold, values) for name, metric in main.items()} | {
+            "loss": self.score(found, gold, learned)["loss"]
+        }
         always = np.full_like(gold, learned.facts["mean"])
         shown = np.random.default_rng(0).permutation(len(gold))[:_POINTS]
         worst = np.argsort(-np.abs(gold - values), kind="stable")[:WORST]
@@ -105,7 +108,7 @@ class Regression(PooledTask):
             split=split.name,
             source=split.table.source,
             examples=len(gold),
-            metrics={name: metric(gold, values) for name, metric in main.items()},
+            metrics=figures,
             intervals={name: bootstrap_interval(main[name], gold, values) for name in ("mae", "r2")},
             baseline={name: main[name](gold, always) for name in ("r2", "mae", "mse")},
             baseline_is="always the mean of the training rows",

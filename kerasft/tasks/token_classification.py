@@ -209,6 +209,9 @@ class TokenClassification(Answering):
 
         return TokenCrossentropy(label_smoothing=label_smoothing)
 
+    def monitored(self, learned: Learned) -> tuple[str, ...]:
+        return tuple(name for name in self.monitors if name != "f1" or learned.facts["scheme"] != "plain")
+
     def main_metric(self, learned: Learned) -> str:
         return "accuracy" if learned.facts["scheme"] == "plain" else "f1"
 

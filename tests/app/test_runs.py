@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 
 import kerasft as kft
 from kerasft import events
+from kerasft.alone import alone
 from kerasft.errors import ConfigError, RunExistsError
+from kerasft.runs import STOP_FILE
 from kerasft_app import runs
 from kerasft_app.runs import RunBoard
 
@@ -74,6 +77,37 @@ def wait(board: RunBoard, name: str, *states: str) -> str:
 def test_names_cannot_leave_the_folder(board: RunBoard, name: str) -> None:
     with pytest.raises(ConfigError, match="cannot be the name of a run"):
         board.folder(name)
+
+
+def test_a_run_made_elsewhere_may_have_any_name(board: RunBoard) -> None:
+    (board.root / "příklady (1)").mkdir()
+    (board.root / "příklady (1)" / "run.json").write_text("{}", encoding="utf-8")
+    assert board.progress("příklady (1)").state == "prepared"
+
+
+def test_a_run_at_work_without_the_app_is_stopped_by_it(board: RunBoard) -> None:
+    folder = board.root / "mine"
+    folder.mkdir()
+    with alone(folder, "run"):
+        assert board.progress("mine").state == "running"
+        assert "Stopping after" in board.stop("mine")
+    assert (folder / STOP_FILE).exists()
+
+
+def test_the_queue_outlives_what_goes_wrong_in_it(board: RunBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    pumped = threading.Event()
+
+    def fail_once() -> None:
+        if not failed:
+            failed.append(True)
+            raise OSError("no room")
+        pumped.set()
+        threading.Event().wait()  # the thread is of no more use
+
+    failed: list[bool] = []
+    monkeypatch.setattr(board, "pump", fail_once)
+    board.keep_pumping(0.01)
+    assert pumped.wait(10)
 
 
 def test_a_link_that_leads_out_is_refused(board: RunBoard, tmp_path: Path) -> None:

@@ -82,7 +82,15 @@ def test_faults(board: RunBoard) -> None:
             studies.begin_search(board, "b", RECIPE, line, 3, "none")
     studies.begin_search(board, "b", RECIPE, "", 3, "none")
     with pytest.raises(RunExistsError):
-        studies.begin_search(board, "b", RECIPE, "", 3, "none")
+        studies.begin_search(board, "b", RECIPE, "", 4, "none")
+    with pytest.raises(ConfigError, match="just been started"):  # a button that was pressed twice
+        studies.begin_search(board, "b-2", RECIPE, "", 3, "none")
+
+
+def test_one_taken_out_of_the_queue_has_not_failed(board: RunBoard) -> None:
+    studies.begin_search(board, "s", RECIPE, "", 3, "none")
+    assert board.stop("s") == "Taken out of the queue."
+    assert studies.look(board, "s").state == "stopped"
 
 
 def test_the_usual_ranges_are_those_of_the_options() -> None:

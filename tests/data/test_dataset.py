@@ -82,6 +82,16 @@ def test_a_split_column() -> None:
     assert row_numbers(data) == {"train": [1, 2, 6], "validation": [3, 4], "test": [5]}
 
 
+def test_a_split_column_beside_a_file_of_its_own(write) -> None:
+    rows = [(f"text {i}", "ab"[i % 2], "test" if i % 3 == 0 else "train") for i in range(30)]
+    whole = write("all.csv", "text,label,split\n" + "".join(f"{','.join(row)}\n" for row in rows))
+    held = write("held.csv", "text,label,split\nnew,a,validation\nnewer,b,validation\n")
+    data = load_data(str(whole), validation_path=str(held))
+    assert {name: len(part) for name, part in data.splits.items()} == {"train": 20, "validation": 2, "test": 10}
+    with pytest.raises(DataError, match="marks rows as test, and a file of its own"):
+        load_data(str(whole), test_path=str(held))
+
+
 def test_a_split_column_of_another_name(write) -> None:
     content = "text,label,part\n" + "fine a,pos,train\nbad a,neg,test\n" * 3
     assert row_numbers(load_data(write("a.csv", content), split="part"))["test"] == [3, 5, 7]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss
 
+from kerasft.evaluation import regression
 from kerasft.evaluation.metrics import (
     accuracy,
     bootstrap_interval,
@@ -135,6 +136,15 @@ def test_the_seed_fixes_the_interval() -> None:
     one, same, other = (both(*answers(97, 0.6), seed=seed, resamples=50) for seed in (1, 1, 2))
     assert one == same
     assert all(one[way] != other[way] for way in range(2))
+
+
+def test_draws_without_a_value_do_not_spoil_the_interval() -> None:
+    gold = np.array([5.0] * 18 + [1.0] * 2)  # in one draw of eight no 1 is drawn, and R2 has no value
+    low, high = bootstrap_interval(regression.r2, gold, gold + 0.2)
+    assert 0.5 < low <= high < 1
+    few = np.array([5.0] * 30 + [1.0])  # in more than a third of the draws
+    assert not np.isnan(bootstrap_interval(regression.r2, few, few + 0.2)[0])
+    assert np.isnan(bootstrap_interval(regression.r2, np.full(9, 5.0), np.full(9, 5.2))).all()
 
 
 def test_when_all_is_right_the_interval_is_a_point() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,12 @@ def test_a_confusion_matrix_too_wide_to_read_is_left_out() -> None:
 
 def test_a_report_comes_back_from_json_as_it_was(report: Report) -> None:
     assert Report.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+
+
+def test_figures_without_a_value_are_left_out(report: Report) -> None:
+    empty = replace(report, intervals={"accuracy": (math.nan, math.nan)}, baseline={"accuracy": math.nan})
+    assert (empty.to_dict()["intervals"], empty.to_dict()["baseline"]) == ({}, {})
+    assert "nan" not in empty.to_markdown()
 
 
 def test_saved_reports_are_loaded_again(report: Report, tmp_path: Path) -> None:
