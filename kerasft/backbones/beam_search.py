@@ -9,6 +9,7 @@ import tensorflow as tf
 from kerasft.sampling import Sampling
 
 _NEVER = -1e9
+_KEPT = 8  # searches, of the options asked for last
 
 
 def beam_search(generator: Any, prompts: tf.Tensor, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -27,6 +28,8 @@ def beam_search(generator: Any, prompts: tf.Tensor, sampling: Sampling) -> tuple
     """
     key = (sampling.beams, sampling.max_new_tokens, sampling.length_penalty)
     if key not in generator.searches:  # tracing takes seconds, a search milliseconds
+        if len(generator.searches) == _KEPT:
+            del generator.searches[next(iter(generator.searches))]  # a server whose callers choose freely must not grow for ever
         strings = tf.TensorSpec((None,), tf.string)
         generator.searches[key] = tf.function(_Search(generator, sampling).run, input_signature=[strings])
     found: tuple[tf.Tensor, tf.Tensor, tf.Tensor] = generator.searches[key](prompts)

@@ -216,10 +216,11 @@ def best_of_all(shares: np.ndarray, new: int, penalty: float) -> tuple[int, ...]
     return max(scores, key=lambda text: scores[text])
 
 
-def beamed(shares: np.ndarray, **options: Any) -> tuple[int, ...]:
+def beamed(shares: np.ndarray | Table, **options: Any) -> tuple[int, ...]:
+    table = shares if isinstance(shares, Table) else Table(shares)
     tf.config.run_functions_eagerly(True)  # for so little, tracing takes longer than searching
     try:
-        ids, starts, ends = beam_search(Table(shares), tf.constant(["a"]), Sampling(**options))
+        ids, starts, ends = beam_search(table, tf.constant(["a"]), Sampling(**options))
     finally:
         tf.config.run_functions_eagerly(False)
     return tuple(ids.numpy()[0, starts.numpy()[0] : ends.numpy()[0]].tolist())
@@ -240,6 +241,15 @@ def test_as_many_beams_as_texts_find_the_best_of_all(new: int) -> None:
 def test_a_full_text_is_divided_by_its_own_length() -> None:
     found = [beamed(shares, beams=32, length_penalty=1.0, max_new_tokens=2) for shares in tables()]
     assert found == [best_of_all(shares, 2, 1.0) for shares in tables()]
+
+
+def test_few_traced_searches_are_kept() -> None:
+    table = Table(tables()[0])
+    first = beamed(table, beams=2, max_new_tokens=1)
+    for new in range(2, 12):
+        beamed(table, beams=2, max_new_tokens=new)
+    assert len(table.searches) == 8
+    assert beamed(table, beams=2, max_new_tokens=1) == first
 
 
 def beams_by_hand(model: kft.FineTunedModel, prompt: str, new: int, beams: int) -> list[int]:
