@@ -24,6 +24,17 @@ def write_moods(path: Path, rows: int = 72) -> Path:
     return path
 
 
+def write_pairs(path: Path, rows: int = 48) -> Path:
+    """Two sentences each, on the same town or not."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["premise", "hypothesis", "label"])
+        for i in range(rows):
+            name, town, other = _NAMES[i % 6], _TOWNS[(i // 2) % 6], _TOWNS[(i // 2 + i % 2) % 6]
+            writer.writerow([f"{name} went to {town}, {i}.", f"{name} is in {other}.", "other" if i % 2 else "same"])
+    return path
+
+
 def write_names(path: Path, rows: int = 48) -> Path:
     """Sentences with names and places, in CoNLL's columns."""
     lines = []

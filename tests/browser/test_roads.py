@@ -80,6 +80,20 @@ def test_several_labels(page: Any, presets: dict[str, str], tmp_path: Path, look
     assert "chosen" in served(page)
 
 
+@pytest.mark.slow
+def test_pairs_of_texts(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
+    """Both boxes are there as soon as the run is: which columns it reads was found, not said."""
+    upload(page, road_data.write_pairs(tmp_path / "pairs.csv"), "Text classification")
+    train(page, presets["bert"], "pairs")
+    tab(page, "Try")
+    page.fill("#try-text textarea", "Ada went to Lund.")
+    page.fill("#try-pair textarea", "Ada is in Lund.")
+    page.click("#predict")
+    page.wait_for_selector("#answer .confidence-set", timeout=180_000)
+    look(page, "pairs-try")
+    assert "text_pair" in served(page)
+
+
 def test_names_in_sentences(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
     upload(page, road_data.write_names(tmp_path / "names.conll"), "Token")
     tab(page, "Data")
