@@ -102,7 +102,10 @@ def finish(
 
 
 def time_steps(step: Callable[[], Any], *, operations: float | None = None, least: int = 8, seconds: float = 8.0) -> None:
-    """Call a step until some have been timed, and print the median seconds and the peak memory as a worker's result."""
+    """Call a step until some have been timed, and print the median seconds and the peak memory as a worker's result, and how much of
+    it libraries and weights took before the first step."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    before = pages * resource.getpagesize() / 2**20
     step()
     step()
     found: list[float] = []
@@ -113,7 +116,7 @@ def time_steps(step: Callable[[], Any], *, operations: float | None = None, leas
     median = statistics.median(found)
     rate = {} if operations is None else {"rate": operations / median}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": median, "peak_rss_mb": peak, **rate}), flush=True)
+    print(json.dumps({"seconds": median, "peak_rss_mb": peak, "before_mb": before, **rate}), flush=True)
 
 
 def tell_speed(name: str, count: int, work: Callable[[], Any], *, times: int = 3) -> None:
