@@ -41,7 +41,20 @@ def main() -> None:
     print(f"A training step of {given.preset}, batch {BATCH}; medians of {given.rounds} rounds\n\n{info}; ", end="")
     print(f"{versions('kerasft', 'keras-hub', 'tensorflow', 'keras')}\n")
     print(
-        table(("length", "side", "s a step", "tokens/s", "GFLOP/s", "of the products' rate", "KerasFT is faster by", "MB"), lines)
+        table(
+            (
+                "length",
+                "side",
+                "s a step",
+                "tokens/s",
+                "GFLOP/s",
+                "of the products' rate",
+                "KerasFT is faster by",
+                "peak MB",
+                "before",
+            ),
+            lines,
+        )
     )
 
 
@@ -72,15 +85,15 @@ def arithmetic(config: dict[str, Any], length: int) -> float:
 def rows(found: dict[str, list[dict[str, Any]]], length: int, operations: float) -> list[tuple[str, ...]]:
     seconds = {side: statistics.median(result["seconds"] for result in results) for side, results in found.items()}
     best = statistics.median(result["rate"] for result in found["products"])
-    lines = [(str(length), "products", "", "", f"{best / 1e9:.0f}", "", "", "")]
+    lines = [(str(length), "products", "", "", f"{best / 1e9:.0f}", "", "", "", "")]
     for side in (side for side in found if side != "products"):
         rate = operations / seconds[side]
         # Within a round, so that a machine that slows down slows down both.
         pairs = zip(found[side], found["KerasFT"], strict=True)
         ratio = statistics.median(other["seconds"] / ours["seconds"] for other, ours in pairs)
-        memory = statistics.median(result["peak_rss_mb"] for result in found[side])
+        memory, before = (statistics.median(result[key] for result in found[side]) for key in ("peak_rss_mb", "before_mb"))
         figures = (f"{seconds[side]:.3f}", f"{BATCH * length / seconds[side]:,.0f}", f"{rate / 1e9:.0f}", f"{rate / best:.0%}")
-        lines.append((str(length), side, *figures, f"{ratio:.2f}", f"{memory:,.0f}"))
+        lines.append((str(length), side, *figures, f"{ratio:.2f}", f"{memory:,.0f}", f"{before:,.0f}"))
     return lines
 
 

@@ -102,8 +102,8 @@ def finish(
 
 
 def time_steps(step: Callable[[], Any], *, operations: float | None = None, least: int = 8, seconds: float = 8.0) -> None:
-    """Call a step until some have been timed, and print the median seconds and the peak memory as a worker's result, and how much of
-    it libraries and weights took before the first step."""
+    """Call a step until some have been timed, and print the median seconds and the peak memory as a worker's result, and how much
+    of it libraries and weights took before the first step."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     before = pages * resource.getpagesize() / 2**20
     step()
