@@ -37,8 +37,8 @@ def evaluate(model: Any, rows: Any, *, by: str | None = None, batch_size: int = 
     gold = model.task.gold(usable, model.learned)
     unknown = model.task.unknown(gold)
     if unknown.any():
-        rows = name_rows([int(row) for row in usable.table.rows[unknown]])
-        notes.append(f"{int(unknown.sum()):,} rows with a label the model has never seen are left out. They are {rows}.")
+        named = name_rows([int(row) for row in usable.table.rows[unknown]])
+        notes.append(f"{int(unknown.sum()):,} rows with a label the model has never seen are left out. They are {named}.")
         usable, gold = usable.take(np.flatnonzero(~unknown)), pick(gold, np.flatnonzero(~unknown))
     if not len(usable):
         raise DataError("No row has a label the model knows.", where=split.table.source)

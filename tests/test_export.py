@@ -68,7 +68,8 @@ def test_an_export_is_not_overwritten_unasked(exported: Path, model: FineTunedMo
 def test_overwriting_replaces_the_whole_folder(model: FineTunedModel, tmp_path: Path) -> None:
     path = tmp_path / "1"
     path.mkdir()
-    (path / "old file").write_text("x")
+    for name in ("old file", "saved_model.pb"):
+        (path / name).write_text("x")
     assert model.export(path, overwrite=True) == path
     assert sorted(p.name for p in path.iterdir()) == ["assets", "assets.extra", "fingerprint.pb", "saved_model.pb", "variables"]
     assert path.stat().st_mode & 0o777 == 0o755  # another user, such as the server's, can read it

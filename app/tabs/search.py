@@ -75,7 +75,7 @@ def build(page: Page) -> None:
             return gr.Dropdown(choices=[("nothing yet", "")], value="")
         return gr.Dropdown(choices=names, value=chosen if chosen in names else names[0])
 
-    def show(name: str | None, kept: str | None, before: str) -> list[Any]:
+    def show(name: str | None, model: str | None, before: str) -> list[Any]:
         """The study's view; sends nothing when nothing has changed, so that the page stays still."""
         if name not in studies.names(page.board):
             return [gr.skip()] * 3
@@ -84,7 +84,7 @@ def build(page: Page) -> None:
         if html == before:
             return [gr.skip()] * 3
         models = studies.models(told)
-        return [html, gr.Dropdown(choices=models, value=kept if kept in models else next(iter(models), None)), html]
+        return [html, gr.Dropdown(choices=models, value=model if model in models else next(iter(models), None)), html]
 
     def halt(name: str | None) -> str:
         return _note(page.board.stop(name)) if name else str(error_box("Nothing is chosen."))
@@ -115,7 +115,7 @@ def build(page: Page) -> None:
     kept.click(keep, [study, part], [said, page.run])
     page.loaded(lambda: choices(), None, study, show_progress="hidden")
     page.ticking.tick(show, [study, part, seen], [view, part, seen], show_progress="hidden")
-    study.change(show, [study, part, seen], [view, part, seen], show_progress="hidden")
+    study.change(show, [study, gr.State(None), seen], [view, part, seen], show_progress="hidden")
     _, _, task, tuning = page.recipe_inputs[:4]
     for choice in (task, tuning):
         choice.change(studies.usual_ranges, [task, tuning], ranges, show_progress="hidden")
