@@ -94,6 +94,7 @@ def test_pairs_of_texts(page: Any, presets: dict[str, str], tmp_path: Path, look
     assert "text_pair" in served(page)
 
 
+@pytest.mark.slow
 def test_names_in_sentences(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
     upload(page, road_data.write_names(tmp_path / "names.conll"), "Token")
     tab(page, "Data")
