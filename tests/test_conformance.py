@@ -155,10 +155,11 @@ def test_the_loss_falls_on_eight_examples(trained: Trained) -> None:
         assert losses == []  # features as they are: there is nothing to train, and no time is spent
     else:
         # Biases alone cannot tell eight balanced examples apart, but must not spoil them either; a few vectors before the
-        # text cannot bend random features far.
+        # text cannot bend random features far, nor can small additions where no new head learns, as in a cloze.
         only_biases = all(len(variable.shape) < 2 for variable in trained.model.keras_model.trainable_variables)
-        vectors = trained.model.tuning.name == "prompt_tuning"
-        assert min(losses) <= (1.0 if only_biases else 0.97 if vectors else 0.93) * losses[0]
+        cloze = trained.task == "cloze_classification" and trained.model.tuning.name != "full"
+        little = trained.model.tuning.name == "prompt_tuning" or cloze
+        assert min(losses) <= (1.0 if only_biases else 0.97 if little else 0.93) * losses[0]
 
 
 def test_saved_and_loaded_it_predicts_and_would_train_the_same(trained: Trained) -> None:
