@@ -31,8 +31,14 @@ def check_target(out: Path) -> None:
         raise ConfigError(f"'{out}' is there already.", hint="Choose another name, or remove it.")
     if not out.parent.is_dir():
         raise ConfigError(f"There is no folder '{out.parent}' for '{out.name}'.", hint="Make it, or choose another.")
+    _writer_of(out)
+
+
+def _writer_of(out: Path) -> type[Rows]:
+    """What writes a file, by its ending."""
     if out.suffix.lower() not in WRITERS:
         raise ConfigError(f"Answers are written as {', '.join(WRITERS)}. Received: {out.name!r}.")
+    return WRITERS[out.suffix.lower()]
 
 
 def answer_file(
@@ -54,11 +60,10 @@ def answer_file(
     Raises:
         ConfigError: The file's ending is another.
     """
-    if out.suffix.lower() not in WRITERS:
-        raise ConfigError(f"Answers are written as {', '.join(WRITERS)}. Received: {out.name!r}.")
+    writer = _writer_of(out)
     temporary = out.with_name(out.name + ".part")
     try:
-        with WRITERS[out.suffix.lower()](temporary) as rows:
+        with writer(temporary) as rows:
             for start in range(0, len(split), _STREAM):
                 part = split.take(np.arange(start, min(start + _STREAM, len(split))))
                 found = [cells(one) for one in answer(part)]

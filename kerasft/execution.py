@@ -182,9 +182,9 @@ class _Run:
             )
         self.config = replace(self.config, data=data.config)
         self.columns = asdict(data.columns)
-        self._keep_recipe()
         if data.config.path is None and not self.resuming and self.devices.chief:
-            self.unused_rows = keep_rows(data, self.folder)
+            self.unused_rows = keep_rows(data, self.folder)  # before the recipe, by which a `data` is known as the run's
+        self._keep_recipe()
         return data
 
     def _keep_recipe(self) -> None:

@@ -20,6 +20,7 @@ QUEUED_FILE = "QUEUED"
 STOP_FILE = "STOP"  # in a run's folder it asks the run to stop
 KEPT_ROWS = "data"  # folder of rows that came from memory
 CARD_MARK = "The figures hold for rows like those of the data above"  # a sentence that each run's card has
+_KEPT_FILES = frozenset({"train.parquet", "validation.parquet", "test.parquet"})
 _CARDS = ("README.md", "MODEL_CARD.md")
 _FOLDERS = ("checkpoints", "logs", "tokenizer", "serving", "huggingface", "peft")
 _PARTS = (*_FOLDERS, "run.json", "model.safetensors", "events.jsonl", "report.json", "report.md", STOP_FILE)
@@ -201,8 +202,9 @@ def remove(parts: Iterable[Path]) -> None:
 
 def has_kept_rows(folder: Path) -> bool:
     """Whether the rows of the run there came from memory and are kept in its folder."""
-    recipe = read_recipe(folder)
-    return (folder / KEPT_ROWS).is_dir() and bool(recipe) and _part(recipe, "data").get("path") is None
+    recipe, kept = read_recipe(folder), folder / KEPT_ROWS
+    ours = kept.is_dir() and {path.name for path in kept.iterdir()} <= _KEPT_FILES
+    return ours and bool(recipe) and _part(recipe, "data").get("path") is None
 
 
 def card_path(folder: Path) -> Path:

@@ -269,6 +269,8 @@ def test_clearing_removes_what_a_run_wrote_and_keeps_the_rest(tmp_path: Path) ->
     assert not runs.holds_run(folder)
     runs.remove(runs.parts_of_run(folder))  # nothing there is no error
     make_run(folder, recipe={"preset": "x", "data": {"path": None}})
+    assert folder / "data" not in runs.parts_of_run(folder)  # it holds what no run keeps there
+    (folder / "data" / "file").rename(folder / "data" / "train.parquet")
     assert folder / "data" in runs.parts_of_run(folder)
 
 
