@@ -252,6 +252,8 @@ def predict_rows(
     plan = plan_epoch(encoded.lengths, batch_size, seed=0, epoch=0, shuffle=False)
     restored: np.ndarray | None = None
     feed = feed or TokenFeed(encoded)
+    if plan:
+        _trace_once(model, feed.signature)
     waiting = plan[::-1]
     while waiting:
         rows = waiting.pop()
@@ -276,6 +278,13 @@ def predict_rows(
     if restored is None:
         return np.zeros((0, model.output_shape[-1]), dtype=np.float32)
     return restored
+
+
+def _trace_once(model: Any, signature: dict[str, tf.TensorSpec]) -> None:
+    """Make the graph for any number of rows of any length; Keras makes one for the first shape, then wider ones: three in all."""
+    model.make_predict_function()
+    if not model.run_eagerly:
+        model.predict_function.get_concrete_function([(signature,)])
 
 
 def batch_positions(encoded: Encoded, plan: list[np.ndarray], *, multiple: int | None = None) -> list[int]:

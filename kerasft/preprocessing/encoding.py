@@ -131,7 +131,8 @@ def encode(
         has_segments=framer.has_segments,
         max_length=framer.max_length,
     )
-    weakref.finalize(encoded.ids, shutil.rmtree, folder, ignore_errors=True)  # the files live as long as the ids
+    shutil.rmtree(folder, ignore_errors=True)  # what is mapped stays, and nothing is left behind by a process that is killed ...
+    weakref.finalize(encoded.ids, shutil.rmtree, folder, ignore_errors=True)  # ... but on Windows only as long as it is not used
     return encoded
 
 

@@ -36,7 +36,9 @@ class Features(Feed):
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
         def room(shape: tuple[int, ...]) -> np.ndarray:
-            return np.lib.format.open_memmap(folder / "features.npy", mode="w+", dtype=np.float32, shape=shape)
+            made = np.lib.format.open_memmap(folder / "features.npy", mode="w+", dtype=np.float32, shape=shape)
+            shutil.rmtree(folder, ignore_errors=True)  # as in `encode`: a process that is killed leaves nothing behind
+            return made
 
         self._values = predict_rows(model, encoded, batch_size, room=room)
         length = (None,) if self._per_token else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -138,7 +139,7 @@ def test_answers_of_batches_too_large_for_memory_come_from_smaller_ones() -> Non
     encoded = encoded_rows(SKEWED[:100], max_length=512)
     most, seen = 5, []
 
-    class Model:
+    class Model(Untraced):
         output_shape = (None, 1)
 
         def predict_on_batch(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -240,7 +241,16 @@ def test_starting_in_the_middle_of_a_plan_gives_the_tail_of_the_whole() -> None:
             np.testing.assert_array_equal(one[name], other[name])
 
 
-class Stub:
+class Untraced:
+    """A model that has no graph."""
+
+    run_eagerly = True
+
+    def make_predict_function(self) -> None:
+        pass
+
+
+class Stub(Untraced):
     """A model whose output tells the row: (row number, its length)."""
 
     output_shape = (None, 2)
@@ -261,6 +271,17 @@ def test_predicted_rows_are_in_their_own_order_and_little_padded() -> None:
     np.testing.assert_array_equal(outputs, np.stack([np.arange(100), lengths], axis=1))
     assert [shape[0] for shape in model.shapes] == [16] * 6 + [4]
     assert len({shape[1] for shape in model.shapes}) > 1  # short rows are not padded to the longest of all
+
+
+def test_rows_of_any_length_are_predicted_by_one_graph() -> None:
+    ids = keras.Input((None,), dtype="int32", name="token_ids")
+    mask = keras.Input((None,), dtype="int32", name="padding_mask")
+    counted = keras.ops.sum(mask, axis=1, keepdims=True) + 0 * ids[:, :1]
+    model = keras.Model({"token_ids": ids, "padding_mask": mask}, counted)
+    encoded = encoded_rows(SKEWED[:100].clip(max=64), segments=False)
+    for _ in range(2):
+        assert predict_rows(model, encoded, 16).ravel().tolist() == SKEWED[:100].clip(max=64).tolist()
+    assert model.predict_function.experimental_get_tracing_count() == 1
 
 
 def test_no_rows_give_no_predictions() -> None:
