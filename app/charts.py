@@ -124,6 +124,8 @@ def status_card(name: str, told: Progress) -> str:
         f'<div class="bar" role="progressbar" aria-valuenow="{percent:.0f}"><div style="width:{percent:.1f}%"></div></div>',
         f'<div class="facts">{" · ".join(facts) or escape(_STATES.get(told.state, ""))}</div>',
     ]
+    if told.estimated and told.estimated.advice and told.state == "running":
+        body.append(f'<div class="note">{escape(told.estimated.advice)}</div>')
     for warning in told.warnings[-6:]:
         hint = f" <i>{escape(warning.hint)}</i>" if warning.hint else ""
         body.append(f'<div class="warn">{escape(warning.message)}{hint}</div>')

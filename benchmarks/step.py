@@ -21,7 +21,7 @@ from kerasft.config import read_json
 from kerasft.presets import DEFAULT_PRESET, fetch, find_preset
 
 WORKERS = Path(__file__).parent / "workers"
-OURS = ("KerasFT", "KerasFT, XLA", "KerasFT, gradient checkpointing", "KerasHub", "products")
+OURS = ("KerasFT", "KerasFT, XLA", "KerasFT, mixed_bfloat16", "KerasFT, gradient checkpointing", "KerasHub", "products")
 BATCH = 32
 
 

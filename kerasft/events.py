@@ -75,11 +75,13 @@ class Estimated(Event):
         seconds: Of training, without validations.
         peak_bytes: The most memory held so far, on the GPU where there is one; None where the system does not say.
         machine_bytes: What there is of it; None where that is not known.
+        advice: What would be faster here, in words; empty when there is nothing to say.
     """
 
     seconds: float
     peak_bytes: int | None = None
     machine_bytes: int | None = None
+    advice: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

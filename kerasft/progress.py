@@ -46,6 +46,8 @@ class TerminalProgress:
             self._step(event)
         elif isinstance(event, Estimated):
             self._line(f"About {clock(event.seconds)} of training; {memory(event)}".rstrip("; "))
+            if event.advice:
+                self._line(event.advice)
         elif isinstance(event, Validated):
             figures = ", ".join(f"{name} {value:.4f}" for name, value in event.metrics.items())
             self._line(f"Validation after epoch {event.epoch:.2f}: {figures}{'  (best)' if event.best else ''}")

@@ -19,7 +19,7 @@ FLOORS = {
     "errors": 0, "config": 0, "events": 0, "alone": 0,
     "sampling": 1, "presets": 1, "data": 1, "evaluation": 1, "runs": 1,
     "comparison": 1, "progress": 1, "architectures": 1, "token_counts": 1,
-    "preprocessing": 2, "layers": 2, "weights": 2, "memory": 2,
+    "preprocessing": 2, "layers": 2, "weights": 2, "memory": 2, "processor": 2,
     "compact_weights": 2, "warm_up": 2, "quiet": 2,
     "backbones": 3, "kept_rows": 3,
     "tuning": 4, "tasks": 4, "training": 4,

@@ -19,7 +19,7 @@ SAMPLES: dict[str, Event] = {
     "Step": events.Step(
         step=3, total_steps=30, epoch=0.3, loss=0.25, learning_rate=2e-5, examples_per_second=12.5, eta_seconds=9.0
     ),
-    "Estimated": events.Estimated(seconds=61.5, peak_bytes=2**31, machine_bytes=None),
+    "Estimated": events.Estimated(seconds=61.5, peak_bytes=2**31, machine_bytes=None, advice="Try this."),
     "Validated": events.Validated(step=10, epoch=1.0, metrics={"accuracy": 0.5, "loss": 0.75}, best=True),
     "EpochEnd": events.EpochEnd(step=10, epoch=1, loss=0.5, seconds=2.5),
     "Checkpoint": events.Checkpoint(step=10, path="checkpoints/step-00000010"),

@@ -46,7 +46,8 @@ def kerasft() -> tuple[Any, list[str]]:
 
     task = kft.TextClassification()
     learned = task.learn(kft.load_data([{"text": "a", "label": "x"}, {"text": "b", "label": "y"}] * 10)["train"])
-    model = kft.build(str(MODEL), task, learned=learned, seed=1, dropout=0.1)
+    precision = "mixed_bfloat16" if "bfloat16" in SIDE else "float32"
+    model = kft.build(str(MODEL), task, learned=learned, seed=1, dropout=0.1, precision=precision)
     optimizer = make_optimizer(
         learning_rate=1e-4, total_updates=1000, warmup=0.1, schedule="linear", weight_decay=0.01, clip_norm=1.0, accumulate=1,
         head_learning_rate=None,

@@ -14,6 +14,7 @@ import tensorflow as tf
 from kerasft.errors import RunError
 from kerasft.events import Emit, Estimated, Event, Step, Validated, Warned
 from kerasft.memory import machine_bytes, peak_bytes
+from kerasft.processor import advice
 from kerasft.training.checkpoint import TrainingState
 from kerasft.training.pace import Pace
 
@@ -29,6 +30,7 @@ class StepWatch(keras.callbacks.Callback):
         batch_rows: Rows of each batch of this call, in order.
         batch_positions: Tokens and padding of each of them.
         pace: Told of every step.
+        precision: What is trained in, as in `TrainConfig`.
         steps_per_epoch: Steps of a whole epoch.
         total_steps: Steps of the whole run.
         emit: Where events go.
@@ -42,6 +44,7 @@ class StepWatch(keras.callbacks.Callback):
         batch_rows: list[int],
         batch_positions: list[int],
         pace: Pace,
+        precision: str,
         steps_per_epoch: int,
         total_steps: int,
         emit: Emit,
@@ -50,7 +53,7 @@ class StepWatch(keras.callbacks.Callback):
         super().__init__()
         self._state, self._emit, self._after_step = state, emit, after_step
         self._batch_rows, self._batch_positions, self._pace = batch_rows, batch_positions, pace
-        self._steps_per_epoch, self._total = steps_per_epoch, total_steps
+        self._precision, self._steps_per_epoch, self._total = precision, steps_per_epoch, total_steps
         self._last = time.monotonic()
         self._first_step = state.step
         self._recent: list[float] = []
@@ -88,8 +91,9 @@ class StepWatch(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _estimate(self) -> None:
-        peak, machine = peak_bytes(), machine_bytes()
-        self._emit(Estimated(seconds=self._pace.seconds_left, peak_bytes=peak, machine_bytes=machine))
+        peak, machine, seconds = peak_bytes(), machine_bytes(), self._pace.seconds_left
+        faster = advice(self._precision, seconds)
+        self._emit(Estimated(seconds=seconds, peak_bytes=peak, machine_bytes=machine, advice=faster))
         if peak and machine and peak > _TIGHT * machine:
             message = f"Training takes {peak / 2**30:.1f} of the machine's {machine / 2**30:.1f} GiB of memory."
             hint = "Where that is too close, halve batch_size and double accumulate: the result is of the same kind."

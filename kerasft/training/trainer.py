@@ -135,6 +135,7 @@ class _Loop:
             batch_rows=[len(rows) for rows in plan],
             batch_positions=self.job.positions(plan),
             pace=self.pace,
+            precision=self.config.precision,
             steps_per_epoch=self.steps_per_epoch,
             total_steps=self.job.epochs * self.steps_per_epoch,
             emit=self.emit,
