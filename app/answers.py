@@ -149,7 +149,9 @@ def gaps_html(answer: Mapping[str, Any]) -> str:
     for gap, piece in zip(answer["gaps"], pieces[1:], strict=True):
         filled += f'<mark class="k0">{escape(gap[0][0])}</mark>{escape(piece)}'
     tables = "".join(_candidates(i, gap, len(answer["gaps"])) for i, gap in enumerate(answer["gaps"][:_BARS], start=1))
-    return _card(f'<div class="kft-text">{filled}</div>{tables}<p>## goes on with the word before it.</p>')
+    joined = any(token.startswith("##") for gap in answer["gaps"][:_BARS] for token, _ in gap)
+    note = "<p>## goes on with the word before it.</p>" if joined else ""
+    return _card(f'<div class="kft-text">{filled}</div>{tables}{note}')
 
 
 def _candidates(number: int, gap: Sequence[Sequence[Any]], count: int) -> str:

@@ -192,7 +192,7 @@ def _worst(report: Any, task: str) -> str:
     else:
         title, about, label, predicted, score = _MISTAKES.get(task, _USUAL)
     if not report.worst:
-        return f'<h4>{title}</h4><div class="kft-status"><div class="good">There is none.</div></div>'
+        return f'<h4>{title}</h4><div class="kft-status"><div class="good">None in this split.</div></div>'
     if not any(m.label for m in report.worst):
         label = None
     head = '<th class="num">row</th>' + "".join(f"<th>{name}</th>" for name in (label, predicted) if name)

@@ -277,6 +277,9 @@ def progress_in(folder: Path) -> Progress:
             told.estimated = event
         elif isinstance(event, events.Validated):
             told.validations.append(event)
+            told.warnings = [
+                warned for warned in told.warnings if warned.code != events.ONE_CLASS
+            ]  # told again if it still is so
         elif isinstance(event, events.Warned):
             told.warnings.append(event)
         elif isinstance(event, events.Finished | events.Stopped | events.Failed):

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -63,22 +64,33 @@ def begin_search(board: RunBoard, name: str, recipe: dict[str, Any], ranges: str
     """Queue a search; `ranges` holds an OPTION=RANGE a line, none for those that suit the method.
 
     Raises:
-        ConfigError: A line is no range, or the name is not usable.
+        ConfigError: A line is no range or names no option, or the name is not usable.
     """
     lines = [line.strip() for line in ranges.splitlines() if line.strip()]
+    parts = _parts(recipe["task"]["name"], recipe["tuning"]["name"])
+    known = [f"{part}.{spec.name}" for part, cls in parts for spec in cls.specs()]
     for line in lines:
         option, equals, given = line.partition("=")
         if not (option.strip() and equals and given.strip()):
             hint = "One a line, such as train.learning_rate=1e-5..1e-3:log or tuning.rank=4,8,16."
             raise ConfigError(f"This is no range: {line!r}.", hint=hint)
+        if option.strip() not in known:
+            near = get_close_matches(option.strip(), known, 3)
+            hint = f"Did you mean {' or '.join(near)}?" if near else "Options are written as task.max_length or train.batch_size."
+            raise ConfigError(f"{option.strip()!r} is no option of this task and tuning method.", hint=hint)
     space = [word for line in lines for word in ("--space", line)]
     board.enqueue_study(name, recipe, [SEARCH, *space, "--trials", str(trials), "--pruner", pruner])
 
 
 def usual_ranges(task: str, tuning: str) -> str:
     """The ranges a search takes when none are given, one a line."""
-    parts: dict[str, Any] = {"task": TASKS.get(task), "tuning": TUNINGS.get(tuning), "train": TrainConfig}
-    return "\n".join(f"{part}.{spec.name}={spec.search}" for part, cls in parts.items() for spec in cls.specs() if spec.search)
+    ranges = ((part, spec) for part, cls in _parts(task, tuning) for spec in cls.specs() if spec.search)
+    return "\n".join(f"{part}.{spec.name}={spec.search}" for part, spec in ranges)
+
+
+def _parts(task: str, tuning: str) -> list[tuple[str, Any]]:
+    """The parts of a recipe whose options can be searched."""
+    return [("task", TASKS.get(task)), ("tuning", TUNINGS.get(tuning)), ("train", TrainConfig)]
 
 
 def names(board: RunBoard) -> list[str]:

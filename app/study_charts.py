@@ -114,11 +114,13 @@ def parallel_chart(found: Search, done: Sequence[Trial]) -> str:
     sign = 1 if found.metric in LOWER_IS_BETTER else -1
     order = sorted(done, key=lambda trial: sign * float(trial.value or 0.0), reverse=True)
     parts = []
-    for rank, trial in enumerate(order):
+    figures = [trial.value for trial in order]
+    for trial in order:
         values = [*(trial.options.get(name) for name in names), trial.value]
         places = [_down(axis.place(value)) for axis, value in zip(axes, values, strict=True)]
         points = " ".join(f"{_SIDE + i * step:.1f},{place:.1f}" for i, place in enumerate(places))
-        weight = 0.15 + 0.85 * ((rank + 1) / len(order)) ** 2
+        rank = len(figures) - figures[::-1].index(trial.value)  # equal figures, equal lines
+        weight = 0.15 + 0.85 * (rank / len(order)) ** 2
         best = found.best is not None and trial.number == found.best.number
         tip = f"{escape(trial.folder)}: {trial.value:.4g}"
         look = f'class="line c{0 if best else 1}" style="opacity:{weight:.2f}"'

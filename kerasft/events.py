@@ -112,6 +112,9 @@ class Checkpoint(Event):
     path: str
 
 
+ONE_CLASS = "one_class"  # a warning of the validation before it, which the next one may take back
+
+
 @dataclass(frozen=True, kw_only=True)
 class Warned(Event):
     """Something a person should know; the run goes on."""

@@ -4,7 +4,8 @@ The first line out says `{"ready": true, "task", "shows", "labels", "paired"}`. 
 `text` and for pairs `text_pair`, comes one line out: the answer's fields, or `error`. With `"explain": true` (and perhaps
 `"target"`) the answer has `explanation`. With `"sampling": {...}` a generating model takes those options, and with
 `"stream": true` it first sends lines `{"partial": "text so far"}`. An embedding model adds `neighbours`, the nearest texts of
-its training data, with `"neighbours": 5`. A line `{"use": "folder of another run"}` switches to that run's model, over the
+its training data, with `"neighbours": 5`. An answer to a text that is too long for the model has `cut`, its `tokens` and how many
+of them were `read`. A line `{"use": "folder of another run"}` switches to that run's model, over the
 same base weights if both were tuned from one, and is answered with a new `ready` line.
 """
 
@@ -20,6 +21,8 @@ import numpy as np
 from kerasft.data.dataset import DataConfig, load_data
 from kerasft.errors import KerasFTError
 from kerasft.evaluation.retrieval import neighbours
+from kerasft.preprocessing.encoding import encode
+from kerasft.tasks.base import Answering
 
 _CORPUS = 5_000  # training texts among which neighbours are looked for
 
@@ -73,11 +76,23 @@ def _answers(model: Any, corpus: _Corpus, row: dict[str, Any]) -> Iterator[dict[
         yield asdict(made)  # type: ignore[arg-type]
         return
     answer = asdict(model.generate(item, **row["sampling"]) if "sampling" in row else model.predict(item))
+    answer |= _cut(model, item)
     if row.get("explain"):
         answer["explanation"] = asdict(model.explain(item, target=row.get("target")))
     if row.get("neighbours"):
         answer["neighbours"] = corpus.nearest(answer["vector"], int(row["neighbours"]))
     yield answer
+
+
+def _cut(model: Any, item: Any) -> dict[str, Any]:
+    """What to say of a text of which the model has read the beginning only."""
+    if not isinstance(model.task, Answering):
+        return {}
+    text, pair = item if model.paired else (item, None)
+    encoded = encode(model.framer, [([text], [pair])], paired=model.paired, framing=model.asking.framing)
+    if not encoded.cut:
+        return {}
+    return {"cut": {"tokens": int(encoded.full_lengths[0]), "read": int(encoded.lengths[0])}}
 
 
 class _Corpus:

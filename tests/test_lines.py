@@ -132,6 +132,18 @@ def test_an_explanation_comes_with_the_answer(classifier: kft.FineTunedModel) ->
     assert named["explanation"]["target"] == "logit of 'bad'"
 
 
+@pytest.mark.parametrize("task", ["text_classification", "token_classification"])
+def test_a_text_of_which_the_end_is_not_read_says_so(task: str, presets: dict[str, str]) -> None:
+    model = example_model(presets["bert"], task)
+    room = model.framer.max_length
+    short, long = say(model, {"text": "good"}, {"text": "good " * (3 * room)})
+    assert "cut" not in short
+    if task == "token_classification":  # read in windows, whole
+        assert "cut" not in long
+    else:
+        assert long["cut"]["read"] == room < 3 * room <= long["cut"]["tokens"]
+
+
 def test_texts_are_written_with_options_and_streamed(writer: kft.FineTunedModel) -> None:
     sampling = {"temperature": 1.0, "seed": 4, "max_new_tokens": 6}
     made = writer.generate("the film", **sampling)

@@ -15,7 +15,7 @@ from kerasft_app.page import Page
 from kerasft_app.recipes import served, serving_commands
 
 _SERVING, _PRESET = "savedmodel", "preset"
-_WEIGHTS = [("32 bits, as trained", "float32"), ("16 bits, half the size", "float16"), ("8 bits, a quarter", "int8")]
+_WEIGHTS = [("32 bits, as trained", "float32"), ("16 bits, half the size", "float16"), ("8 bits, about a quarter", "int8")]
 _FORMS = {
     _SERVING: (
         "TensorFlow Serving",
@@ -24,9 +24,14 @@ _FORMS = {
     ),
     "huggingface": (
         "Hugging Face",
-        "A folder that `transformers` loads with equal logits; low-rank updates are merged into it.",
+        "A folder that `transformers` loads with equal logits; low-rank updates are merged into it. Its BERTs classify by "
+        "the pooler: train with **pooling** `pooled` (Advanced, in the tab Train) for it.",
     ),
-    "peft": ("PEFT", "A LoRA of a BERT, with its head, in the layout of Hugging Face's PEFT."),
+    "peft": (
+        "PEFT",
+        "A LoRA of a BERT, with its head, in the layout of Hugging Face's PEFT. Only for runs tuned with LoRA; a classifier's "
+        "**pooling** must be `pooled`.",
+    ),
     _PRESET: (
         "The next run",
         "The tuned backbone as a model to begin another run with: after pre-training, the task. It is chosen in the tab Train.",

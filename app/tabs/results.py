@@ -45,8 +45,11 @@ def build(page: Page) -> None:
         other_report = gr.HTML(elem_id="other-report")
 
     seen = gr.State("")
+    # What a person chose is kept apart from the two widgets: a tick that carries a widget's value while another run's
+    # choices arrive would be refused by Gradio, in a red box.
+    asked = {widget: gr.State(None) for widget in (split, curves)}
 
-    def show(run: str | None, wanted: str | None, drawn: list[str], before: str) -> list[Any]:
+    def show(run: str | None, wanted: str | None, drawn: list[str] | None, before: str) -> list[Any]:
         """The report of the chosen run and split; sends nothing while it is the one already shown."""
         folder = page.board.folder(run) if run else None
         written = folder / "report.json" if folder else None
@@ -64,8 +67,7 @@ def build(page: Page) -> None:
             gr.Dropdown(choices=list(found.curves), value=named, visible=len(found.curves) > 1),
             report_html(found, _task(run), named),
             gr.DownloadButton(value=str(folder / "report.md"), visible=True),
-            # What is shown now is what these choices show; without that the next tick would send it all again.
-            f"{run} {chosen} {named} {(folder / 'report.json').stat().st_mtime}",
+            key,
         ]
 
     def _task(run: str | None) -> str:
@@ -93,8 +95,10 @@ def build(page: Page) -> None:
         return f'<p class="hint">Run {escape(str(run))} on {escape(Path(path).name)}</p>{report_html(found, _task(run))}'
 
     shown = [split, curves, report, files, seen]
-    for trigger in (gr.Timer(1.5).tick, page.run.change, split.input, curves.input):
-        trigger(show, [page.run, split, curves, seen], shown, show_progress="hidden")
+    for widget, state in asked.items():
+        widget.input(lambda chosen: chosen, widget, state, show_progress="hidden")  # the next two lines then show it
+    for trigger in (gr.Timer(1.5).tick, page.run.change, *(state.change for state in asked.values())):
+        trigger(show, [page.run, *asked.values(), seen], shown, show_progress="hidden")
     other.change(columns, other, by, show_progress="hidden")
     score.click(lambda: _SCORING, None, other_report, show_progress="hidden").then(
         evaluate, [page.run, other, by], other_report, show_progress="hidden"

@@ -51,7 +51,8 @@ def build(page: Page) -> None:
             said = gr.HTML(elem_id="study-said")
             view = gr.HTML(_NONE, elem_id="study-view")
             with gr.Row():
-                part = gr.Dropdown([], label="Model to keep", elem_id="study-part", allow_custom_value=True)
+                part = gr.Dropdown([], label="Model to keep", elem_id="study-part", allow_custom_value=True,
+                                   info="Best first; word_counts, zero_shot and majority leave none.")  # fmt: skip
                 kept = gr.Button("Keep it as a run", elem_id="study-keep")
 
     seen = gr.State("")

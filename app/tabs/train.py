@@ -171,7 +171,8 @@ def build(page: Page) -> None:
             card += error_box(ConfigError("The end of what the process said:", where=tail))
         done = gr.Button(visible=told.state in ("finished", "stopped"))
         # What Stop said is over when the run has stopped, and is not said of another run.
-        said_by_stop = gr.skip() if told.state in ("running", "queued") and before.startswith(f"{run} ") else ""
+        still = told.state in ("running", "queued") and before.startswith(f"{run} {told.state} ")
+        said_by_stop = gr.skip() if still else ""
         return [card, training_charts(told), command_line(recipe), python_snippet(recipe), done, key, said_by_stop]
 
     start.click(launch, [page.data, page.task, *chosen, *extra], [said, page.run, seen])
@@ -184,7 +185,7 @@ def build(page: Page) -> None:
     page.loaded(lambda: gr.Dropdown(choices=page.model_choices()), None, model, show_progress="hidden")
     model.change(_about, model, about, show_progress="hidden")
     page.task.change(lambda known: known["name"] if known else gr.skip(), page.task, task, show_progress="hidden")
-    for choice in (page.task, task, tuning, model):
+    for choice in (page.task, task, tuning, model, *train_form.components):
         choice.change(advise, [page.task, *options], fits, show_progress="hidden")
     task.change(_fitting_model, [task, model, switched], [model, switched], show_progress="hidden")
     task.change(lambda chosen: _summary(TASKS, chosen), task, task_about, show_progress="hidden")

@@ -58,6 +58,7 @@ def build(page: Page) -> None:
         bulk = gr.File(label="File of texts", file_types=FILE_TYPES, height=120, elem_id="bulk-in")
         with gr.Column():
             run_bulk = gr.Button("Predict the file", elem_id="bulk-predict")
+            bulk_said = gr.HTML(elem_id="bulk-said")
             result = gr.File(label="Answers (CSV)", interactive=False, visible=False, elem_id="bulk-out")
 
     shown = [said, label, view, reasons, target]
@@ -93,7 +94,7 @@ def build(page: Page) -> None:
         keep = wanted if wanted in [value for _, value in choices] else _OWN
         explained = gr.Dropdown(choices=choices, value=keep, visible=len(choices) > 1)
         share = answered["probabilities"] if facts.shows == "label" else None
-        yield ["", share, _view(facts, answered, pair or "", note), reason, explained]
+        yield [_cut(answered), share, _view(facts, answered, pair or "", note), reason, explained]
 
     def asked(folder: Path, row: dict[str, Any], facts: ModelFacts) -> tuple[dict[str, Any], str]:
         if facts.shows != "vector":
@@ -153,7 +154,9 @@ def build(page: Page) -> None:
         for trigger, explain in ((answer.click, False), (text.submit, False), (why.click, True))
     ]
     halt.click(page.predictor.stop, None, None, show_progress="hidden")
-    run_bulk.click(predict_file, [page.run, bulk], [said, result])
+    run_bulk.click(lambda: ["", gr.File(visible=False)], None, [bulk_said, result], show_progress="hidden").then(
+        predict_file, [page.run, bulk], [bulk_said, result]
+    )
     changed = [text, pair, answer, halt, why, how, form.widgets["max_new_tokens"], *shown]
     # A slow answer of the run before must not come up under the name of the next.
     page.run.change(suit, page.run, changed, show_progress="hidden", cancels=asking)
@@ -168,6 +171,14 @@ def _sound(answered: dict[str, Any]) -> dict[str, Any]:
     if "error" in answered:
         raise ArtifactError(str(answered["error"]))
     return answered
+
+
+def _cut(answered: dict[str, Any]) -> str:
+    """That only the beginning of a text was read, if so."""
+    if "cut" not in answered:
+        return ""
+    told = f"The text is too long: it has {answered['cut']['tokens']:,} tokens, and the model reads {answered['cut']['read']:,}."
+    return f'<div class="kft-status"><div class="warn">{told} What follows them has no part in the answer.</div></div>'
 
 
 def _targets(facts: ModelFacts, answered: dict[str, Any]) -> list[tuple[str, Any]]:

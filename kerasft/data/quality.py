@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kerasft.data.cells import first_cells, holds_answers, holds_lists, holds_spans, numbers, parse_json
+from kerasft.data.columns import PROMPTS
 from kerasft.data.dataset import Dataset, clean_label
 from kerasft.data.labels import a_cell_of_several, split_labels
 from kerasft.data.split import Split
@@ -145,7 +146,9 @@ def check_data(
     for name, counted in counts.items():
         findings += _labels(counted, counts.get("train", {}), name, kind)
     findings += _leaks(seen)
-    lengths, cut = _lengths(data, max_length, count_tokens)
+    prompts = (data.columns.text.lower(), str(data.columns.label).lower()) in PROMPTS
+    also = ("text_pair", "label") if prompts else ("text_pair",)  # a completion is read with its prompt
+    lengths, cut = _lengths(data, also, max_length, count_tokens)
     findings += cut
     order = {"problem": 0, "warning": 1, "note": 2}
     findings.sort(key=lambda finding: order[finding.severity])
@@ -291,7 +294,7 @@ def _look_alikes(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _lengths(
-    data: Dataset, max_length: int | None, count_tokens: Callable[[list[str]], list[int]] | None
+    data: Dataset, also: tuple[str, ...], max_length: int | None, count_tokens: Callable[[list[str]], list[int]] | None
 ) -> tuple[dict[str, Any], list[Finding]]:
     split = data.splits.get("train") or next(iter(data.splits.values()))
     sampled = len(split) > _SAMPLE
@@ -300,7 +303,7 @@ def _lengths(
     firsts = split.cells("text")
     if split.has_tokens:
         firsts = [" ".join(map(str, parse_json(cell, list) or [])) for cell in firsts]
-    texts = [" ".join(filter(None, both)) for both in zip(firsts, split.cells("text_pair"), strict=True)]
+    texts = [" ".join(filter(None, parts)) for parts in zip(firsts, *map(split.cells, also), strict=True)]
     filled = [i for i, text in enumerate(texts) if text.strip()]
     if not filled:
         return {}, []

@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-LOWER_IS_BETTER = frozenset({"loss", "perplexity", "word_perplexity", "mse", "mae"})
+LOWER_IS_BETTER = frozenset(
+    {"loss", "masked_loss", "boundary_loss", "next_sentence_loss", "perplexity", "word_perplexity", "mse", "mae"}
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from statistics import NormalDist
 
 import numpy as np
 from sklearn.metrics import f1_score
@@ -70,9 +72,10 @@ def count_figures(targets: np.ndarray, predicted: np.ndarray, counts: np.ndarray
 def classification_intervals(
     targets: np.ndarray, predicted: np.ndarray, *, resamples: int = 500, confidence: float = 0.95, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals of the figures of `count_figures`; the time does not depend on the number of rows.
+    """Intervals of the figures of `count_figures`; the time does not depend on the number of rows.
 
-    To draw rows with replacement is to draw how often each pair of true and predicted class occurs (a multinomial).
+    Accuracy has Wilson's, the others the percentile bootstrap's: to draw rows with replacement is to draw how often each pair of
+    true and predicted class occurs (a multinomial).
 
     Args:
         targets: (N,) class numbers; any negative one is a class of its own.
@@ -85,7 +88,23 @@ def classification_intervals(
     numbers = np.unique(pairs, return_inverse=True)[1].reshape(2, -1)
     draws = np.random.default_rng(seed).multinomial(len(targets), counts / len(targets), resamples)
     figures = [count_figures(numbers[0], numbers[1], drawn) for drawn in draws]
-    return {name: _percentiles([figure[name] for figure in figures], confidence) for name in figures[0]}
+    found = {name: _percentiles([figure[name] for figure in figures], confidence) for name in figures[0]}
+    return found | {"accuracy": wilson_interval(int((targets == predicted).sum()), len(targets), confidence=confidence)}
+
+
+def wilson_interval(right: int, rows: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Score interval of a share (Wilson 1927): it holds where few rows, or all of them, are right.
+
+    Args:
+        right: Rows that are right.
+        rows: Of how many, at least one.
+        confidence: In how many of a hundred samples the true share lies inside.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, spread = right / rows, z * z / rows
+    middle = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(spread * share * (1 - share) + (spread / 2) ** 2) / (1 + spread)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def bootstrap_interval(
@@ -121,12 +140,13 @@ def mean_interval(values: np.ndarray, *, resamples: int = 500, seed: int = 0) ->
 
 
 def _percentiles(figures: list[float], confidence: float) -> tuple[float, float]:
-    """The middle part of some figures that holds such a share of them; nan where most have no value.
+    """The middle part of some figures that holds such a share of them; nan where most have no value, or where all are the same.
 
-    Rows drawn with replacement may all be alike, of which a correlation, for one, has no value.
+    Rows drawn with replacement may all be alike, of which a correlation, for one, has no value. And where every row is right
+    every draw is, too: that says nothing of how far the figure can be trusted.
     """
     known = [figure for figure in figures if not np.isnan(figure)]
-    if 2 * len(known) < len(figures):
+    if 2 * len(known) < len(figures) or min(known) == max(known):
         return float("nan"), float("nan")
     tail = (1 - confidence) / 2
     low, high = np.quantile(known, [tail, 1 - tail])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasft.events import Checkpoint, Emit, EpochEnd, Validated, Warned
+from kerasft.events import ONE_CLASS, Checkpoint, Emit, EpochEnd, Validated, Warned
 from kerasft.training.callbacks import StepWatch
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.options import TrainConfig
@@ -197,7 +197,7 @@ class _Loop:
         if collapsed:
             self.emit(
                 Warned(
-                    code="one_class",
+                    code=ONE_CLASS,
                     message="The model predicts the same label for every validation row.",
                     hint="Early on this can pass. If it stays: lower the learning rate, train longer, set "
                     "class_weights to balanced, or check that the label column is the right one.",

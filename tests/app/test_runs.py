@@ -44,6 +44,18 @@ RECIPE = {
 }
 
 
+def test_a_warning_of_one_validation_is_taken_back_by_the_next(tmp_path: Path) -> None:
+    log = events.JsonLog(tmp_path / "events.jsonl")
+    log(events.Warned(code="cut", message="3 rows are cut."))
+    for step, collapsed in ((1, True), (2, True), (3, False)):
+        log(events.Validated(step=step, epoch=1.0, metrics={"loss": 1.0}, best=True))
+        if collapsed:
+            log(events.Warned(code=events.ONE_CLASS, message="The model predicts the same label for every validation row."))
+        expected = ["cut", events.ONE_CLASS] if collapsed else ["cut"]
+        assert [warned.code for warned in runs.progress_in(tmp_path).warnings] == expected
+    log.close()
+
+
 @pytest.fixture
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunBoard]:
     """A board whose training process is a stand-in of two and a half seconds."""

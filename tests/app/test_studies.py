@@ -21,7 +21,7 @@ from kerasft_app import studies
 from kerasft_app.runs import STUDY_FILE, RunBoard
 from kerasft_app.study_charts import parallel_chart, study_html
 
-RECIPE = {"preset": "p", "data": {"path": "d.csv"}}
+RECIPE = {"preset": "p", "data": {"path": "d.csv"}, "task": {"name": "text_classification"}, "tuning": {"name": "lora"}}
 
 
 @pytest.fixture
@@ -80,6 +80,10 @@ def test_faults(board: RunBoard) -> None:
     for line in ("train.batch_size", "=4,8", "train.batch_size= "):
         with pytest.raises(ConfigError, match="no range"):
             studies.begin_search(board, "b", RECIPE, line, 3, "none")
+    for option, hint in (("train.learning_rat", "Did you mean train.learning_rate"), ("kernel", "written as task.max_length")):
+        with pytest.raises(ConfigError, match="is no option") as caught:
+            studies.begin_search(board, "b", RECIPE, f"{option}=1..2", 3, "none")
+        assert hint in str(caught.value)
     studies.begin_search(board, "b", RECIPE, "", 3, "none")
     with pytest.raises(RunExistsError):
         studies.begin_search(board, "b", RECIPE, "", 4, "none")
@@ -156,6 +160,8 @@ def test_a_search_as_a_picture(board: RunBoard) -> None:
     assert ">0.0001<" in chart
     assert ">cosine<" in chart
     assert parallel_chart(found, ()) == ""
+    same = parallel_chart(found, [replace(trial, value=0.5) for trial in found.trials])
+    assert set(re.findall(r"opacity:([\d.]+)", same)) == {"1.00"}
     assert study_html(studies.Study("s", "search", "running", Search(folder, "loss", ()))) != ""
 
 

@@ -274,6 +274,11 @@ def test_lengths_in_tokens_count_the_special_ones() -> None:
     assert check_data(pair, count_tokens=words).lengths["longest"] == 6
 
 
+def test_a_completion_is_as_long_as_it_is_with_its_prompt() -> None:
+    told = load_data([{"prompt": "one two", "completion": f"three four {i}"} for i in range(4)], validation=0)
+    assert check_data(told, count_tokens=words).lengths["longest"] == 2 + 3 + 2
+
+
 def test_the_length_given_goes_before_that_of_the_task() -> None:
     report = check_data(CLEAN, TextClassification(max_length=8), max_length=9, count_tokens=words)
     assert report.lengths["max_length"] == 9

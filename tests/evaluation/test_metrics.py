@@ -18,6 +18,7 @@ from kerasft.evaluation.metrics import (
     macro_f1,
     softmax,
     weighted_f1,
+    wilson_interval,
 )
 
 # By hand: class 0 has 2 right, 1 missed, 1 too many: F1 = 4/6; class 1 has 1 right, 1 missed, 1 too many: F1 = 2/4;
@@ -147,5 +148,18 @@ def test_draws_without_a_value_do_not_spoil_the_interval() -> None:
     assert np.isnan(bootstrap_interval(regression.r2, np.full(9, 5.0), np.full(9, 5.2))).all()
 
 
-def test_when_all_is_right_the_interval_is_a_point() -> None:
-    assert all(intervals["accuracy"] == (1.0, 1.0) for intervals in both(TARGETS, TARGETS))
+def test_when_all_is_right_the_draws_say_nothing_and_wilson_does() -> None:
+    by_rows, by_pairs = both(TARGETS, TARGETS)
+    assert all(math.isnan(end) for name in FIGURES for end in by_rows[name])
+    low, high = by_pairs.pop("accuracy")
+    assert 0.5 < low < high == 1.0
+    assert all(math.isnan(end) for limits in by_pairs.values() for end in limits)
+
+
+@pytest.mark.parametrize(
+    ("right", "rows", "low", "high"),
+    [(16, 16, 0.8064, 1.0), (0, 10, 0.0, 0.2775), (8, 10, 0.4902, 0.9433), (81, 263, 0.2553, 0.3662)],
+)
+def test_wilsons_interval_against_published_values(right: int, rows: int, low: float, high: float) -> None:
+    """The last is the example of Newcombe 1998, table I; the others follow from the formula."""
+    assert wilson_interval(right, rows) == pytest.approx((low, high), abs=5e-5)
