@@ -33,7 +33,7 @@ def line_chart(title: str, series: Mapping[str, Points], *, x_label: str = "epoc
     Args:
         title: Above the chart, also its label for screen readers.
         series: Points by name, up to six series; points that are no finite number are left out.
-        x_label: Under the chart.
+        x_label: Before the last number under the chart.
     """
     series = {name: [point for point in line if math.isfinite(point[1])] for name, line in series.items()}
     points = [point for line in series.values() for point in line]
@@ -42,7 +42,9 @@ def line_chart(title: str, series: Mapping[str, Points], *, x_label: str = "epoc
     xs, ys = [x for x, _ in points], [y for _, y in points]
     low, high = min(ys), max(ys)
     pad = (high - low) * 0.08 or abs(high) * 0.1 or 0.5
-    low, high, right = low - pad, high + pad, max(xs) or 1.0
+    # No room below 0 or above 1 for what cannot be there.
+    low, high = (max(0.0, low - pad) if low >= 0 else low - pad), (min(1.0, high + pad) if 0 < high <= 1 else high + pad)
+    right = max(xs) or 1.0
 
     def place(x: float, y: float) -> str:
         across = _LEFT + (_WIDTH - _LEFT - _RIGHT) * x / right
@@ -55,10 +57,13 @@ def line_chart(title: str, series: Mapping[str, Points], *, x_label: str = "epoc
         level = place(0, value).split(",")[1]
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{level}" y2="{level}"/>')
         parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{float(level) + 4:.1f}" text-anchor="end">{value:.3g}</text>')
-    for i in range(5):
-        value = right * i / 4
+    ticks = [right * i / 4 for i in range(5)]
+    if all(x == int(x) for x in xs):  # there is nothing between two validations, or two trials
+        ticks = sorted({float(round(tick)) for tick in ticks})
+    for value in ticks:
         middle = place(value, low).split(",")[0]
-        parts.append(f'<text class="tick" x="{middle}" y="{_HEIGHT - 12}" text-anchor="middle">{value:.2g}</text>')
+        side, name = ("end", f"{escape(x_label)} ") if value == ticks[-1] else ("middle", "")
+        parts.append(f'<text class="tick" x="{middle}" y="{_HEIGHT - 12}" text-anchor="{side}">{name}{value:.2g}</text>')
     legend = []
     for index, (name, line) in enumerate(series.items()):
         thinned = _thin(line)

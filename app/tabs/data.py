@@ -24,6 +24,8 @@ from kerasft_app.page import EXAMPLE, FILE_TYPES, TO_TOP, Page
 from kerasft_app.reports import quality_html, readable, understood_html
 
 _PREVIEW = 50
+_SHORT = 20  # characters of a cell that is not broken
+_TABLE, _LEAST, _CHARACTER, _MARGIN = 700, 240, 8, 48  # pixels: what there is, a text's least, a character's, a heading's buttons
 _NONE = "(none)"
 _CLASSES = ("text_classification", "multi_label_classification", "cloze_classification")
 _LABEL_INFO = "Several columns of 0 and 1 are one label each: type their names, joy,anger,fear."
@@ -61,7 +63,7 @@ def build(page: Page) -> None:
             preview = gr.Dataframe(label="First rows", wrap=True, visible=False, max_height=340, interactive=False, max_chars=300)
             ahead = gr.Button("Next: train", variant="primary", visible=False, elem_id="to-train")
 
-    path = gr.State(None)
+    path = gr.BrowserState(None)  # what was chosen last is still there when the page is loaded again
     roles = [text, pair, label]
     shown = [page.data, page.task, understood, report, preview, ahead, *roles]
 
@@ -74,6 +76,10 @@ def build(page: Page) -> None:
             return [kept, *_describe(load_data(kept, **form.read(values)))]
         except KerasFTError as error:
             return [None, *_nothing(error_box(error)), *_no_columns()]
+
+    def again_or_example(before: Any, *values: Any) -> list[Any]:
+        """A page that is loaded again: the file it had, as long as it is where it was kept."""
+        return understand(before if isinstance(before, str) and Path(before).exists() else str(EXAMPLE), *values)
 
     def correct(source: str | None, text: str, pair: str, label: str, *values: Any) -> list[Any]:
         """The same file with other columns or options."""
@@ -91,8 +97,8 @@ def build(page: Page) -> None:
     upload.upload(understand, [upload, *form.components], [path, *shown])
     upload.delete(understand, [upload, *form.components], [path, *shown])  # one of several
     upload.clear(lambda: [None, *_nothing(""), *_no_columns()], None, [path, *shown])
-    for trigger in (example.click, page.loaded):
-        trigger(lambda *values: understand(str(EXAMPLE), *values), form.components, [path, *shown])
+    example.click(lambda *values: understand(str(EXAMPLE), *values), form.components, [path, *shown])
+    page.loaded(again_or_example, [path, *form.components], [path, *shown])
     for dropdown in roles:
         dropdown.input(correct, [path, *roles, *form.components], shown)
     again.click(correct, [path, *roles, *form.components], shown)
@@ -122,7 +128,7 @@ def _describe(data: Dataset) -> list[Any]:
         {"name": suggestion.task, "columns": columns},
         understood_html(cls.title, suggestion.why),
         quality_html(checked, suggestion.task, windows=windows),
-        gr.Dataframe(_preview(data), visible=True),
+        gr.Dataframe(frame := _preview(data), column_widths=_widths(frame), visible=True),
         gr.Button(visible=True),
         *_dropdowns(data, suggestion.task),
     ]
@@ -133,12 +139,23 @@ def _first(data: Dataset) -> Any:
 
 
 def _preview(data: Dataset) -> Any:
-    first = _first(data)
+    """The first rows; the columns a model reads and learns from come first."""
+    first, columns = _first(data), data.columns
     frame = first.table.columns.slice(0, _PREVIEW).to_pandas()
+    used = [name for name in (columns.text, columns.text_pair, columns.label) if name in frame.columns]
+    frame = frame[[*used, *(name for name in frame.columns if name not in used)]]
     for name in frame.columns:
         frame[name] = [readable(cell) for cell in frame[name]]
     frame.insert(0, "row", first.table.rows[:_PREVIEW], allow_duplicates=True)
     return frame
+
+
+def _widths(frame: Any) -> list[int]:
+    """Pixels of each column: short cells and their heading on one line, texts share the rest and wrap."""
+    longest = [max(len(str(name)), *(len(str(cell)) for cell in frame[name]), 0) for name in frame.columns]
+    short = [min(_SHORT, length) * _CHARACTER + _MARGIN if length <= _SHORT else 0 for length in longest]
+    rest = (_TABLE - sum(short)) // max(1, short.count(0))
+    return [width or max(_LEAST, rest) for width in short]
 
 
 def _dropdowns(data: Dataset, task: str) -> list[Any]:

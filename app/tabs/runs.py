@@ -30,7 +30,7 @@ def build(page: Page) -> None:
         )
         if not rows:
             return '<div class="kft-empty big">No runs yet.</div>'
-        head = "".join(f"<th>{name}</th>" for name in ("run", "state", "score", "model", "data", "changed"))
+        head = "<th>run</th><th>state</th><th class='num'>score</th><th>model</th><th>data</th><th>changed</th>"
         return (
             f'<div class="kft-report"><div class="scroll"><table class="kft-table"><thead><tr>{head}</tr></thead>'
             f"<tbody>{rows}</tbody></table></div><p>All in {escape(page.board.root)}</p></div>"
@@ -56,8 +56,9 @@ def build(page: Page) -> None:
 
     def again(run: str | None) -> list[Any]:
         try:
-            if run:
-                page.board.enqueue_resume(run)
+            if not run:
+                raise ConfigError("No run is chosen.", hint="Choose one above.")
+            page.board.enqueue_resume(run)
         except KerasFTError as error:
             return [error_box(error), show(), gr.skip()]
         return ["", show(), page.runs_update(run)]

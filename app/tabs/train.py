@@ -15,6 +15,7 @@ from kerasft.data.dataset import DataConfig
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft.presets import default_preset, find_preset
 from kerasft.tasks import TASKS
+from kerasft.tasks.base import OF_CLASSES
 from kerasft.tasks.classification import TextClassification
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import TUNINGS
@@ -188,6 +189,7 @@ def build(page: Page) -> None:
     for choice in (page.task, task, tuning, model, *train_form.components):
         choice.change(advise, [page.task, *options], fits, show_progress="hidden")
     task.change(_fitting_model, [task, model, switched], [model, switched], show_progress="hidden")
+    task.change(_of_classes, task, [train_form.widgets[name] for name in OF_CLASSES], show_progress="hidden")
     task.change(lambda chosen: _summary(TASKS, chosen), task, task_about, show_progress="hidden")
     tuning.change(lambda chosen: _summary(TUNINGS, chosen), tuning, tuning_about, show_progress="hidden")
     for picker, groups in ((task, task_groups), (tuning, tuning_groups)):
@@ -197,6 +199,12 @@ def build(page: Page) -> None:
             picker,
             [group for shown in groups.values() for group in shown],
         )
+
+
+def _of_classes(task: str) -> list[Any]:
+    """Options with a meaning for classes only: hidden, and off, for a task without any."""
+    shown = TASKS.get(task).weighs_classes
+    return [gr.update(visible=shown, **({} if shown else {"value": off})) for off in OF_CLASSES.values()]
 
 
 def _forms(registry: Any) -> dict[str, Form]:

@@ -253,7 +253,7 @@ def predict_rows(
     restored: np.ndarray | None = None
     feed = feed or TokenFeed(encoded)
     if plan:
-        _trace_once(model, feed.signature)
+        _trace_once(model, feed, plan[0])
     waiting = plan[::-1]
     while waiting:
         rows = waiting.pop()
@@ -280,11 +280,13 @@ def predict_rows(
     return restored
 
 
-def _trace_once(model: Any, signature: dict[str, tf.TensorSpec]) -> None:
+def _trace_once(model: Any, feed: Feed, rows: np.ndarray) -> None:
     """Make the graph for any number of rows of any length; Keras makes one for the first shape, then wider ones: three in all."""
     model.make_predict_function()
     if not model.run_eagerly:
-        model.predict_function.get_concrete_function([(signature,)])
+        # A scorer also takes what is not in the signature: the targets.
+        any_size = {name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in feed(rows[:1]).items()}
+        model.predict_function.get_concrete_function([({**any_size, **feed.signature},)])
 
 
 def batch_positions(encoded: Encoded, plan: list[np.ndarray], *, multiple: int | None = None) -> list[int]:

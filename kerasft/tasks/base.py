@@ -33,6 +33,10 @@ class Learned:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+# Options of training that have a meaning for classes only, and their values without one.
+OF_CLASSES = {"class_weights": "none", "label_smoothing": 0.0}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task(Options):
     """Base of all tasks. Keras is imported inside the methods that build graphs, so that options can be listed
@@ -82,7 +86,7 @@ class Task(Options):
         if self.needs_label and columns.label is None:
             named = "Name it: label='...' (--data.label, Label in the app)."
             yield f"Task '{self.name}' needs a label column, and the data have none. {named}"
-        for option, off in (("class_weights", "none"), ("label_smoothing", 0)):
+        for option, off in OF_CLASSES.items():
             value = getattr(config.train, option)
             if not self.weighs_classes and value != off:
                 yield f"'{option}' has no meaning for task '{self.name}'. Received: {value!r}."

@@ -9,7 +9,7 @@ import gradio as gr
 from kerasft.presets import default_preset
 from kerasft_app.page import Page
 from kerasft_app.runs import RunBoard
-from kerasft_app.tabs.train import _fitting_model
+from kerasft_app.tabs.train import _fitting_model, _of_classes
 from kerasft_app.worker import Predictor
 
 GPT2 = default_preset(("gpt2",))
@@ -48,3 +48,9 @@ def test_renewing_the_list_of_runs_leaves_the_chosen_one_alone(tmp_path: Path) -
     assert {name for _, name in renewed["choices"]} == {"first", "second"}
     assert "value" not in renewed
     assert page.runs_refresh("gone").constructor_args["value"] in ("first", "second")
+
+
+def test_options_of_classes_are_hidden_and_off_where_there_are_none() -> None:
+    weights, smoothing = _of_classes("regression")
+    assert (weights["visible"], weights["value"], smoothing["visible"], smoothing["value"]) == (False, "none", False, 0.0)
+    assert all(shown["visible"] and "value" not in shown for shown in _of_classes("text_classification"))

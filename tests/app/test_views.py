@@ -23,6 +23,7 @@ from kerasft_app.forms import Form, convert
 from kerasft_app.recipes import command_line, python_snippet
 from kerasft_app.reports import quality_html
 from kerasft_app.runs import Progress
+from kerasft_app.tabs.data import _preview, _widths
 
 NASTY = "<script>alert(1)</script>"
 
@@ -46,6 +47,27 @@ def test_a_chart_of_one_flat_point_and_of_many_points_is_drawn() -> None:
     assert "nan" not in line_chart("Loss", {"a": [(0.0, 0.0)]})
     long = line_chart("Loss", {"a": [(i / 1000, 1.0) for i in range(5000)]})
     assert len(re.search(r'points="([^"]*)"', long).group(1).split()) <= 300  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("values", "lowest", "highest"),
+    [((0.1, 0.9), 0.036, 0.964), ((0.0, 1.0), 0, 1), ((0.05, 6.0), 0, 6.48), ((-0.5, 0.5), -0.58, 0.58), ((1.0, 1.0), 0.9, 1)],
+)
+def test_a_chart_has_no_room_for_what_cannot_be(values: tuple[float, ...], lowest: float, highest: float) -> None:
+    chart = line_chart("Figures", {"a": list(enumerate(values))}, x_label="trial")
+    levels = [float(tick) for tick in re.findall(r'text-anchor="end">([-.\d]+)<', chart)]
+    assert (min(levels), max(levels)) == pytest.approx((lowest, highest), abs=0.01)
+    assert re.findall(r'text-anchor="middle">([\d.]+)<', chart) == ["0"]  # no half a trial
+    assert 'text-anchor="end">trial 1<' in chart
+
+
+def test_what_a_model_reads_stands_first_and_fits() -> None:
+    rows = [{"id": str(i), "review": f"{i} words and words and words and words", "stars": "ab"[i % 2]} for i in range(12)]
+    frame = _preview(kft.load_data(rows, text="review", label="stars"))
+    assert list(frame.columns) == ["row", "review", "stars", "id"]
+    number, text, label, other = _widths(frame)
+    assert text > 240 > max(number, label, other)
+    assert sum(_widths(frame)) <= 700
 
 
 def test_widget_values_become_options_and_defaults_are_left_out() -> None:
