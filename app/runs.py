@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, RunSummary, folde
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
+_KEY = re.compile(r"[0-9a-f]{12}")  # of uploaded files: their folder, named after what is in them
 STUDY_FILE = "study.json"  # in the folder of a bake-off or a search: the command that does it
 _TWICE = 10.0  # seconds in which the same recipe is taken for a second press of the button
 
@@ -112,10 +114,15 @@ class RunBoard:
                 temporary = self.root / ".uploads" / f"{folder.name}-{name}.part"
                 shutil.copyfile(path, temporary)
                 os.replace(temporary, target)
-        if len(paths) == 1:
-            return str(folder / names[0])
-        splits = any(name.split(".")[0].lower() in ("train", "training") for name in names)
-        return str(folder if splits else folder / "*")
+        return _read_from(folder)
+
+    def kept_upload(self, key: Any) -> str | None:
+        """What `keep_uploads` has returned, by its key; None where there is none.
+
+        A browser tells the key, so it may be anything: only what was uploaded can be had by it, no other file of the machine.
+        """
+        folder = self.root / ".uploads" / key if isinstance(key, str) and _KEY.fullmatch(key) else None
+        return _read_from(folder) if folder and folder.is_dir() else None
 
     def enqueue(self, name: str, recipe: dict[str, Any], *, again: bool = True) -> Path:
         """Prepare a run and put it at the end of the queue.
@@ -258,6 +265,21 @@ class RunBoard:
         return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
+def upload_key(source: str | None) -> str:
+    """The key of what `keep_uploads` has returned; empty for other files."""
+    parts = Path(source or "").parts
+    return next((key for uploads, key in pairwise(parts) if uploads == ".uploads" and _KEY.fullmatch(key)), "")
+
+
+def _read_from(folder: Path) -> str:
+    """The file in a folder of uploads; of several the folder, if one is named as a training split, else a pattern of all."""
+    names = sorted(path.name for path in folder.iterdir())
+    if len(names) == 1:
+        return str(folder / names[0])
+    splits = any(name.split(".")[0].lower() in ("train", "training") for name in names)
+    return str(folder if splits else folder / "*")
+
+
 def progress_in(folder: Path) -> Progress:
     """What the run in a folder has told so far."""
     told = Progress(state=run_state(folder))
@@ -277,9 +299,8 @@ def progress_in(folder: Path) -> Progress:
             told.estimated = event
         elif isinstance(event, events.Validated):
             told.validations.append(event)
-            told.warnings = [
-                warned for warned in told.warnings if warned.code != events.ONE_CLASS
-            ]  # told again if it still is so
+            # It is told again if it still is so.
+            told.warnings = [warned for warned in told.warnings if warned.code != events.ONE_CLASS]
         elif isinstance(event, events.Warned):
             told.warnings.append(event)
         elif isinstance(event, events.Finished | events.Stopped | events.Failed):

@@ -4,9 +4,9 @@ The first line out says `{"ready": true, "task", "shows", "labels", "paired"}`. 
 `text` and for pairs `text_pair`, comes one line out: the answer's fields, or `error`. With `"explain": true` (and perhaps
 `"target"`) the answer has `explanation`. With `"sampling": {...}` a generating model takes those options, and with
 `"stream": true` it first sends lines `{"partial": "text so far"}`. An embedding model adds `neighbours`, the nearest texts of
-its training data, with `"neighbours": 5`. An answer to a text that is too long for the model has `cut`, its `tokens` and how many
-of them were `read`. A line `{"use": "folder of another run"}` switches to that run's model, over the
-same base weights if both were tuned from one, and is answered with a new `ready` line.
+its training data, with `"neighbours": 5`. The answer to a text that is too long for the model has `cut`: how many `tokens` it has
+and how many of them were `read`. A line `{"use": "folder of another run"}` switches to that run's model, over the same base
+weights if both were tuned from one, and is answered with a new `ready` line.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from kerasft_app.facts import role_names
 from kerasft_app.forms import Form
 from kerasft_app.page import EXAMPLE, FILE_TYPES, TO_TOP, Page
 from kerasft_app.reports import quality_html, readable, understood_html
+from kerasft_app.runs import upload_key
 
 _PREVIEW = 50
 _SHORT = 20  # characters of a cell that is not broken
@@ -59,11 +60,12 @@ def build(page: Page) -> None:
                 again = gr.Button("Read again")
         with gr.Column(scale=3, min_width=300):
             understood = gr.HTML(elem_id="understood")
-            report = gr.HTML('<div class="kft-empty big">Reading the example …</div>', elem_id="data-report")
+            report = gr.HTML('<div class="kft-empty big">Reading the data …</div>', elem_id="data-report")
             preview = gr.Dataframe(label="First rows", wrap=True, visible=False, max_height=340, interactive=False, max_chars=300)
             ahead = gr.Button("Next: train", variant="primary", visible=False, elem_id="to-train")
 
-    path = gr.BrowserState(None)  # what was chosen last is still there when the page is loaded again
+    path = gr.State(None)
+    last = gr.BrowserState("")  # key of the files uploaded last, so that they are still there when the page is loaded again
     roles = [text, pair, label]
     shown = [page.data, page.task, understood, report, preview, ahead, *roles]
 
@@ -77,9 +79,9 @@ def build(page: Page) -> None:
         except KerasFTError as error:
             return [None, *_nothing(error_box(error)), *_no_columns()]
 
-    def again_or_example(before: Any, *values: Any) -> list[Any]:
-        """A page that is loaded again: the file it had, as long as it is where it was kept."""
-        return understand(before if isinstance(before, str) and Path(before).exists() else str(EXAMPLE), *values)
+    def again_or_example(key: Any, *values: Any) -> list[Any]:
+        """A page that is loaded again: the files it had, else the example."""
+        return understand(page.board.kept_upload(key) or str(EXAMPLE), *values)
 
     def correct(source: str | None, text: str, pair: str, label: str, *values: Any) -> list[Any]:
         """The same file with other columns or options."""
@@ -98,7 +100,8 @@ def build(page: Page) -> None:
     upload.delete(understand, [upload, *form.components], [path, *shown])  # one of several
     upload.clear(lambda: [None, *_nothing(""), *_no_columns()], None, [path, *shown])
     example.click(lambda *values: understand(str(EXAMPLE), *values), form.components, [path, *shown])
-    page.loaded(again_or_example, [path, *form.components], [path, *shown])
+    page.loaded(again_or_example, [last, *form.components], [path, *shown])
+    path.change(upload_key, path, last, show_progress="hidden")
     for dropdown in roles:
         dropdown.input(correct, [path, *roles, *form.components], shown)
     again.click(correct, [path, *roles, *form.components], shown)

@@ -96,7 +96,7 @@ def build(page: Page) -> None:
 
     shown = [split, curves, report, files, seen]
     for widget, state in asked.items():
-        widget.input(lambda chosen: chosen, widget, state, show_progress="hidden")  # the next two lines then show it
+        widget.input(lambda chosen: chosen, widget, state, show_progress="hidden")
     for trigger in (gr.Timer(1.5).tick, page.run.change, *(state.change for state in asked.values())):
         trigger(show, [page.run, *asked.values(), seen], shown, show_progress="hidden")
     other.change(columns, other, by, show_progress="hidden")

@@ -237,3 +237,17 @@ def test_several_uploads_are_read_together_or_as_splits(board: RunBoard, tmp_pat
         (tmp_path / name).write_text("text,label\n" + "".join(f"{name} {i},{i % 2}\n" for i in range(6)))
     data = kft.load_data(board.keep_uploads([tmp_path / "train.csv", tmp_path / "validation.csv"]))
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 6, "validation": 6}
+
+
+def test_a_page_that_is_loaded_again_finds_its_files_and_no_others(board: RunBoard, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.csv", "b.csv", "train.csv", "validation.csv")]
+    for i, path in enumerate(paths):
+        path.write_text(f"text,label\nfilm {i},x\n")
+    for chosen in (paths[:1], paths[:2], paths[2:]):
+        source = board.keep_uploads(chosen)
+        assert board.kept_upload(runs.upload_key(source)) == source
+    secret = board.root / "secret"
+    secret.write_text("mine")
+    assert runs.upload_key(str(secret)) == runs.upload_key(None) == ""
+    for told in (None, "", "0" * 12, "../secret", str(secret), "../../../../etc", 5, ["a"]):  # a browser can send anything
+        assert board.kept_upload(told) is None

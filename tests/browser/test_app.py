@@ -63,7 +63,8 @@ def test_a_reloaded_page_finds_the_running_run_and_a_second_run_queues_and_stop_
     page.click("#stop")
     page.wait_for_selector(".kft-status.s-stopped", timeout=20_000)
     page.reload()
-    page.wait_for_selector("#use-example")
+    page.wait_for_selector("#data-report .cards", timeout=30_000)
+    assert "1,099" not in page.locator("#data-report").inner_text()  # the uploaded file, not the example
     tab(page, "Train")
     page.wait_for_selector(".kft-status.s-running >> text=long", timeout=20_000)
     page.click("#stop")

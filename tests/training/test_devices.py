@@ -240,6 +240,10 @@ def test_one_device_needs_no_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
     for strategy in ("auto", "one", "cpu"):
         devices = choose_devices(kft.TrainConfig(strategy=strategy))
         assert (devices.strategy, devices.replicas, devices.chief, list(devices.mine)) == (None, 1, True, [0])
+
+
+@pytest.mark.slow  # TensorFlow asks the network for half a minute
+def test_without_a_tpu_it_is_said() -> None:
     with pytest.raises(kft.ConfigError, match="no TPU"):
         choose_devices(kft.TrainConfig(strategy="tpu"))
 
