@@ -282,11 +282,12 @@ def predict_rows(
 
 def _trace_once(model: Any, feed: Feed, rows: np.ndarray) -> None:
     """Make the graph for any number of rows of any length; Keras makes one for the first shape, then wider ones: three in all."""
+    if model.run_eagerly or model.predict_function is not None:
+        return
     model.make_predict_function()
-    if not model.run_eagerly:
-        # A scorer also takes what is not in the signature: the targets.
-        any_size = {name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in feed(rows[:1]).items()}
-        model.predict_function.get_concrete_function([({**any_size, **feed.signature},)])
+    # A scorer also takes what is not in the signature: the targets.
+    any_size = {name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in feed(rows[:1]).items()}
+    model.predict_function.get_concrete_function([({**any_size, **feed.signature},)])
 
 
 def batch_positions(encoded: Encoded, plan: list[np.ndarray], *, multiple: int | None = None) -> list[int]:

@@ -246,9 +246,6 @@ class Untraced:
 
     run_eagerly = True
 
-    def make_predict_function(self) -> None:
-        pass
-
 
 class Stub(Untraced):
     """A model whose output tells the row: (row number, its length)."""
