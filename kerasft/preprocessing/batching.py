@@ -282,7 +282,7 @@ def predict_rows(
 
 def _trace_once(model: Any, feed: Feed, rows: np.ndarray) -> None:
     """Make the graph for any number of rows of any length; Keras makes one for the first shape, then wider ones: three in all."""
-    if model.run_eagerly or model.predict_function is not None:
+    if model.run_eagerly or getattr(model, "predict_function", None):
         return
     model.make_predict_function()
     # A scorer also takes what is not in the signature: the targets.
