@@ -224,7 +224,10 @@ def make_batches(
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
     if shares is None:  # else Keras would take the number of shares for that of batches
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(plan)))
-    return dataset.prefetch(4)
+    options = tf.data.Options()
+    # Nothing here needs tuning, and at the end of an epoch TensorFlow waits for the tuner's thread, which sleeps ever longer.
+    options.autotune.enabled = False
+    return dataset.prefetch(4).with_options(options)
 
 
 def predict_rows(

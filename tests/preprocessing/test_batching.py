@@ -230,6 +230,11 @@ def test_batches_come_in_the_order_of_the_plan_with_targets_and_class_weights() 
     assert len(next(iter(make_batches(TokenFeed(encoded), plan, with_targets=False)))) == 1
 
 
+def test_batches_have_no_tuner_whose_sleep_an_epoch_would_wait_for() -> None:
+    data = make_batches(TokenFeed(encoded_rows([5, 6])), [np.array([0, 1])], with_targets=False)
+    assert data.options().autotune.enabled is False
+
+
 def test_starting_in_the_middle_of_a_plan_gives_the_tail_of_the_whole() -> None:
     lengths = SKEWED[:60].clip(max=64)
     encoded = encoded_rows(lengths, targets=np.zeros(60, np.int32))
