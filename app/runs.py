@@ -207,6 +207,24 @@ class RunBoard:
             return "Stopping after the current step; a checkpoint and a usable model are saved."
         return "The run is not running."
 
+    def remove(self, name: str) -> Path:
+        """Move a run or a study into the folder `.removed`; returns where it is now.
+
+        Raises:
+            ConfigError: There is none of that name, or it is at work.
+        """
+        folder = self.folder(name)
+        if not folder.is_dir():
+            raise ConfigError(f"There is no run named {name!r}.")
+        with self._lock:  # not while it is being started
+            if is_alive(folder) or is_in_use(folder):
+                raise ConfigError(f"{name!r} is running.", hint="Stop it first.")
+            (folder / QUEUED_FILE).unlink(missing_ok=True)
+            target = free_path(self.root / ".removed", folder.name)
+            target.parent.mkdir(exist_ok=True)
+            folder.rename(target)
+        return target
+
     def pump(self) -> None:
         """Start the next queued run if none is running."""
         with self._lock:

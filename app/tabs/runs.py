@@ -1,4 +1,4 @@
-"""Tab Runs: every run with its state; resume one that was stopped; take over a model from elsewhere."""
+"""Tab Runs: every run with its state; resume one that was stopped; remove one; take over a model from elsewhere."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from kerasft.errors import ConfigError, KerasFTError
+from kerasft_app import removal
 from kerasft_app.charts import error_box, escape
 from kerasft_app.children import run_command
 from kerasft_app.page import Page
@@ -20,6 +21,8 @@ def build(page: Page) -> None:
     with gr.Row():
         refresh = gr.Button("Refresh", size="sm")
         resume = gr.Button("Resume the chosen run", size="sm", elem_id="resume")
+        remove = gr.Button("Remove the chosen run", size="sm", elem_id="remove")
+    away = gr.Column()
 
     def show() -> str:
         rows = "".join(
@@ -37,6 +40,8 @@ def build(page: Page) -> None:
         )
 
     table = gr.HTML(show, elem_id="runs-table")
+    with away:
+        removal.question(page, remove, page.run, said, lambda: renew(None), [table, page.run])
 
     with gr.Accordion("Take over a model fine-tuned with transformers", open=False, elem_id="import"):
         source = gr.Textbox(label="Folder, or hf://owner/name", max_lines=1, elem_id="import-source",

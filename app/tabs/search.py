@@ -11,7 +11,7 @@ from kerasft.bake_off_report import CONTENDERS
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft.tasks.classification import TextClassification
 from kerasft.tuning.full import Full
-from kerasft_app import studies
+from kerasft_app import removal, studies
 from kerasft_app.charts import error_box
 from kerasft_app.page import Page
 from kerasft_app.study_charts import study_html
@@ -48,7 +48,9 @@ def build(page: Page) -> None:
             with gr.Row():
                 stop = gr.Button("Stop", variant="stop", size="sm", elem_id="study-stop")
                 again = gr.Button("Go on", size="sm", elem_id="study-again")
+                remove = gr.Button("Remove", size="sm", elem_id="study-remove")
             said = gr.HTML(elem_id="study-said")
+            away = gr.Column()
             view = gr.HTML(_NONE, elem_id="study-view")
             with gr.Row():
                 part = gr.Dropdown([], label="Model to keep", elem_id="study-part", allow_custom_value=True,
@@ -116,6 +118,8 @@ def build(page: Page) -> None:
     kept.click(keep, [study, part], [said, page.run])
     page.loaded(lambda: choices(), None, study, show_progress="hidden")
     page.ticking.tick(show, [study, part, seen], [view, part, seen], show_progress="hidden")
+    with away:
+        removal.question(page, remove, study, said, lambda: [choices(), _NONE, ""], [study, view, seen])
     study.change(show, [study, gr.State(None), seen], [view, part, seen], show_progress="hidden")
     _, _, task, tuning = page.recipe_inputs[:4]
     for choice in (task, tuning):

@@ -15,7 +15,7 @@ import kerasft as kft
 from kerasft import events
 from kerasft.alone import alone
 from kerasft.errors import ConfigError, RunExistsError
-from kerasft.runs import STOP_FILE
+from kerasft.runs import QUEUED_FILE, STOP_FILE
 from kerasft_app import runs
 from kerasft_app.runs import RunBoard
 
@@ -159,6 +159,28 @@ def test_stop_ends_a_running_run_and_takes_a_waiting_one_out(board: RunBoard) ->
     board.enqueue("three", RECIPE)
     with pytest.raises(ConfigError, match="only a stopped"):
         board.enqueue_resume("three")
+
+
+def test_a_removed_run_is_moved_aside_with_all_it_holds_and_only_when_it_is_not_at_work(board: RunBoard) -> None:
+    board.enqueue("one", RECIPE)
+    board.enqueue("two", RECIPE)
+    wait(board, "one", "running")
+    with pytest.raises(ConfigError, match="is running"):
+        board.remove("one")
+    gone = board.remove("two")
+    assert gone == board.root / ".removed" / "two"
+    assert json.loads((gone / "run.json").read_text())["preset"] == RECIPE["preset"]
+    assert not (gone / QUEUED_FILE).exists()  # it would begin to train when it is moved back
+    wait(board, "one", "finished")
+    (board.folder("one") / "model.safetensors").write_text("weights")
+    board.remove("one")
+    assert board.runs() == []
+    board.enqueue("one", RECIPE)
+    wait(board, "one", "finished")
+    assert board.remove("one").name == "one-2"  # the first one is still there
+    assert (board.root / ".removed" / "one" / "model.safetensors").read_text() == "weights"
+    with pytest.raises(ConfigError, match="no run named"):
+        board.remove("one")
 
 
 def test_another_app_finds_the_run_still_running(board: RunBoard) -> None:

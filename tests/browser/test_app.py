@@ -6,7 +6,9 @@ import csv
 import io
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,9 @@ pytestmark = MARKS
 SCREENS = ((1280, 900, "light"), (390, 844, "dark"))
 
 
-def test_the_whole_road(page: sync_api.Page, app: tuple[str, Path], presets: dict[str, str], tmp_path: Path) -> None:
+def test_the_whole_road(
+    page: sync_api.Page, app: tuple[str, Path], presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]
+) -> None:
     start_run(page, write_reviews(tmp_path / "reviews.csv", repeat=4), presets["bert"], "road", 2)
     page.wait_for_selector(".kft-status.s-finished", timeout=120_000)
     assert page.locator("#charts svg").count() == 2
@@ -50,6 +54,12 @@ def test_the_whole_road(page: sync_api.Page, app: tuple[str, Path], presets: dic
         assert "1/saved_model.pb" in archive.namelist()
     tab(page, "Runs")
     page.wait_for_selector("#runs-table >> text=road")
+    page.click("#remove")
+    page.wait_for_selector("text=Remove road, with its model?")
+    look(page, "runs-remove")
+    page.click("#remove-yes")
+    page.wait_for_selector("#runs-table:not(:has-text('road'))")
+    assert (app[1] / ".removed" / "road" / "model.safetensors").exists()
 
 
 def test_a_reloaded_page_finds_the_running_run_and_a_second_run_queues_and_stop_stops(

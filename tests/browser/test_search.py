@@ -43,6 +43,10 @@ def test_methods_are_compared(page: Any, presets: dict[str, str], tmp_path: Path
     assert page.locator("#study-view table tbody tr").count() == 2  # and the answer that needs no model
     assert not page.locator("#study-said .error").count()
     look(page, "search-compared")
+    page.click("#study-remove")
+    page.click("#study-remove-yes")
+    page.wait_for_selector("#study-said >> text=Moved to")
+    page.wait_for_selector("#study-view >> text=Nothing compared")
 
 
 @pytest.mark.slow
