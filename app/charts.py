@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kerasft import errors
 from kerasft.progress import clock, memory
 from kerasft_app.figures import is_better_low, is_share, spoken
 from kerasft_app.runs import Progress
@@ -138,8 +139,16 @@ def status_card(name: str, told: Progress) -> str:
         ended: Any = told.ended
         hint = f"<br><b>What to do:</b> {escape(ended.hint)}" if ended.hint else ""
         where = f"<br>{escape(ended.where)}" if ended.where else ""
-        body.append(f'<div class="error"><b>{escape(ended.error)}</b>: {escape(ended.message)}{where}{hint}</div>')
-    if told.state in ("stopped", "interrupted"):
+        # The class says something of a fault of the program only.
+        kind = "" if hasattr(errors, ended.error) else f"<b>{escape(ended.error)}</b>: "
+        body.append(f'<div class="error">{kind}{escape(ended.message)}{where}{hint}</div>')
+    if told.state == "interrupted" and told.started and not step:
+        body.append(
+            '<div class="warn">It ended in its first step. Its batches may need more memory than there is, and the system then '
+            "ends a process without a word: train anew with half the batch size and double accumulate (Advanced), which learns "
+            "the same, or with a shorter max length.</div>"
+        )
+    elif told.state in ("stopped", "interrupted"):
         body.append('<div class="warn">Go on from the last checkpoint with Resume (tab Runs).</div>')
     return "".join(body) + "</div>"
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from kerasft import errors
 from kerasft.errors import RunError
 
 _ERROR = re.compile(r"\w*Error: |Unexpected error: |The exported model does NOT")  # what comes before is TensorFlow's
@@ -29,5 +30,8 @@ def run_command(arguments: Sequence[str], failure: str) -> str:
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         first = next((i for i, line in enumerate(lines) if _ERROR.match(line)), max(0, len(lines) - 5))
-        raise RunError(failure, where="\n".join(lines[first:])[:1500] or None)
+        kind, _, message = "\n".join(lines[first:]).partition(": ")
+        # The class says something of a fault of the program only.
+        said = message if hasattr(errors, kind) else "\n".join(lines[first:])
+        raise RunError(failure, where=said[:1500] or None)
     return done.stdout

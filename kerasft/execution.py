@@ -277,9 +277,11 @@ class _Run:
         for sentence in damaged:
             self.emit(Warned(code="damaged_checkpoint", message=sentence))
         if state is None:
-            self.emit(
-                Warned(code="no_checkpoint", message="There is no whole checkpoint yet; the run starts from its beginning.")
+            message = "There is no whole checkpoint yet; the run starts from its beginning."
+            hint = (
+                "If the system ended it for want of memory: --train.batch_size half, --train.accumulate double, --allow-changes."
             )
+            self.emit(Warned(code="no_checkpoint", message=message, hint=hint))
             return TrainingState()
         return state
 

@@ -42,6 +42,27 @@ def test_texts_are_escaped_wherever_they_show() -> None:
     assert all("<script" not in html for html in shown)
 
 
+def test_a_run_that_ended_in_its_first_step_is_told_about_memory() -> None:
+    started = events.Started(
+        run="r", total_steps=3, first_step=0, epochs=1, train_examples=9, validation_examples=1, trainable_parameters=5,
+        parameters=9, optimizer_bytes=40, padding=0.0,
+    )  # fmt: skip
+    step = events.Step(step=1, total_steps=3, epoch=0.3, loss=1, learning_rate=1, examples_per_second=1, eta_seconds=1)
+    assert "half the batch size" in status_card("r", Progress(state="interrupted", started=started))
+    later = status_card("r", Progress(state="interrupted", started=started, steps=[step]))
+    assert "half the batch size" not in later
+    assert "Resume" in later
+
+
+def test_the_class_of_an_error_shows_only_for_faults_of_the_program() -> None:
+    def card(error: str) -> str:
+        return status_card("r", Progress(state="failed", ended=events.Failed(error=error, message="said", where="", hint="")))
+
+    assert "DataError" not in card("DataError")
+    assert "said" in card("DataError")
+    assert "KeyError" in card("KeyError")
+
+
 def test_a_chart_of_one_flat_point_and_of_many_points_is_drawn() -> None:
     assert "nothing yet" in line_chart("Loss", {"a": []})
     assert "nan" not in line_chart("Loss", {"a": [(0.0, 0.0)]})

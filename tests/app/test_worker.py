@@ -82,7 +82,7 @@ def test_a_model_that_dies_says_why_and_the_next_question_finds_another(predicto
 def test_a_child_s_error_is_told_without_what_came_before_it(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="did not work") as failed:
         run_command(["evaluate", str(tmp_path / "none"), "x.csv"], "It did not work.")
-    assert str(failed.value.where).startswith("ArtifactError: This folder holds no KerasFT run.")
+    assert str(failed.value.where).startswith("This folder holds no KerasFT run.")
 
 
 def run_over(root: Path, name: str, tuning: str, base: str | None) -> Path:
