@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -35,6 +35,11 @@ class Form:
         """The widgets, in the order `read` takes their values."""
         return list(self.widgets.values())
 
+    def fill(self, given: Mapping[str, Any]) -> list[Any]:
+        """Values for the widgets: those of options that are given, the default of every other."""
+        specs = {spec.name: spec for spec in self.specs}
+        return [shown(specs[name], given.get(name, specs[name].default)) for name in self.widgets]
+
     def read(self, values: Sequence[Any]) -> dict[str, Any]:
         """Values of the widgets as options; what equals the default is left out, so that the recipe stays short."""
         specs = {spec.name: spec for spec in self.specs}
@@ -48,18 +53,28 @@ class Form:
 
 def widget(spec: OptionSpec) -> Any:
     """The widget for one option."""
-    label = spec.name.replace("_", " ")
-    if spec.choices and spec.kind is tuple:
-        return gr.Dropdown(list(spec.choices), value=list(spec.default), label=label, info=spec.help, multiselect=True)
+    about: dict[str, Any] = {
+        "value": shown(spec, spec.default), "label": spec.name.replace("_", " "), "info": spec.help
+    }  # fmt: skip
     if spec.choices:
-        return gr.Dropdown(list(spec.choices), value=spec.default, label=label, info=spec.help)
+        return gr.Dropdown(list(spec.choices), multiselect=spec.kind is tuple, **about)
     if spec.kind is bool and not spec.optional:
-        return gr.Checkbox(value=spec.default, label=label, info=spec.help)
-    placeholder = spec.none if spec.default is None else None
+        return gr.Checkbox(**about)
     if spec.kind is int and not spec.optional:
-        return gr.Number(value=spec.default, label=label, info=spec.help, precision=0)
-    value = "" if spec.default is None else f"{spec.default:g}" if spec.kind is float else str(spec.default)
-    return gr.Textbox(value=value, label=label, info=spec.help, placeholder=placeholder, max_lines=1)
+        return gr.Number(precision=0, **about)
+    return gr.Textbox(placeholder=spec.none if spec.default is None else None, max_lines=1, **about)
+
+
+def shown(spec: OptionSpec, value: Any) -> Any:
+    """An option's value as its widget has it; `convert` gives it back."""
+    if spec.kind is tuple and spec.choices:
+        return list(value)
+    if spec.choices or (spec.kind in (bool, int) and not spec.optional):
+        return value
+    if value is None:
+        return ""
+    short = f"{value:g}" if spec.kind is float else ""
+    return short if short and float(short) == value else str(value)
 
 
 def convert(spec: OptionSpec, value: Any) -> Any:

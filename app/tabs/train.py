@@ -14,6 +14,7 @@ from kerasft.data.columns import Columns
 from kerasft.data.dataset import DataConfig
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft.presets import default_preset, find_preset
+from kerasft.runs import read_recipe
 from kerasft.tasks import TASKS
 from kerasft.tasks.base import OF_CLASSES
 from kerasft.tasks.classification import TextClassification
@@ -55,6 +56,7 @@ def build(page: Page) -> None:
                 _render(task_forms, TextClassification.name, task_groups, advanced=True)
                 _render(tuning_forms, Full.name, tuning_groups, advanced=True)
                 train_form.render(advanced=True)
+            again = gr.Button("Take the options of the run chosen above", size="sm", elem_id="again")
             name = gr.Textbox(label="Name of the run", placeholder="made from the file's name", max_lines=1, elem_id="run-name")
             fits = gr.HTML(elem_id="train-fits")
             with gr.Row():
@@ -118,6 +120,21 @@ def build(page: Page) -> None:
             return [error_box(error), gr.skip(), ""]
         return ["", page.runs_update(wish), ""]
 
+    def refill(run: str | None) -> list[Any]:
+        """Model, task, tuning and options as a run had them; the data stay as they are chosen."""
+        recipe = read_recipe(page.board.folder(run)) if run else {}
+        own = {part: {"name": "", **(recipe.get(part) or {})} for part in ("task", "tuning")}
+        if not recipe.get("preset") or any(own[part]["name"] not in forms[part] for part in own):
+            fault = ConfigError("That run has no options to take.", hint="Choose one above that was trained here.")
+            return [error_box(fault), gr.skip(), *(gr.skip() for _ in options)]
+        parts = [
+            form.fill(own[part] if form_name == own[part]["name"] else {})
+            for part in forms
+            for form_name, form in forms[part].items()
+        ]
+        chosen = [own["task"]["name"], own["tuning"]["name"], recipe["preset"]]
+        return ["", None, *chosen, *train_form.fill(recipe.get("train") or {}), *(value for part in parts for value in part)]
+
     def advise(known: dict[str, Any] | None, task: str, tuning: str, model: str, *values: Any) -> str:
         """What of the choices does not go together, beside the button and before it is pressed."""
         try:
@@ -179,6 +196,7 @@ def build(page: Page) -> None:
     start.click(launch, [page.data, page.task, *chosen, *extra], [said, page.run, seen])
     options = [task, tuning, model, *train_form.components, *extra]
     page.recipe, page.recipe_inputs = whole, [page.data, page.task, *options]
+    again.click(refill, page.run, [said, switched, *options])  # the model is not one that was switched to
     show.click(show_windows, [page.data, page.task, own, epoch, *options], windows)
     stop.click(halt, page.run, halted)
     ticking.tick(look, [page.run, seen], [status, charts, shell, python, ahead, seen, halted], show_progress="hidden")

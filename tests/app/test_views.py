@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,13 @@ import kerasft as kft
 from kerasft import events
 from kerasft.cli import _parser
 from kerasft.commands import _run_config
+from kerasft.config import Options, OptionSpec
 from kerasft.data.quality import check_data
 from kerasft.errors import ConfigError
 from kerasft.recipe import RunConfig
+from kerasft.tasks import TASKS
 from kerasft.training.options import TrainConfig
+from kerasft.tuning import TUNINGS
 from kerasft_app.charts import error_box, line_chart, status_card, training_charts
 from kerasft_app.forms import Form, convert
 from kerasft_app.recipes import command_line, python_snippet
@@ -106,6 +110,28 @@ def test_widget_values_become_options_and_defaults_are_left_out() -> None:
     assert form.read(values) == {}
     values[list(specs).index("epochs")] = "7"
     assert form.read(values) == {"epochs": 7}
+
+
+@pytest.mark.parametrize("cls", [TrainConfig, *TASKS.all().values(), *TUNINGS.all().values()])
+def test_options_that_are_put_into_a_form_are_read_from_it(cls: type[Options]) -> None:
+    form = Form(cls)
+    form.widgets = dict.fromkeys(spec.name for spec in form.specs)
+    assert form.read(form.fill({})) == {}
+    given = {spec.name: value for spec in form.specs if (value := _another(spec)) != spec.default}
+    stored = json.loads(json.dumps(given))  # as a run's recipe has them
+    assert form.read(form.fill(stored)) == given
+    assert given or not form.specs
+
+
+def _another(spec: OptionSpec) -> Any:
+    """A value that is not the default."""
+    if spec.kind is tuple:
+        return spec.choices[:1]
+    if spec.choices:
+        return next(choice for choice in spec.choices if choice != spec.default)
+    if spec.optional and spec.default is not None:
+        return None
+    return {bool: not spec.default, int: 7, float: 0.123456789, str: "words"}[spec.kind]
 
 
 def test_the_command_line_and_the_python_lines_say_what_the_recipe_says(tmp_path: Path) -> None:

@@ -80,6 +80,11 @@ def test_a_reloaded_page_finds_the_running_run_and_a_second_run_queues_and_stop_
     page.click("#stop")
     page.wait_for_selector(".kft-status.s-stopped >> text=long", timeout=180_000)
     assert (app[1] / "long" / "model.safetensors").exists()
+    epochs = page.get_by_label("epochs").first
+    assert epochs.input_value() == ""
+    page.click("#again")
+    page.wait_for_function("document.querySelector('#model input').value === " + repr(presets["bert"]))
+    assert epochs.input_value() == "1000"
     tab(page, "Runs")
     page.wait_for_selector("#runs-table >> text=waiting")
     page.click("#resume")
