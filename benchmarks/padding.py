@@ -22,7 +22,7 @@ from kerasft.tasks import get_task
 MORE = {"long reviews": Set("movie_reviews_long", "text_classification", ("accuracy",), (5e-5, 3, 32))}
 
 
-class _EnoughSaid(Exception):
+class _SaidError(Exception):
     def __init__(self, padding: float, rows: int) -> None:
         super().__init__()
         self.padding, self.rows = padding, rows
@@ -40,17 +40,17 @@ def main() -> None:
     print(table(("set", "training rows", "padding", "padding without grouping"), lines))
 
 
-def share(data: kft.Dataset, chosen: Set, group: bool, out: Path) -> _EnoughSaid:
+def share(data: kft.Dataset, chosen: Set, group: bool, out: Path) -> _SaidError:
     """What a run tells before its first step."""
 
     def listen(event: Event) -> None:
         if isinstance(event, Started):
-            raise _EnoughSaid(event.padding, event.train_examples)
+            raise _SaidError(event.padding, event.train_examples)
 
     try:
         train = kft.TrainConfig(group_by_length=group, tensorboard=False)
         kft.finetune(DEFAULT_PRESET, data, get_task(chosen.task), train=train, out=out, on_event=listen)
-    except _EnoughSaid as told:
+    except _SaidError as told:
         return told
     raise AssertionError("The run has not said that it starts.")
 

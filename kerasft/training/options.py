@@ -19,8 +19,8 @@ class TrainConfig(Options):
     )
     accumulate: int = option(
         1,
-        "Steps whose gradients are averaged into one update: the effective batch is batch_size times this. Steps left over when the "
-        "run ends make none.",
+        "Steps whose gradients are averaged into one update: the effective batch is batch_size times this. Steps left over when "
+        "the run ends make none.",
         low=1,
         high=4096,
         advanced=True,
