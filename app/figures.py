@@ -41,6 +41,12 @@ def spoken(name: str) -> str:
     return _SPOKEN.get(name, name.replace("_", " "))
 
 
+def spoken_score(score: str) -> str:
+    """The main figure of a `RunSummary`, such as `micro_f1 0.444`, for people."""
+    name, _, figure = score.partition(" ")
+    return f"{spoken(name)} {figure}".strip()
+
+
 def unit(name: str) -> str:
     """Its unit or range, in words; empty for the many that are 0 to 1."""
     return _UNITS.get(name, "")

@@ -13,6 +13,7 @@ from kerasft.data.conll import SUFFIXES
 from kerasft.errors import ArtifactError, KerasFTError
 from kerasft.presets import list_presets
 from kerasft_app.facts import ModelFacts, model_facts
+from kerasft_app.figures import spoken_score
 from kerasft_app.runs import RunBoard
 from kerasft_app.worker import Predictor
 
@@ -93,7 +94,8 @@ class Page:
 
     def run_choices(self) -> list[tuple[str, str]]:
         """Labels and names of all runs for the dropdown, newest first."""
-        return [(f"{run.name}  ·  {run.state}{'  ·  ' + run.score if run.score else ''}", run.name) for run in self.board.runs()]
+        told = [(run.name, (run.name, run.state, spoken_score(run.score))) for run in self.board.runs()]
+        return [("  ·  ".join(part for part in parts if part), name) for name, parts in told]
 
     def runs_refresh(self, chosen: str | None) -> Any:
         """As `runs_update`, for what happens by itself: it leaves alone what is chosen, which may be another run by now."""

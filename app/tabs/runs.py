@@ -12,6 +12,7 @@ from kerasft.errors import ConfigError, KerasFTError
 from kerasft_app import removal
 from kerasft_app.charts import error_box, escape
 from kerasft_app.children import run_command
+from kerasft_app.figures import spoken_score
 from kerasft_app.page import Page
 
 
@@ -27,7 +28,7 @@ def build(page: Page) -> None:
     def show() -> str:
         rows = "".join(
             f'<tr><td>{escape(run.name)}</td><td><span class="pill s-{escape(run.state)}">{escape(run.state)}</span></td>'
-            f'<td class="num">{escape(run.score)}</td><td>{escape(run.preset)}</td><td>{escape(run.data)}</td>'
+            f'<td class="num">{escape(spoken_score(run.score))}</td><td>{escape(run.preset)}</td><td>{escape(run.data)}</td>'
             f"<td>{time.strftime('%Y-%m-%d %H:%M', time.localtime(run.changed))}</td></tr>"
             for run in page.board.runs()
         )

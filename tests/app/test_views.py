@@ -23,6 +23,7 @@ from kerasft.tasks import TASKS
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import TUNINGS
 from kerasft_app.charts import error_box, line_chart, status_card, training_charts
+from kerasft_app.figures import spoken_score
 from kerasft_app.forms import Form, convert
 from kerasft_app.recipes import command_line, python_snippet
 from kerasft_app.reports import quality_html
@@ -65,6 +66,11 @@ def test_the_class_of_an_error_shows_only_for_faults_of_the_program() -> None:
     assert "DataError" not in card("DataError")
     assert "said" in card("DataError")
     assert "KeyError" in card("KeyError")
+
+
+def test_a_score_is_spoken() -> None:
+    assert spoken_score("micro_f1 0.444") == "micro F1 0.444"
+    assert spoken_score("") == ""
 
 
 def test_a_chart_of_one_flat_point_and_of_many_points_is_drawn() -> None:

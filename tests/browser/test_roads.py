@@ -113,6 +113,7 @@ def test_names_in_sentences(page: Any, presets: dict[str, str], tmp_path: Path, 
     assert "entity_texts" in served(page)
 
 
+@pytest.mark.slow
 def test_questions_on_texts(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
     upload(page, road_data.write_questions(tmp_path / "questions.json"), "Question")
     tab(page, "Data")
