@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kerasft import errors
+from kerasft.errors import explains_itself
 from kerasft.progress import clock, memory
 from kerasft_app.figures import is_better_low, is_share, spoken
 from kerasft_app.runs import Progress
@@ -139,8 +139,7 @@ def status_card(name: str, told: Progress) -> str:
         ended: Any = told.ended
         hint = f"<br><b>What to do:</b> {escape(ended.hint)}" if ended.hint else ""
         where = f"<br>{escape(ended.where)}" if ended.where else ""
-        # The class says something of a fault of the program only.
-        kind = "" if hasattr(errors, ended.error) else f"<b>{escape(ended.error)}</b>: "
+        kind = "" if explains_itself(ended.error) else f"<b>{escape(ended.error)}</b>: "
         body.append(f'<div class="error">{kind}{escape(ended.message)}{where}{hint}</div>')
     if told.state == "interrupted" and told.started and not step:
         body.append(
@@ -180,4 +179,18 @@ def error_box(error: Any) -> str:
     lines = [f"<b>{escape(message)}</b>"]
     lines += [escape(where)] if where else []
     lines += [f"<b>What to do:</b> {escape(hint)}"] if hint else []
-    return f'<div class="kft-status"><div class="error">{"<br>".join(lines)}</div></div>'
+    return _box("error", lines)
+
+
+def note_box(*lines: str) -> str:
+    """Something to know, in a box."""
+    return _box("note", map(escape, lines))
+
+
+def good_box(*lines: str) -> str:
+    """What went well, in a box."""
+    return _box("good", map(escape, lines))
+
+
+def _box(kind: str, lines: Iterable[str]) -> str:
+    return f'<div class="kft-status"><div class="{kind}">{"<br>".join(lines)}</div></div>'

@@ -8,8 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from kerasft import errors
-from kerasft.errors import RunError
+from kerasft.errors import RunError, explains_itself
 
 _ERROR = re.compile(r"\w*Error: |Unexpected error: |The exported model does NOT")  # what comes before is TensorFlow's
 
@@ -31,7 +30,6 @@ def run_command(arguments: Sequence[str], failure: str) -> str:
         lines = done.stderr.strip().splitlines()
         first = next((i for i, line in enumerate(lines) if _ERROR.match(line)), max(0, len(lines) - 5))
         kind, _, message = "\n".join(lines[first:]).partition(": ")
-        # The class says something of a fault of the program only.
-        said = message if hasattr(errors, kind) else "\n".join(lines[first:])
+        said = message if explains_itself(kind) else "\n".join(lines[first:])
         raise RunError(failure, where=said[:1500] or None)
     return done.stdout

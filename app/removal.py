@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from kerasft.errors import ConfigError, KerasFTError
-from kerasft_app.charts import error_box, escape
+from kerasft_app.charts import error_box, good_box, note_box
 from kerasft_app.page import Page
 
 
@@ -33,16 +33,15 @@ def question(page: Page, remove: Any, chosen: Any, said: Any, renewed: Callable[
     def ask(name: str | None) -> list[Any]:
         if not name:
             return [gr.Column(visible=False), "", "", error_box(ConfigError("Nothing is chosen.", hint="Choose one above."))]
-        text = f"Remove <b>{escape(name)}</b>, with its model? It is moved aside, not deleted."
-        return [gr.Column(visible=True), f'<div class="kft-status"><div class="note">{text}</div></div>', name, ""]
+        return [gr.Column(visible=True), note_box(f"Remove {name}, with its model? It is moved aside, not deleted."), name, ""]
 
     def go(name: str) -> list[Any]:
         try:
             target = page.board.remove(name)
         except KerasFTError as error:
             return [gr.Column(visible=False), error_box(error), *(gr.skip() for _ in outputs)]
-        told = f"Moved to {escape(target)}. To have it back, move the folder back; to have its room, delete it there."
-        return [gr.Column(visible=False), f'<div class="kft-status"><div class="good">{told}</div></div>', *renewed()]
+        told = f"Moved to {target}. To have it back, move the folder back; to have its room, delete it there."
+        return [gr.Column(visible=False), good_box(told), *renewed()]
 
     remove.click(ask, chosen, [asking, asked, meant, said])
     yes.click(go, meant, [asking, said, *outputs])

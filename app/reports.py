@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kerasft.errors import name_rows
-from kerasft_app.charts import escape
+from kerasft_app.charts import escape, good_box
 from kerasft_app.figures import spoken, unit, written
 from kerasft_app.plots import CURVES, recall_curves, scatter_plot
 
@@ -192,7 +192,7 @@ def _worst(report: Any, task: str) -> str:
     else:
         title, about, label, predicted, score = _MISTAKES.get(task, _USUAL)
     if not report.worst:
-        return f'<h4>{title}</h4><div class="kft-status"><div class="good">None in this split.</div></div>'
+        return f"<h4>{title}</h4>{good_box('None in this split.')}"
     if not any(m.label for m in report.worst):
         label = None
     head = '<th class="num">row</th>' + "".join(f"<th>{name}</th>" for name in (label, predicted) if name)

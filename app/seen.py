@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kerasft_app.charts import escape
+from kerasft_app.charts import escape, note_box
 
 _SHOWN = 12  # windows
 _COLOURS = 8
@@ -14,7 +14,7 @@ _COLOURS = 8
 def seen_html(windows: Sequence[Mapping[str, Any]]) -> str:
     """Windows as `kerasft preview --json` gives them."""
     if not windows:
-        return '<div class="kft-status"><div class="note">There is no window to show.</div></div>'
+        return str(note_box("There is no window to show."))
     shown = "".join(_window(window) for window in windows[:_SHOWN])
     more = f"<p>and {len(windows) - _SHOWN:,} more windows</p>" if len(windows) > _SHOWN else ""
     return f'<div class="kft-report kft-seen">{_LEGEND}{shown}{more}</div>'

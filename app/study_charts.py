@@ -9,7 +9,7 @@ from typing import Any
 from kerasft.bake_off_report import MAJORITY, BakeOff, Result
 from kerasft.evaluation.direction import LOWER_IS_BETTER
 from kerasft.search_report import Search, Trial
-from kerasft_app.charts import error_box, escape, line_chart, status_card
+from kerasft_app.charts import error_box, escape, good_box, line_chart, status_card
 from kerasft_app.figures import spoken
 from kerasft_app.studies import Study
 
@@ -58,7 +58,7 @@ def _bake_off(found: BakeOff) -> str:
         for result in found.results
         if result not in ranked
     ]
-    advice = f'<div class="kft-status"><div class="good">{escape(found.advice)}</div></div>' if found.advice else ""
+    advice = good_box(found.advice) if found.advice else ""
     table = f'<table class="kft-table kft-study"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     return f'<div class="kft-report">{advice}<div class="scroll">{table}</div></div>'
 
@@ -99,7 +99,7 @@ def _search(found: Search) -> str:
     if found.best:
         gain = "" if found.baseline is None else f"; the recipe as it is has {found.baseline:.4g}"
         told = f"Best: {found.best.folder} with {found.best.value:.4g}{gain}."
-        advice = f'<div class="kft-status"><div class="good">{escape(told)}</div></div>'
+        advice = good_box(told)
     return f'{advice}<div class="kft-charts stacked">{"".join(charts)}</div>{_importances(found)}{_trials(found)}'
 
 

@@ -49,6 +49,12 @@ class KerasFTError(Exception):
         return (_rebuild, (type(self), self.message, self.where, self.hint))
 
 
+def explains_itself(name: str) -> bool:
+    """Whether a class of that name is an error of this library, told in words for people; else a fault of a program."""
+    found = globals().get(name)
+    return isinstance(found, type) and issubclass(found, KerasFTError)
+
+
 def _rebuild(cls: type[KerasFTError], message: str, where: str | None, hint: str | None) -> KerasFTError:
     return cls(message, where=where, hint=hint)
 

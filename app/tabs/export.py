@@ -9,7 +9,7 @@ import gradio as gr
 
 from kerasft.errors import KerasFTError
 from kerasft.runs import free_path
-from kerasft_app.charts import error_box, escape
+from kerasft_app.charts import error_box, good_box
 from kerasft_app.children import run_command
 from kerasft_app.page import Page
 from kerasft_app.recipes import served, serving_commands
@@ -64,18 +64,18 @@ def build(page: Page) -> None:
             return [error_box(error), *nothing, gr.skip()]
         archive = Path(printed.rpartition("Packed as ")[2].strip().removesuffix("."))
         if form != _SERVING:
-            return [_good(f"Written to {folder / form}."), gr.File(str(archive), visible=True), nothing[1], gr.skip()]
+            return [good_box(f"Written to {folder / form}."), gr.File(str(archive), visible=True), nothing[1], gr.skip()]
         told = [line.strip() for line in printed.splitlines() if line.startswith(("Replayed", "Written", "  "))]
         proof = told if len(told) > 1 else [*told, "Not replayed: the rows are gone."]
         facts = page.facts(run)
         lines = serving_commands(str(run), facts) if facts else ""
-        return [_good(*proof), gr.File(str(archive), visible=True), gr.Code(lines, visible=True), gr.skip()]
+        return [good_box(*proof), gr.File(str(archive), visible=True), gr.Code(lines, visible=True), gr.skip()]
 
     def keep(folder: Path) -> list[Any]:
         target = free_path(page.own_models, folder.name)
         run_command(["save-backbone", str(folder), str(target)], "The model cannot be kept.")
         return [
-            _good(f"Written to {target}, and chosen as the model in the tab Train."),
+            good_box(f"Written to {target}, and chosen as the model in the tab Train."),
             *nothing,
             page.models_update(str(target)),
         ]
@@ -89,7 +89,3 @@ def build(page: Page) -> None:
     start.click(export, [page.run, form, weights], [said, download, commands, page.model])
     for choice in (page.run, form):
         choice.change(suit, [page.run, form], [means, weights, about, said, download, commands], show_progress="hidden")
-
-
-def _good(*lines: str) -> str:
-    return f'<div class="kft-status"><div class="good">{"<br>".join(map(escape, lines))}</div></div>'

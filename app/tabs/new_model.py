@@ -8,7 +8,7 @@ import gradio as gr
 
 from kerasft.architectures import Architecture
 from kerasft.errors import ConfigError, KerasFTError
-from kerasft_app.charts import error_box, escape
+from kerasft_app.charts import error_box, good_box
 from kerasft_app.children import run_command
 from kerasft_app.forms import Form
 from kerasft_app.page import Page
@@ -41,8 +41,7 @@ def build(page: Page) -> None:
             told = run_command(command, "The model cannot be made.")
         except KerasFTError as error:
             return [error_box(error), gr.skip()]
-        note = f'<div class="kft-status"><div class="good">{escape(told.splitlines()[0])}</div></div>'
-        return [note, page.models_update(str(folder))]
+        return [good_box(told.splitlines()[0]), page.models_update(str(folder))]
 
     make.click(create, [page.data, name, *form.components], [said, page.model])
 

@@ -11,14 +11,14 @@ import gradio as gr
 from kerasft.data.readers import read_table
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft.evaluation.report import Report, load_reports
-from kerasft_app.charts import error_box, escape
+from kerasft_app.charts import error_box, escape, note_box
 from kerasft_app.children import run_command
 from kerasft_app.page import FILE_TYPES, Page
 from kerasft_app.plots import CURVES
 from kerasft_app.reports import frequent_curves, report_html
 
 _NOTHING = '<div class="kft-empty big">No report yet: it is written when training ends.</div>'
-_SCORING = '<div class="kft-status"><div class="note">The model is loaded and the rows are answered …</div></div>'
+_SCORING = note_box("The model is loaded and the rows are answered …")
 
 
 def build(page: Page) -> None:

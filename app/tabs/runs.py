@@ -10,7 +10,7 @@ import gradio as gr
 
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft_app import removal
-from kerasft_app.charts import error_box, escape
+from kerasft_app.charts import error_box, escape, good_box
 from kerasft_app.children import run_command
 from kerasft_app.figures import spoken_score
 from kerasft_app.page import Page
@@ -57,8 +57,7 @@ def build(page: Page) -> None:
             run_command(["import-huggingface", source.strip(), str(page.board.folder(name))], "The model cannot be taken over.")
         except KerasFTError as error:
             return [error_box(error), show(), gr.skip()]
-        done = f'<div class="kft-status"><div class="good">Taken over as {escape(name)}.</div></div>'
-        return [done, show(), page.runs_update(name)]
+        return [good_box(f"Taken over as {name}."), show(), page.runs_update(name)]
 
     def again(run: str | None) -> list[Any]:
         try:

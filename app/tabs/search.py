@@ -12,7 +12,7 @@ from kerasft.errors import ConfigError, KerasFTError
 from kerasft.tasks.classification import TextClassification
 from kerasft.tuning.full import Full
 from kerasft_app import removal, studies
-from kerasft_app.charts import error_box
+from kerasft_app.charts import error_box, note_box
 from kerasft_app.page import Page
 from kerasft_app.study_charts import study_html
 
@@ -90,7 +90,7 @@ def build(page: Page) -> None:
         return [html, gr.Dropdown(choices=models, value=model if model in models else next(iter(models), None)), html]
 
     def halt(name: str | None) -> str:
-        return _note(page.board.stop(name)) if name else str(error_box("Nothing is chosen."))
+        return note_box(page.board.stop(name)) if name else str(error_box("Nothing is chosen."))
 
     def go_on(name: str | None) -> str:
         try:
@@ -108,7 +108,7 @@ def build(page: Page) -> None:
             run = studies.keep(page.board, name, part)
         except KerasFTError as error:
             return [error_box(error), gr.skip()]
-        return [_note(f"Kept as the run {run}: see the tabs Results, Try and Export."), page.runs_update(run)]
+        return [note_box(f"Kept as the run {run}: see the tabs Results, Try and Export."), page.runs_update(run)]
 
     fields = [contenders, words, ranges, trials, pruner]
     compare.click(lambda *given: begin(studies.BAKE_OFF, *given), [*fields, *page.recipe_inputs], [said, study])
@@ -124,7 +124,3 @@ def build(page: Page) -> None:
     _, _, task, tuning = page.recipe_inputs[:4]
     for choice in (task, tuning):
         choice.change(studies.usual_ranges, [task, tuning], ranges, show_progress="hidden")
-
-
-def _note(text: str) -> str:
-    return f'<div class="kft-status"><div class="note">{text}</div></div>'

@@ -21,7 +21,7 @@ from kerasft.tasks.classification import TextClassification
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import TUNINGS
 from kerasft.tuning.full import Full
-from kerasft_app.charts import error_box, status_card, training_charts
+from kerasft_app.charts import error_box, note_box, status_card, training_charts
 from kerasft_app.children import run_command
 from kerasft_app.forms import Form
 from kerasft_app.page import TO_TOP, Page
@@ -172,7 +172,7 @@ def build(page: Page) -> None:
     def halt(run: str | None) -> str:
         if not run:
             return str(error_box("No run is chosen."))
-        return f'<div class="kft-status"><div class="note">{page.board.stop(run)}</div></div>'
+        return str(note_box(page.board.stop(run)))
 
     def look(run: str | None, before: str) -> list[Any]:
         """The run's view; sends nothing when nothing has changed, so that the page stays still."""

@@ -21,13 +21,13 @@ from kerasft_app.answers import (
     text_html,
     vector_html,
 )
-from kerasft_app.charts import error_box
+from kerasft_app.charts import error_box, note_box
 from kerasft_app.children import run_command
 from kerasft_app.facts import ModelFacts
 from kerasft_app.forms import Form
 from kerasft_app.page import FILE_TYPES, Page
 
-_WAIT = '<div class="kft-status"><div class="note">The first answer takes some seconds: the model is loaded.</div></div>'
+_WAIT = note_box("The first answer takes some seconds: the model is loaded.")
 _NEIGHBOURS = 5
 _OWN = "the answer itself"
 _BUTTONS = {"text": "Generate", "answer": "Find the answer", "entities": "Tag", "vector": "Embed", "gaps": "Fill the gaps"}
