@@ -125,7 +125,8 @@ def build(page: Page) -> None:
         recipe = read_recipe(page.board.folder(run)) if run else {}
         own = {part: {"name": "", **(recipe.get(part) or {})} for part in ("task", "tuning")}
         if not recipe.get("preset") or any(own[part]["name"] not in forms[part] for part in own):
-            fault = ConfigError("That run has no options to take.", hint="Choose one above that was trained here.")
+            told = "That run has no options to take." if run else "No run is chosen."
+            fault = ConfigError(told, hint="Choose one at the top of the page that was trained here.")
             return [error_box(fault), gr.skip(), *(gr.skip() for _ in options)]
         parts = [
             form.fill(own[part] if form_name == own[part]["name"] else {})
@@ -196,7 +197,7 @@ def build(page: Page) -> None:
     start.click(launch, [page.data, page.task, *chosen, *extra], [said, page.run, seen])
     options = [task, tuning, model, *train_form.components, *extra]
     page.recipe, page.recipe_inputs = whole, [page.data, page.task, *options]
-    again.click(refill, page.run, [said, switched, *options])  # the model is not one that was switched to
+    again.click(refill, page.run, [fits, switched, *options])  # the model is not one that was switched to
     show.click(show_windows, [page.data, page.task, own, epoch, *options], windows)
     stop.click(halt, page.run, halted)
     ticking.tick(look, [page.run, seen], [status, charts, shell, python, ahead, seen, halted], show_progress="hidden")
