@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
 
-.PHONY: app demo test test-all check bench lock clean
+QUICK := tests/evaluation tests/test_architecture.py tests/test_config.py tests/test_events.py tests/test_search_space.py \
+	tests/data --ignore=tests/data/test_instances_properties.py
+
+.PHONY: app demo quick test test-all check bench lock clean
 
 # Open the app in the browser, with a model and an example data set that are here.
 app: .venv/.app .venv/.weights
@@ -12,6 +15,10 @@ app: .venv/.app .venv/.weights
 # The whole road without a screen: check, fine-tune, evaluate, predict, export, replay.
 demo: .venv/.app .venv/.weights
 	$(BIN)/python -m kerasft_app.examples.demo $(ARGS)
+
+# A minute's tests, to work by: nothing that trains, starts a process or opens a browser.
+quick: .venv/.dev
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(QUICK) $(ARGS)
 
 # All tests but the slow ones; browser tests run when there is a Chromium.
 test: .venv/.dev

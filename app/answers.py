@@ -132,13 +132,14 @@ _REASONS = {
 }
 
 
-def text_html(prompt: str, text: str, reason: str) -> str:
-    """What was written after a prompt; `reason` is empty while it is being written."""
+def text_html(prompt: str, text: str, reason: str, cut: int = 0) -> str:
+    """What was written after a prompt; `reason` is empty while it is being written, `cut` tokens of the prompt were not read."""
+    unread = f" The first {cut} tokens of the prompt were not read: prompt and text together have to fit." if cut else ""
     cursor = "" if reason else '<i class="cursor"></i>'
     return _card(
         f'<div class="kft-text"><span class="prompt">{escape(prompt)}</span>'
         f'<span class="written">{escape(text)}</span>{cursor}</div>'
-        f"<p>{escape(_REASONS.get(reason, reason))}</p>"
+        f"<p>{escape(_REASONS.get(reason, reason))}{unread}</p>"
     )
 
 

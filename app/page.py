@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 
-from kerasft.data.conll import SUFFIXES
 from kerasft.errors import ArtifactError, KerasFTError
 from kerasft.presets import list_presets
 from kerasft_app.facts import ModelFacts, model_facts
@@ -17,11 +16,6 @@ from kerasft_app.figures import spoken_score
 from kerasft_app.runs import RunBoard
 from kerasft_app.worker import Predictor
 
-# What `load_data` reads; `.gz` stands for all of them packed.
-FILE_TYPES = [
-    *(".csv", ".tsv", ".psv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".gz"),
-    *sorted(f".{suffix}" for suffix in SUFFIXES),
-]
 EXAMPLE = Path(str(resources.files("kerasft_app.examples"))) / "tickets.csv"
 
 TO_TOP = "() => { window.scrollTo({ top: 0 }); return []; }"  # before another tab is shown

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from kerasft.data.columns import Columns
-from kerasft.data.dataset import DataConfig
+from kerasft.data.data_config import DataConfig
 from kerasft.errors import ConfigError
 from kerasft.runs import read_recipe
 from kerasft.tasks import TASKS, get_task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerasft.errors import name_rows
@@ -15,12 +15,29 @@ from kerasft_app.plots import CURVES, recall_curves, scatter_plot
 _COUNTED = {"token_classification": "tag", "regression": "number"}
 
 
-def understood_html(title: str, why: str) -> str:
-    """What the data were understood to be for, and why."""
+def understood_html(title: str, why: str, file: str, sizes: str) -> str:
+    """Which file is loaded, what it was understood to be for, and why."""
     return (
-        f'<div class="kft-understood"><span>Understood as</span> <b>{escape(title)}</b>'
+        f'<div class="kft-understood"><span><b>{escape(file)}</b> ({escape(sizes)}), understood as</span> <b>{escape(title)}</b>'
         f"<p>Because: {escape(why)} Another task can be chosen in the tab Train.</p></div>"
     )
+
+
+def asked_html(file: str, sizes: str) -> str:
+    """That a file is loaded and a question is to be answered before anything can be learned from it."""
+    return (
+        f'<div class="kft-understood"><span><b>{escape(file)}</b> ({escape(sizes)})</span>'
+        "<p><b>Which column is the label?</b> Several columns could be it: choose one on the left, or say that "
+        "there is none.</p></div>"
+    )
+
+
+def chosen_html(known: Mapping[str, Any] | None, task: str, model: str) -> str:
+    """What Train would begin: file, rows, task and model; or that there are no data."""
+    if known is None:
+        return '<div class="kft-chosen-run none">No data are loaded: choose a file in the tab Data.</div>'
+    parts = (f"<b>{escape(str(known.get('file', '')))}</b>", escape(str(known.get("sizes", ""))), escape(task), escape(model))
+    return f'<div class="kft-chosen-run">Trains on {" · ".join(part for part in parts if part)}</div>'
 
 
 def quality_html(report: Any, task: str = "", *, windows: bool = False) -> str:
@@ -48,7 +65,7 @@ def quality_html(report: Any, task: str = "", *, windows: bool = False) -> str:
         for f in report.findings
         if not (windows and f.code == "cut")
     )
-    findings = findings or '<div class="good">Nothing odd was found.</div>'
+    findings = findings or '<div class="good">Nothing unusual was found.</div>'
     return (
         f'<div class="kft-report"><div class="cards">{"".join(cards)}</div>'
         f'<div class="kft-status">{findings}</div>{_counts(train, what)}</div>'

@@ -23,8 +23,20 @@ from typing import Any
 
 from kerasft import events
 from kerasft.alone import is_in_use
-from kerasft.errors import ConfigError, RunExistsError
-from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, RunSummary, folder_name, free_path, is_alive, list_runs, run_state
+from kerasft.data.folders import split_parts
+from kerasft.errors import ConfigError, DataError, RunExistsError
+from kerasft.runs import (
+    PROCESS_FILE,
+    QUEUED_FILE,
+    STOP_FILE,
+    RunSummary,
+    folder_name,
+    free_path,
+    is_alive,
+    list_runs,
+    note_process,
+    run_state,
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -252,7 +264,7 @@ class RunBoard:
                 start_new_session=True,  # closing the app must not end a run
             )
         self._children.append(child)
-        (folder / PROCESS_FILE).write_text(json.dumps({"pid": child.pid, "started": started}), encoding="utf-8")
+        note_process(folder, child.pid, started)
         (folder / QUEUED_FILE).unlink(missing_ok=True)
 
     def keep_pumping(self, seconds: float = 1.0) -> None:
@@ -290,12 +302,15 @@ def upload_key(source: str | None) -> str:
 
 
 def _read_from(folder: Path) -> str:
-    """The file in a folder of uploads; of several the folder, if one is named as a training split, else a pattern of all."""
+    """The file in a folder of uploads; of several the folder, if their names say what each is for, else a pattern of all."""
     names = sorted(path.name for path in folder.iterdir())
     if len(names) == 1:
         return str(folder / names[0])
-    splits = any(name.split(".")[0].lower() in ("train", "training") for name in names)
-    return str(folder if splits else folder / "*")
+    try:
+        split_parts(folder)
+    except DataError:
+        return str(folder / "*")
+    return str(folder)
 
 
 def progress_in(folder: Path) -> Progress:

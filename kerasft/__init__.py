@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kerasft.comparison import Comparison as Comparison
     from kerasft.comparison import compare_runs as compare_runs
     from kerasft.data.columns import Columns as Columns
-    from kerasft.data.dataset import DataConfig as DataConfig
+    from kerasft.data.data_config import DataConfig as DataConfig
     from kerasft.data.dataset import Dataset as Dataset
     from kerasft.data.dataset import load_data as load_data
     from kerasft.data.quality import QualityReport as QualityReport
@@ -93,7 +93,7 @@ _HOMES = {
     "Columns": "data.columns",
     "Comparison": "comparison",
     "ConfigError": "errors",
-    "DataConfig": "data.dataset",
+    "DataConfig": "data.data_config",
     "DataError": "errors",
     "Dataset": "data.dataset",
     "Explanation": "explain",

@@ -12,7 +12,7 @@ from kerasft.backbones.base import Backbone, Encoder, get_family
 from kerasft.backbones.loading import load_backbone
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
-from kerasft.errors import ArtifactError, KerasFTError, PresetError
+from kerasft.errors import ArtifactError, ConfigError, KerasFTError, PresetError
 from kerasft.presets import fetch, find_preset
 from kerasft.tasks import Learned, Task, get_task
 from kerasft.tuning import Tuning, get_tuning
@@ -33,6 +33,15 @@ class Artifact:
     keras_model: Any
     encoder: Encoder
     recipe: dict[str, Any] = field(default_factory=dict)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Neither pickle nor copy: traced graphs are in it, which Keras would leave out or fail at.
+
+        Raises:
+            ConfigError: Always; says what to do.
+        """
+        hint = "Write it with model.save(folder), and kft.load(folder) where it is needed: in the other process, or for a copy."
+        raise ConfigError("A model is neither pickled nor copied.", hint=hint)
 
 
 def own_weights(keras_model: Any, backbone: Backbone, encoder: Encoder, tuning: Tuning) -> dict[str, Any]:
@@ -105,9 +114,13 @@ def read_artifact(folder: Path, base: str | Path | Backbone | None = None) -> Ar
         learned = Learned(tuple(saved["labels"]), dict(saved["facts"]))
         columns = Columns(**saved["columns"])
         if saved.get("base"):
-            backbone = _pooled_as(_base(folder, saved["base"], base, tuning), saved["backbone"].get("pooling"))
+            backbone = _pooled_as(_base(folder, saved["base"], base, tuning), saved["backbone"])
         else:
+            _check_sizes(saved, folder)
             backbone = get_family(saved["family"]).rebuild(saved["backbone"], folder / "tokenizer", dtype="float32")
+    except PresetError as error:
+        what = f"The saved model cannot be built again: {error.message}"
+        raise ArtifactError(what, where=error.where or str(folder), hint=error.hint) from None
     except KerasFTError:
         raise
     except (KeyError, TypeError, AttributeError) as error:
@@ -115,19 +128,46 @@ def read_artifact(folder: Path, base: str | Path | Backbone | None = None) -> Ar
     except (OSError, ValueError) as error:  # of KerasHub, at a tokenizer's file or a size no layer can have
         reason = str(error).strip().splitlines()[0][:300]
         raise ArtifactError(f"The saved model cannot be built again: {reason}", where=str(folder)) from error
-    model, encoder = assemble(backbone, task, tuning, learned)
+    try:
+        model, encoder = assemble(backbone, task, tuning, learned)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:  # of Keras, at a layer that no file of ours describes
+        raise ArtifactError(f"run.json lacks or misstates {error}.", where=str(folder / "run.json")) from None
     # Up to format 2 only the weights the task uses were kept.
     wanted = own_weights(model, backbone, encoder, tuning) if written > 2 or tuning.sparse else weights_by_path(model)
     load_weights(wanted, folder / "model.safetensors")
     return Artifact(task, tuning, learned, columns, backbone, model, encoder, recipe)
 
 
-def _pooled_as(backbone: Backbone, pooling: str | None) -> Backbone:
+def _check_sizes(saved: dict[str, Any], folder: Path) -> None:
+    """Refuse sizes in run.json that the weights cannot have, before anything of them is built.
+
+    Raises:
+        ArtifactError: A size is no whole number from 1 on, or the weights beside it are too few for it.
+    """
+    sizes = saved["backbone"]
+    names = ("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim", "max_sequence_length")
+    given = {name: sizes[name] for name in names} | ({"num_segments": sizes["num_segments"]} if "num_segments" in sizes else {})
+    where = str(folder / "run.json")
+    if odd := [name for name, value in given.items() if type(value) is not int or value < 1]:
+        raise ArtifactError(f"The size {odd[0]} is no whole number from 1 on: {given[odd[0]]!r}.", where=where)
+    width = given["hidden_dim"]
+    dense = sum(int(one["inputs"]) * int(one["units"]) for one in sizes.get("dense", []))
+    rows = given["vocabulary_size"] + given["max_sequence_length"] + given.get("num_segments", 0) + len(saved["labels"])
+    least = rows * width + given["num_layers"] * (4 * width**2 + 2 * width * given["intermediate_dim"]) + dense
+    stored = (folder / "model.safetensors").stat().st_size
+    if (stored and least > stored) or width % given["num_heads"]:  # a byte each would be the least
+        told = f"model.safetensors has {stored:,} bytes, and a model of these sizes {least:,} weights"
+        raise ArtifactError(f"The sizes in run.json are not those of the weights: {told}.", where=where)
+
+
+def _pooled_as(backbone: Backbone, saved: dict[str, Any]) -> Backbone:
     """The backbone with the pooling its model was trained with, which may not be what is read from its folder today."""
-    if backbone.config.get("pooling") == pooling:
+    names = ("pooling", "dense")
+    then = {name: saved[name] for name in names if saved.get(name)}
+    if then == {name: backbone.config[name] for name in names if backbone.config.get(name)}:
         return backbone
-    rest = {name: value for name, value in backbone.config.items() if name != "pooling"}
-    return replace(backbone, config={**rest, **({"pooling": pooling} if pooling else {})})
+    rest = {name: value for name, value in backbone.config.items() if name not in names}
+    return replace(backbone, config={**rest, **then}, dense=backbone.dense if "dense" in then else ())
 
 
 def _base(folder: Path, saved: dict[str, Any], given: str | Path | Backbone | None, tuning: Tuning) -> Backbone:

@@ -6,6 +6,7 @@ from typing import Any
 
 from kerasft.backbones.base import Backbone, Encoder
 from kerasft.backbones.tokenization import Framer
+from kerasft.own_settings import own_settings
 from kerasft.tasks import Learned, Task
 from kerasft.tuning import Tuning
 
@@ -15,6 +16,7 @@ def make_framer(backbone: Backbone, task: Task) -> Framer:
     return Framer(backbone.family, backbone.tokenizer, min(task.max_length, backbone.max_length))  # type: ignore[attr-defined]
 
 
+@own_settings()
 def assemble(backbone: Backbone, task: Task, tuning: Tuning, learned: Learned, *, seed: int = 1) -> tuple[Any, Encoder]:
     """The plain `keras.Model` and the encoder under its head: parts, tuned, wired, with the task's head."""
     family = backbone.family

@@ -14,13 +14,16 @@ from kerasft.cluster import joined
 from kerasft.comparison import differing, sha256
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
-from kerasft.data.dataset import as_split
+from kerasft.data.given_rows import as_split
+from kerasft.data.read_options import ReadOptions
 from kerasft.data.split import Split
 from kerasft.errors import ConfigError, DataError, RunError
+from kerasft.file_answers import answer_split
 from kerasft.model import FineTunedModel, load
 from kerasft.tasks import get_task
 from kerasft.weights import write_text
 
+_EVERY = ReadOptions(every_record=True)
 PLAN_FILE = "plan.json"
 
 
@@ -120,7 +123,7 @@ def _files(sources: str | Path | Sequence[str | Path]) -> list[str]:
 
 def _parts(files: list[str], out: Path, columns: Columns, kind: str, rows: int) -> Iterator[Part]:
     for number, source in enumerate(files):
-        count = len(as_split(source, columns, need_label=False))
+        count = len(as_split(source, columns, need_label=False, how=_EVERY))
         for start in range(0, count, rows):
             name = f"{number:05d}-{start // rows:06d}.{kind}"
             yield Part(source, start, min(rows, count - start), str(out / name))
@@ -166,9 +169,9 @@ class Answerer:
         part = Part(**row)
         if not Path(part.out).exists():
             if self._source != part.source:
-                self._source, self._split = part.source, as_split(part.source, self._columns, need_label=False)
+                self._source, self._split = part.source, as_split(part.source, self._columns, need_label=False, how=_EVERY)
             assert self._split is not None
-            self._model.predict_file(self._split.slice(part.start, part.rows), Path(part.out))
+            answer_split(self._model, self._split.slice(part.start, part.rows), Path(part.out))
         return row
 
 

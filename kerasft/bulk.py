@@ -19,6 +19,7 @@ from kerasft.data.table import unique_names
 from kerasft.errors import ConfigError
 
 _STREAM = 5_000  # rows answered between two writes
+NOTE = "kerasft_note"  # column that says why a row has no answer
 
 
 def check_target(out: Path) -> None:
@@ -47,27 +48,33 @@ def answer_file(
     answer: Callable[[Split], list[Any]],
     cells: Callable[[Any], dict[str, str]],
     progress: Callable[[int], None] | None,
-) -> None:
+) -> int:
     """Write the rows of a split with their answers, whole or not at all.
 
     Args:
-        split: The rows; those without a text get empty answers.
+        split: The rows; those without a text, or that could not be read, get empty answers and the reason in `NOTE`.
         out: File to write, by its ending `.csv`, `.jsonl` or `.parquet`; UTF-8.
         answer: From some rows to one answer each.
         cells: From an answer to cells by column name; the same names for every answer.
         progress: Called with the number of rows done.
 
+    Returns:
+        How many rows have no answer.
+
     Raises:
         ConfigError: The file's ending is another.
     """
     writer = _writer_of(out)
+    unanswered = 0
     temporary = out.with_name(out.name + ".part")
     try:
         with writer(temporary) as rows:
             for start in range(0, len(split), _STREAM):
                 part = split.take(np.arange(start, min(start + _STREAM, len(split))))
                 found = [cells(one) for one in answer(part)]
-                rows.write(_answered(part, found))
+                reasons = _reasons(part)
+                unanswered += sum(map(bool, reasons))
+                rows.write(_answered(part, found, reasons))
                 if progress:
                     progress(start + len(part))
         with temporary.open("rb") as file:
@@ -76,15 +83,26 @@ def answer_file(
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    return unanswered
 
 
-def _answered(part: Split, found: list[dict[str, str]]) -> pa.Table:
-    """The rows with a column for each cell of their answers, empty where there is no text."""
-    has_text = [bool((text or "").strip()) for text in part.cells("text")]
+def _reasons(part: Split) -> list[str]:
+    """Why each row has no answer; empty for those that have one."""
+    unread = part.table.unread
+    texts = part.cells("text")
+    return [
+        unread.get(int(row), "" if (text or "").strip() else "no text") for row, text in zip(part.table.rows, texts, strict=True)
+    ]
+
+
+def _answered(part: Split, found: list[dict[str, str]], reasons: list[str]) -> pa.Table:
+    """The rows with a column for each cell of their answers, empty where there is a reason for having none, and the reasons."""
     names = list(found[0])
-    answers = [[row[name] if there else "" for row, there in zip(found, has_text, strict=True)] for name in names]
-    columns = [part.table.columns[name] for name in part.table.names] + [pa.array(column, pa.string()) for column in answers]
-    return pa.Table.from_arrays([_whole(column) for column in columns], names=unique_names([*part.table.names, *names]))
+    answers = [["" if reason else row[name] for row, reason in zip(found, reasons, strict=True)] for name in names]
+    added = [pa.array(column, pa.string()) for column in (*answers, reasons)]
+    columns = [part.table.columns[name] for name in part.table.names] + added
+    all_names = unique_names([*part.table.names, *names, NOTE])
+    return pa.Table.from_arrays([_whole(column) for column in columns], names=all_names)
 
 
 def _whole(column: Any) -> Any:

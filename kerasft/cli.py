@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 came out badly (a difference, or all of several failed) or an unexpected error, 2 the person's mistake
         (explained), 3 stopped on request, 130 interrupted.
     """
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    _print_anything()
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser, commands = _parser(given)
     parsed, odd = parser.parse_known_args(given)
@@ -59,6 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Unexpected error: {type(error).__name__}: {error}", file=sys.stderr)
         print("This is a fault of KerasFT. Run again with --debug and report what it shows.", file=sys.stderr)
         return 1
+
+
+def _print_anything() -> None:
+    """Let nothing that is printed end a command: neither a letter that the terminal has not, nor a closed output."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed before we were started
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
+        elif getattr(stream, "errors", "") in ("strict", "surrogateescape") and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
@@ -167,12 +177,16 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub = command("import-huggingface", model_commands.import_huggingface)
     sub.add_argument("model", help="folder, or hf://owner/name")
     sub.add_argument("out", help="folder to write")
+    sub.add_argument(
+        "--text-pair", choices=("yes", "no"), help="whether it reads pairs of texts; by its labels and config by default"
+    )
     sub = on_model("save-backbone", model_commands.save_backbone)
     sub.add_argument("out", help="folder to write")
     sub = on_model("evaluate", model_commands.evaluate)
     sub.add_argument("data", help="file with the columns of the training data")
     sub.add_argument("--by", help="column, such as a language; each of its values also gets figures of its own")
     sub.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
+    _add_reading(sub, given, "evaluate")
     sub = on_model("predict", model_commands.predict)
     sub.add_argument("texts", nargs="*", help="a text each; for pairs `first ||| second`")
     sub.add_argument("--file", help="file whose rows are answered")
@@ -185,6 +199,7 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub.add_argument("--text", help="text column of --file, if it is another than in training")
     _add_cluster(sub)
     sub.add_argument("--jsonl", action="store_true", help='answer lines such as {"text": "..."} as they come')
+    _add_reading(sub, given, "predict")
     sub = on_model("generate", model_commands.generate)
     sub.add_argument("prompts", nargs="+", help="a prompt each")
     if given[:1] == ["generate"]:
@@ -238,9 +253,18 @@ def _add_data(sub: argparse.ArgumentParser, given: Sequence[str], name: str) -> 
     else:
         sub.add_argument("--data", help="file, folder of split files, or hub name")
     if given[:1] == [name]:
-        from kerasft.data.dataset import DataConfig
+        from kerasft.data.data_config import DataConfig
 
         _add_group(sub, "data", DataConfig.specs(), skip=("path",))
+
+
+def _add_reading(sub: argparse.ArgumentParser, given: Sequence[str], name: str) -> None:
+    """How a file is read, for commands that take one with the columns of the training data."""
+    if given[:1] == [name]:
+        from kerasft.data.data_config import DataConfig
+        from kerasft.data.read_options import READING
+
+        _add_group(sub, "data", [spec for spec in DataConfig.specs() if spec.name in READING])
 
 
 def _add_dotted(sub: argparse.ArgumentParser, given: Sequence[str], name: str) -> None:

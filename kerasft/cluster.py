@@ -52,7 +52,7 @@ def joined(address: str) -> Iterator[Any]:
         raise MissingPackageError("A cluster needs the package 'ray'.", hint="pip install 'kerasft[cluster]'") from None
     try:
         _knock(address)  # Ray itself would try for minutes
-        quiet = {"env_vars": {"TF_CPP_MIN_LOG_LEVEL": "3"}}
+        quiet = {"env_vars": {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")}}
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, runtime_env=quiet)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
         hint = "`ray start --head` begins one, `ray start --address HOST:6379` joins it; run this on one of its machines."

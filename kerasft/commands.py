@@ -16,7 +16,7 @@ STOPPED = 3  # exit status of a run that was asked to stop; `kerasft resume` goe
 
 def _run_config(parsed: argparse.Namespace) -> Any:
     from kerasft.config import read_json
-    from kerasft.data.dataset import DataConfig
+    from kerasft.data.data_config import DataConfig
     from kerasft.recipe import RunConfig
     from kerasft.tasks import TASKS
     from kerasft.training.options import TrainConfig
@@ -52,17 +52,15 @@ def _run_on_data(parsed: argparse.Namespace, hint: str) -> Any:
 
 def _suggested(values: dict[str, Any]) -> str | None:
     """The task the data look made for, told on the terminal; None when no data were named."""
-    from kerasft.data.dataset import DataConfig, load_data
-    from kerasft.data.recognise import suggest_task
+    from kerasft.data.data_config import DataConfig
+    from kerasft.data.dataset import load_data
+    from kerasft.data.recognise import label_question, suggest_task
 
     if values.get("path") is None:
         return None
     suggestion = suggest_task(load_data(None, DataConfig.from_dict(values)))
     if suggestion.unclear:
-        hint = (
-            f"Name it: --data.label {suggestion.unclear[0]!r}; or, if none is one, say what is learned: --task {suggestion.task}."
-        )
-        raise ConfigError(f"It is not clear what is to be learned. {suggestion.why}", where=str(values["path"]), hint=hint)
+        raise label_question(suggestion, str(values["path"]))
     print(f"Task: {suggestion.task}. {suggestion.why} Choose another with --task.", file=sys.stderr)
     return suggestion.task
 

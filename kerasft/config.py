@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import math
 import pkgutil
+import stat
 import types
 import typing
 from collections.abc import Iterator
@@ -112,9 +113,9 @@ class OptionSpec:
         if isinstance(value, float) and not math.isfinite(value):
             yield f"'{self.name}' must be a finite number. Received: {value!r}."
         if self.low is not None and value < self.low:
-            yield f"'{self.name}' must be at least {self.low:g}. Received: {value!r}."
+            yield f"'{self.name}' must be at least {_written(self.low)}. Received: {value!r}."
         if self.high is not None and value > self.high:
-            yield f"'{self.name}' must be at most {self.high:g}. Received: {value!r}."
+            yield f"'{self.name}' must be at most {_written(self.high)}. Received: {value!r}."
         for chosen in value if self.kind is tuple else (value,):
             if self.choices and chosen not in self.choices:
                 close = difflib.get_close_matches(str(chosen), self.choices, n=1)
@@ -212,6 +213,11 @@ def _is_union(hint: Any) -> bool:
     return typing.get_origin(hint) in (typing.Union, types.UnionType)
 
 
+def _written(number: float) -> str:
+    """A number with all its digits: 2147483647, not 2.14748e+09."""
+    return str(int(number)) if float(number).is_integer() else repr(number)
+
+
 class Registry(Generic[T]):
     """Finds the classes of one kind: every module of a package, then the entry points of other packages.
 
@@ -224,6 +230,7 @@ class Registry(Generic[T]):
         self._kind = kind
         self._package = package
         self._found: dict[str, type[T]] = {}
+        self._broken: dict[str, str] = {}
         self._searched = False
 
     def register(self, cls: type[T]) -> type[T]:
@@ -242,7 +249,10 @@ class Registry(Generic[T]):
             for module in pkgutil.iter_modules(package.__path__):
                 importlib.import_module(f"{self._package}.{module.name}")
             for point in importlib.metadata.entry_points(group=self._package):
-                self.register(point.load())
+                try:
+                    self.register(point.load())
+                except Exception as error:  # of another package, whose fault must not stop what does not need it
+                    self._broken[point.name] = f"{point.value}: {type(error).__name__}: {error}"
             self._searched = True
         return dict(sorted(self._found.items()))
 
@@ -253,6 +263,9 @@ class Registry(Generic[T]):
             ConfigError: There is none; the message lists those there are.
         """
         found = self.all()
+        if name in self._broken and name not in found:
+            what = f"The {self._kind} {name!r} of another package cannot be loaded ({self._broken[name]})."
+            raise ConfigError(what, hint="Repair or remove that package.")
         if name not in found:
             close = difflib.get_close_matches(name, found, n=1)
             hint = f"Did you mean '{close[0]}'?" if close else f"There are: {', '.join(found)}."
@@ -267,10 +280,22 @@ def read_json(path: Path) -> Any:
         ConfigError: The file is absent or is not JSON; names the line.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        mode = path.stat().st_mode  # a pipe would be waited for
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise ConfigError(f"{str(path)!r} is no regular file.")
+        text = path.read_text(encoding="utf-8")
+        if text.startswith("version https://git-lfs"):
+            raise ConfigError(f"{str(path)!r} is a pointer of Git LFS, not the file itself.", hint="Fetch it: git lfs pull.")
+        return json.loads(text)
+    except ConfigError:
+        raise
     except FileNotFoundError:
         raise ConfigError(f"There is no file {str(path)!r}.") from None
     except (UnicodeDecodeError, IsADirectoryError) as error:
         raise ConfigError(f"{str(path)!r} cannot be read as JSON text: {error}.") from None
     except json.JSONDecodeError as error:
         raise ConfigError(f"{str(path)!r} is not valid JSON: {error.msg}.", where=f"{path}, line {error.lineno}") from None
+    except RecursionError:
+        raise ConfigError(f"{str(path)!r} is nested too deeply to be read.") from None
+    except ValueError as error:  # a number of thousands of digits, a NUL in the name
+        raise ConfigError(f"{str(path)!r} cannot be read as JSON: {error}.") from None

@@ -65,7 +65,8 @@ def fetch(parsed: argparse.Namespace) -> None:
 def create_preset(parsed: argparse.Namespace) -> None:
     """Make a model with random weights and a vocabulary from your own texts, to be pre-trained."""
     from kerasft.architectures import Architecture
-    from kerasft.data.dataset import DataConfig, load_data
+    from kerasft.data.data_config import DataConfig
+    from kerasft.data.dataset import load_data
     from kerasft.new_preset import create_preset
     from kerasft.progress import TerminalProgress
 
@@ -81,9 +82,10 @@ def create_preset(parsed: argparse.Namespace) -> None:
 
 def check(parsed: argparse.Namespace) -> int:
     """Look for what is odd in the data."""
-    from kerasft.data.dataset import DataConfig, load_data
+    from kerasft.data.data_config import DataConfig
+    from kerasft.data.dataset import load_data
     from kerasft.data.quality import check_data
-    from kerasft.data.recognise import suggest_task
+    from kerasft.data.recognise import label_question, suggest_task
     from kerasft.presets import fetch, find_preset
     from kerasft.tasks import TASKS
     from kerasft.token_counts import longest_input, token_counter
@@ -99,7 +101,11 @@ def check(parsed: argparse.Namespace) -> int:
             wanted = min(wanted or task.max_length, limit)
     report = check_data(data, task, max_length=wanted, count_tokens=counter)
     if parsed.json:
-        print(json.dumps({**report.to_dict(), "task": suggestion.task, "why": suggestion.why}, indent=1, ensure_ascii=False))
+        asked = {"unclear": dict(zip(suggestion.unclear, suggestion.examples, strict=True))} if suggestion.unclear else {}
+        told = {**report.to_dict(), "task": suggestion.task, "why": suggestion.why, **asked}
+        print(json.dumps(told, indent=1, ensure_ascii=False))
+    elif suggestion.unclear:
+        print(f"{report}\n{label_question(suggestion, str(parsed.data))}")
     else:
         print(f"{report}\nLooks made for the task {suggestion.task}. {suggestion.why}")
     return 0

@@ -30,8 +30,10 @@ from kerasft.kept_rows import keep_rows, kept_rows
 from kerasft.memory import is_out_of_memory
 from kerasft.model import FineTunedModel
 from kerasft.model_card import model_card
+from kerasft.own_settings import own_settings
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
+from kerasft.processor import onednn_warning, uses_onednn
 from kerasft.recipe import RunConfig
 from kerasft.runs import STOP_FILE, card_path
 from kerasft.scoring import evaluate
@@ -43,7 +45,7 @@ from kerasft.training.stopping import StopRequest
 from kerasft.training.strategy import prepare
 from kerasft.training.trainer import Job, Outcome, train
 from kerasft.tuning.base import Recommended
-from kerasft.usable_rows import known_rows, tell_shared_texts, usable_rows
+from kerasft.usable_rows import known_rows, tell_shared_texts, usable_rows, without_unlabelled_test
 from kerasft.weights import write_text
 
 _USUAL_BATCH = 64  # rows
@@ -115,6 +117,7 @@ class _Run:
         self.begun = time.monotonic()
         self.unused_rows: Path | None = None
 
+    @own_settings()
     def execute(self, dataset: Dataset | None) -> FineTunedModel:
         try:
             return self._steps(dataset)
@@ -125,10 +128,13 @@ class _Run:
 
     def _steps(self, dataset: Dataset | None) -> FineTunedModel:
         data, task, tell = self._load_data(dataset), self.config.task, self.emit
+        if message := onednn_warning():
+            tell(Warned(code="no_onednn", message=message, hint="Import kerasft first, or set TF_ENABLE_ONEDNN_OPTS=1."))
         self._check_fit(data)
         train_rows = usable_rows(task, data["train"], tell)
         learned = task.learn(train_rows)
         train_part = known_rows(task, train_rows, learned, tell)
+        data = without_unlabelled_test(task, data, tell)
         held_back = {name: usable_rows(task, data[name], tell) for name in ("validation", "test") if name in data}
         # A faulty test split is told now, not after hours.
         known = {name: known_rows(task, split, learned, tell) for name, split in held_back.items()}
@@ -333,7 +339,11 @@ class _Run:
             "trainable_parameters": int(sum(np.prod(v.shape) for v in model.keras_model.trainable_variables)),
             "history": state.history,
             "seconds": round(state.seconds, 1),
-            "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}},
+            "versions": {
+                "python": platform.python_version(),
+                **{name: importlib.metadata.version(name) for name in packages},
+                "onednn": "on" if uses_onednn() else "off",
+            },
         }
 
     def _finish(self, model: FineTunedModel, data: Dataset, outcome: Outcome, found: Any) -> None:

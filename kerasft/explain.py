@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasft.errors import ConfigError
+from kerasft.own_settings import own_settings
 from kerasft.preprocessing.batching import pad_rows, predict_rows
 from kerasft.preprocessing.encoding import encode
 from kerasft.tasks.asking import Answered
@@ -144,6 +145,7 @@ def not_explained(task: Any) -> ConfigError:
     )
 
 
+@own_settings()
 def explain_text(model: Any, text: Any, target: Any = None) -> Explanation:
     """Which words the answer of a `FineTunedModel` to one text rests on; see `FineTunedModel.explain`.
 

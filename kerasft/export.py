@@ -20,6 +20,7 @@ from kerasft import replay as replay_script
 from kerasft.backbones.generation import Choice, as_choice
 from kerasft.compact_weights import CompactWeights, Stored, note_format
 from kerasft.errors import ExportError
+from kerasft.own_settings import own_settings
 from kerasft.tasks.base import Answering
 from kerasft.warm_up import write_requests
 from kerasft.weights import free_to_write, whole_folder
@@ -120,6 +121,7 @@ def generating(generator: Any, weights: Stored, sampling: Any) -> Any:
     return {"serving_default": greedy, "sample": sample}
 
 
+@own_settings()
 def export_model(model: Any, path: Path, *, kind: str = "float32", overwrite: bool = False) -> None:
     """Write a SavedModel whose `serving_default` signature takes strings.
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from kerasft.data.dataset import DataConfig, Dataset, load_data
+from kerasft.data.data_config import DataConfig
+from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import RunError
 from kerasft.runs import KEPT_ROWS
 from kerasft.weights import whole_folder

@@ -14,6 +14,7 @@ from kerasft.preprocessing.batching import make_batches, plan_epoch
 from kerasft.preprocessing.encoding import encode
 from kerasft.presets import fetch, find_preset
 from kerasft.tasks import Learned, Task
+from kerasft.tasks.base import pick
 from kerasft.training.strategy import prepare
 from kerasft.tuning import Tuning
 from kerasft.tuning.full import Full
@@ -59,7 +60,8 @@ def batches(
 ) -> Any:
     """A `tf.data.Dataset` of `(inputs, targets)` for a model of `build`.
 
-    Rows without text or label are left out. One pass is one epoch; each pass has an order of its own.
+    Rows without text or label are left out, and with `drop_unknown` those whose label was not learned. One pass is one epoch;
+    each pass has an order of its own.
 
     Args:
         split: `data["train"]`.
@@ -72,9 +74,14 @@ def batches(
     """
     usable, _ = split.usable(need_label=task.needs(split.columns))
     framer = load_framer(fetch(find_preset(preset)), task.max_length)  # type: ignore[attr-defined]
+    gold = task.gold(usable, learned)
+    unknown = task.unknown(gold)
+    if unknown.any():  # with drop_unknown
+        known = np.flatnonzero(~unknown)
+        usable, gold = usable.take(known), pick(gold, known)
     rows, paired = task.reading(usable)
-    encoded = encode(framer, rows, paired=paired, framing=task.framing(framer))
-    encoded = task.targets(encoded, task.gold(usable, learned), learned)
+    encoded = encode(framer, rows, paired=paired, framing=task.framing(framer, learned))
+    encoded = task.targets(encoded, gold, learned)
     how = {"shuffle": shuffle, "group": shuffle, "together": encoded.together, "even": encoded.token_targets is not None}
 
     def epoch_of(number: int) -> tuple[Any, list[np.ndarray]]:

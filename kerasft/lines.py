@@ -18,7 +18,8 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from kerasft.data.dataset import DataConfig, load_data
+from kerasft.data.data_config import DataConfig
+from kerasft.data.dataset import load_data
 from kerasft.errors import KerasFTError
 from kerasft.evaluation.retrieval import neighbours
 from kerasft.preprocessing.encoding import encode

@@ -25,7 +25,7 @@ from kerasft.kept_rows import keep_rows
 from kerasft.memory import peak_bytes_of
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
-from kerasft.runs import PROCESS_FILE, STOP_FILE, forget_old_stop, holds_run, is_alive, last_event, run_state
+from kerasft.runs import STOP_FILE, forget_old_stop, holds_run, is_alive, last_event, note_process, run_state
 from kerasft.tasks.cloze import ClozeClassification
 from kerasft.training.devices import one_process
 from kerasft.training.stopping import StopRequest
@@ -205,7 +205,7 @@ class _Driver:
                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
                 start_new_session=True,  # Ctrl-C is for this process, which hands it on once
             )
-        (where / PROCESS_FILE).write_text(json.dumps({"pid": child.pid, "started": started}), encoding="utf-8")
+        note_process(where, child.pid, started)
         asked, peak = False, spent.peak_bytes
         try:
             while True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,20 +15,20 @@ from kerasft import export as exporting
 from kerasft.artifact import Artifact, own_weights, read_artifact, write_artifact
 from kerasft.assembly import assemble, make_framer
 from kerasft.backbones.generation import Generator
-from kerasft.bulk import answer_file
 from kerasft.compact_weights import CompactWeights, format_of
-from kerasft.data.columns import Columns
-from kerasft.data.dataset import as_split
+from kerasft.data.given_rows import as_split
+from kerasft.data.read_options import ReadOptions
 from kerasft.data.split import Split
-from kerasft.errors import ConfigError, DataError
+from kerasft.errors import ConfigError
 from kerasft.evaluation.report import Report
 from kerasft.explain import Cut, Explanation, cut, explain_text
+from kerasft.file_answers import answer_split, rows_to_answer
 from kerasft.interchange import huggingface, peft
 from kerasft.preprocessing.batching import predict_rows
 from kerasft.preprocessing.encoding import Encoded, encode
 from kerasft.sampling import Sampling
 from kerasft.scoring import evaluate
-from kerasft.tasks.asking import Asking
+from kerasft.tasks.asking import Asking, rows_of_items
 from kerasft.tasks.base import Answering, Generating
 from kerasft.tasks.causal_lm import Generated
 from kerasft.tuning.full import Full
@@ -56,7 +56,7 @@ class FineTunedModel(Artifact):
 
     def __post_init__(self) -> None:
         self.framer = make_framer(self.backbone, self.task)
-        self.framing = self.task.framing(self.framer)
+        self.framing = self.task.framing(self.framer, self.learned)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -114,20 +114,12 @@ class FineTunedModel(Artifact):
         """
         one_pair = self.paired and isinstance(texts, tuple) and len(texts) == 2 and isinstance(texts[0], str)
         single = isinstance(texts, str) or one_pair
-        rows = self._rows([texts] if single else texts)
+        items = [texts] if single else texts
+        rows = rows_of_items(self.task, items, paired=self.paired, imported=bool(self.recipe.get("imported")))
         if not rows:
             return []
         answers = self.answer([text for text, _ in rows], [pair for _, pair in rows], batch_size=batch_size)
         return answers[0] if single else answers
-
-    def _rows(self, items: Any) -> list[tuple[str, str | None]]:
-        """Given texts or pairs as rows, each looked at."""
-        # What could be gone through, but not text by text: a dictionary's keys, a table's column names, numbers of bytes.
-        if isinstance(items, bytes | Mapping) or hasattr(items, "columns") or not isinstance(items, Iterable):
-            what = "pairs" if self.paired else "texts"
-            hint = "Give one or a list of them; predict_file answers the rows of a file."
-            raise DataError(f"This model reads {what}. Received: {type(items).__name__}.", hint=hint)
-        return [self.task.row(item, self.paired, i) for i, item in enumerate(items)]
 
     @cached_property
     def generator(self) -> Generator:
@@ -159,19 +151,22 @@ class FineTunedModel(Artifact):
         """
         sampling = self.sampling(sampling, options)
         single = isinstance(prompts, str)
-        texts = [prompt for prompt, _ in self._rows([prompts] if single else prompts)]
+        texts = [prompt for prompt, _ in rows_of_items(self.task, [prompts] if single else prompts, paired=self.paired)]
         made: list[Generated] = []
         for start in range(0, len(texts), batch_size):
             part = texts[start : start + batch_size]
+            lost = self.generator.cut(part, sampling)
             told = self.generator.generate(part, sampling)
-            made += [Generated(text, prompt, reason) for prompt, (text, reason) in zip(part, told, strict=True)]
+            made += [Generated(text, prompt, why, cut) for prompt, (text, why), cut in zip(part, told, lost, strict=True)]
         return made[0] if single else made
 
     def stream(self, prompt: str, sampling: Sampling | None = None, **options: Any) -> Iterator[Generated]:
         """As `generate` for one prompt, giving the text so far after every token."""
         self.task.row(prompt, False, 0)
-        for [(text, reason)] in self.generator.stream([prompt], self.sampling(sampling, options)):
-            yield Generated(text, prompt, reason)
+        chosen = self.sampling(sampling, options)
+        [cut] = self.generator.cut([prompt], chosen)
+        for [(text, reason)] in self.generator.stream([prompt], chosen):
+            yield Generated(text, prompt, reason, cut)
 
     def sampling(self, sampling: Sampling | None, options: Mapping[str, Any]) -> Sampling:
         """How text is written: what is given, over the task's own.
@@ -187,18 +182,19 @@ class FineTunedModel(Artifact):
             raise ConfigError(f"'max_new_tokens' can be at most {most} for this model. Received: {chosen.max_new_tokens}.")
         return chosen
 
-    def evaluate(self, rows: Any, *, by: str | None = None, batch_size: int = 64) -> Report:
+    def evaluate(self, rows: Any, *, by: str | None = None, batch_size: int = 64, **reading: Any) -> Report:
         """Score labelled rows: figures with intervals, per label, confusion matrix, worst mistakes.
 
         Args:
             rows: A split (`data["test"]`), or a file, DataFrame or list with the columns of the training data.
             by: Name of a column, such as a language or a source; each of its values also gets figures of its own.
             batch_size: Rows a call of the model.
+            **reading: How a file is read: `delimiter`, `encoding`, `header`, `quote`, `escape`, `sheet`, `repair`.
 
         Raises:
             DataError: The rows lack a label column, or hold labels the model has never seen.
         """
-        return evaluate(self, rows, by=by, batch_size=batch_size)
+        return evaluate(self, rows, by=by, batch_size=batch_size, how=ReadOptions(**reading))
 
     @cached_property
     def cut(self) -> Cut:
@@ -218,18 +214,25 @@ class FineTunedModel(Artifact):
         return explain_text(self, text, target)
 
     def predict_file(
-        self, source: Any, out: Path, *, text: str | None = None, progress: Callable[[int], None] | None = None
+        self,
+        source: Any,
+        out: str | Path,
+        *,
+        text: str | None = None,
+        progress: Callable[[int], None] | None = None,
+        **reading: Any,
     ) -> int:
-        """Answer every row of a file; writes its columns plus those of the answers.
+        """Answer every record of a file; writes its columns plus those of the answers, in the same order.
 
-        Rows without a text get empty answers, so that the output has the rows of the input. Written to a temporary
-        name while in work, then renamed.
+        A record that cannot be answered (no text, too many cells, a blank line between others) gets the reason in `kerasft_note`.
+        Written to a temporary name while in work, then renamed.
 
         Args:
             source: File with the columns of the training data; labels are not needed.
             out: File to write, UTF-8: `.csv`, `.jsonl` or `.parquet`.
             text: Name of the text column, if it is another than in training.
             progress: Called with the number of rows done.
+            **reading: How the file is read: `delimiter`, `encoding`, `header`, `quote`, `escape`, `sheet`, `repair`.
 
         Returns:
             Number of rows.
@@ -237,13 +240,9 @@ class FineTunedModel(Artifact):
         Raises:
             DataError: The file cannot be read, or lacks the column.
         """
-        columns = Columns(text or self.columns.text, self.columns.text_pair if self.paired else None)
-        split = as_split(source, columns, need_label=False)
-        answer_file(split, out, lambda part: self.answer(*self._texts(part)), self._cells, progress)
+        split = rows_to_answer(self, source, text=text, **reading)
+        answer_split(self, split, Path(out), progress)
         return len(split)
-
-    def _cells(self, answer: Any) -> dict[str, str]:
-        return self.task.cells(answer, self.learned)
 
     def _texts(self, split: Split) -> tuple[list[str], list[str | None]]:
         return [text or "" for text in split.cells("text")], split.cells("text_pair")
@@ -385,14 +384,15 @@ def load(folder: str | Path, *, base: str | Path | FineTunedModel | None = None)
     return FineTunedModel(**vars(read_artifact(folder, base)), folder=folder)
 
 
-def import_huggingface(name: str, **options: Any) -> FineTunedModel:
+def import_huggingface(name: str, *, text_pair: bool | None = None, **options: Any) -> FineTunedModel:
     """Take over a model fine-tuned with transformers, head and labels included.
 
     Args:
         name: A folder with `config.json`, `model.safetensors` and the vocabulary, or `hf://owner/name`.
+        text_pair: Whether it reads pairs of texts; by default its labels and config decide (NLI, cross-encoders).
         **options: Of the task that fits its architecture, such as `max_length`.
 
     Raises:
         PresetError: It cannot be had, or its architecture has no task here.
     """
-    return FineTunedModel(**vars(huggingface.import_huggingface(name, **options)))
+    return FineTunedModel(**vars(huggingface.import_huggingface(name, text_pair=text_pair, **options)))

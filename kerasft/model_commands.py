@@ -16,7 +16,7 @@ def evaluate(parsed: argparse.Namespace) -> None:
     """Score a run's model on labelled rows."""
     from kerasft.model import load
 
-    report = load(parsed.folder, base=parsed.base).evaluate(parsed.data, by=parsed.by)
+    report = load(parsed.folder, base=parsed.base).evaluate(parsed.data, by=parsed.by, **_reading(parsed))
     print(json.dumps(report.to_dict(), indent=1, ensure_ascii=False) if parsed.json else report)
 
 
@@ -39,9 +39,7 @@ def predict(parsed: argparse.Namespace) -> int:
         check_target(Path(parsed.out))
     model = load(parsed.folder, base=parsed.base)
     if parsed.file:
-        count = model.predict_file(parsed.file, Path(parsed.out), text=parsed.text, progress=_count_rows)
-        print(f"\n{count:,} rows written to {parsed.out}.", file=sys.stderr)
-        return 0
+        return _predict_file(parsed, model)
     if parsed.jsonl:
         from kerasft.lines import answer_lines
 
@@ -53,6 +51,38 @@ def predict(parsed: argparse.Namespace) -> int:
     for text, answer in zip(parsed.texts, model.predict(rows), strict=True):
         print(f"{answer}\t{text}")
     return 0
+
+
+def _predict_file(parsed: argparse.Namespace, model: Any) -> int:
+    """Answer the records of one file; say which column was read, what was unusual, and how many have no answer."""
+    from kerasft.bulk import NOTE
+    from kerasft.file_answers import answer_split, rows_to_answer
+
+    split = rows_to_answer(model, parsed.file, text=parsed.text, **_reading(parsed))
+    pair = f" and {split.columns.text_pair!r}" if split.columns.text_pair else ""
+    print(f"Text: column {split.columns.text!r}{pair} of {split.table.source}.", file=sys.stderr)
+    _tell_notes(split)
+    unanswered = answer_split(model, split, Path(parsed.out), _count_rows)
+    told = f" {unanswered:,} of them have no answer; the reason stands in the column {NOTE}." if unanswered else ""
+    print(f"\n{len(split):,} rows written to {parsed.out}.{told}", file=sys.stderr)
+    return 0
+
+
+def _reading(parsed: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says about the reading of a file."""
+    from kerasft.data.data_config import DataConfig
+    from kerasft.data.read_options import READING
+
+    return given_options(parsed, "data", [spec for spec in DataConfig.specs() if spec.name in READING])
+
+
+def _tell_notes(split: Any) -> None:
+    """Print what the reader found."""
+    from kerasft.errors import name_rows
+
+    for note in split.table.notes:
+        rows = f" They are {name_rows(note.rows)}." if note.rows else ""
+        print(f"Note: {note.message}{rows}", file=sys.stderr)
 
 
 def _check_answering(parsed: argparse.Namespace) -> None:
@@ -96,6 +126,9 @@ def _row(text: str, paired: bool) -> Any:
     return tuple(part.strip() for part in text.split("|||", 1)) if paired else text
 
 
+_FEWER = "prompt and text together have to fit into the model (--sampling.max_new_tokens)"
+
+
 def generate(parsed: argparse.Namespace) -> None:
     """Write text after prompts, with a model of the task causal_lm."""
     from kerasft.model import load
@@ -103,6 +136,8 @@ def generate(parsed: argparse.Namespace) -> None:
 
     given = given_options(parsed, "sampling", Sampling.specs())
     for made in load(parsed.folder, base=parsed.base).generate(parsed.prompts, **given):
+        if made.prompt_tokens_cut:
+            print(f"The first {made.prompt_tokens_cut} tokens of the prompt were not read: {_FEWER}.", file=sys.stderr)
         print(f"{made.prompt}{made.text}" if len(parsed.prompts) == 1 else f"--- {made.prompt}\n{made.text}")
 
 
@@ -119,7 +154,8 @@ def explain(parsed: argparse.Namespace) -> None:
 
 def export(parsed: argparse.Namespace) -> int:
     """Write a SavedModel for TensorFlow Serving and prove that it answers alike, or a Hugging Face folder."""
-    from kerasft.data.dataset import DataConfig, load_data
+    from kerasft.data.data_config import DataConfig
+    from kerasft.data.dataset import load_data
     from kerasft.errors import DataError
     from kerasft.export import zip_export, zip_folder
     from kerasft.model import load
@@ -193,7 +229,10 @@ def import_huggingface(parsed: argparse.Namespace) -> None:
 
     folder = Path(parsed.out)
     _must_be_free(folder)
-    model = import_huggingface(parsed.model)
+    given = {None: None, "yes": True, "no": False}[parsed.text_pair]
+    model = import_huggingface(parsed.model, text_pair=given)
+    if model.paired:
+        print("It reads pairs of texts (--text-pair no for single texts).")
     print(f'Written to {model.save(folder)}. Next: kerasft predict {folder} "{model.task.asks}"')
 
 

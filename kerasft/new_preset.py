@@ -16,6 +16,7 @@ from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import DataError
 from kerasft.events import Emit, Phase, Warned, ignore
 from kerasft.interchange.huggingface import write_backbone
+from kerasft.own_settings import own_settings
 from kerasft.training.strategy import prepare
 from kerasft.weights import free_to_write, write_text
 
@@ -40,6 +41,7 @@ class NewPreset:
         return f"{self.folder}: {self.parameters:,} random weights, {self.vocabulary_size:,} pieces"
 
 
+@own_settings()
 def create_preset(
     data: Any,
     folder: str | Path,

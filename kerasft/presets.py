@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerasft.errors import MissingPackageError, PresetError
+from kerasft.config import read_json
+from kerasft.errors import ConfigError, MissingPackageError, PresetError
 from kerasft.events import Emit, Phase, ignore
 
 DEFAULT_PRESET = "all_minilm_l6_v2"
@@ -245,13 +246,14 @@ def _describe_folder(path: Path) -> Preset:
 
 def _check_files(path: Path) -> None:
     """A folder is a model when it has a config and weights that are data, not code."""
+    _refuse_adapter(path)
     if not (path / "config.json").exists():
         hint = "Give the folder that holds config.json, the weights and the vocabulary."
         raise PresetError("The folder holds no config.json.", where=str(path), hint=hint)
     try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PresetError(f"config.json is not valid JSON: {error}.", where=str(path)) from None
+        config = read_json(path / "config.json")
+    except ConfigError as error:
+        raise PresetError(error.message, where=error.where or str(path), hint=error.hint) from None
     if not isinstance(config, dict):
         raise PresetError("config.json holds no JSON object.", where=str(path))
     if any((path / name).exists() for name in _WEIGHTS):
@@ -265,6 +267,24 @@ def _check_files(path: Path) -> None:
             "AutoModel.from_pretrained(folder).save_pretrained(folder, safe_serialization=True)",
         )
     raise PresetError("The folder holds no weights (model.safetensors or model.weights.h5).", where=str(path))
+
+
+def _refuse_adapter(path: Path) -> None:
+    """Refuse a folder of PEFT: an adapter by itself, or a base whose numbers it would change."""
+    if not (path / "adapter_config.json").exists():
+        return
+    try:
+        given = read_json(path / "adapter_config.json")
+    except ConfigError:
+        given = {}
+    base = given.get("base_model_name_or_path") if isinstance(given, dict) else None
+    hint = "Put it into the weights with PEFT and save the result: model.merge_and_unload().save_pretrained(folder)."
+    if (path / "config.json").exists():
+        raise PresetError(
+            "The folder holds a PEFT adapter beside the model, and adapters are not applied.", where=str(path), hint=hint
+        )
+    what = f"; it belongs to {base!r}" if base else ""
+    raise PresetError(f"The folder holds a PEFT adapter alone and no model{what}.", where=str(path), hint=hint)
 
 
 def _check_sha256(path: Path, expected: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasft.config import read_json
-from kerasft.data.dataset import DataConfig
+from kerasft.data.data_config import DataConfig
 from kerasft.errors import ConfigError
 from kerasft.presets import default_preset
 from kerasft.tasks import Task, get_task

@@ -5,7 +5,10 @@ TensorFlow Serving. Usage: `python replay.py SAVED_MODEL ROWS.json ANSWERS.json`
 """
 
 import json
+import os
 import sys
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as in the process whose answers these are compared with
 
 
 def main(model: str, rows: str, answers: str) -> None:

@@ -7,9 +7,12 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from kerasft import events
 from kerasft.alone import is_in_use
@@ -20,6 +23,8 @@ QUEUED_FILE = "QUEUED"
 STOP_FILE = "STOP"  # in a run's folder it asks the run to stop
 KEPT_ROWS = "data"  # folder of rows that came from memory
 CARD_MARK = "The figures hold for rows like those of the data above"  # a sentence that each run's card has
+_SAME_MOMENT = 2.0  # seconds: the system counts a process's age in hundredths, and clocks are adjusted
+_STARTING = 60.0  # seconds within which a process appears after it was asked for
 _KEPT_FILES = frozenset({"train.parquet", "validation.parquet", "test.parquet"})
 _CARDS = ("README.md", "MODEL_CARD.md")
 _FOLDERS = ("checkpoints", "logs", "tokenizer", "serving", "huggingface", "peft")
@@ -135,29 +140,39 @@ def last_event(folder: Path) -> events.Event | None:
     return None
 
 
+def note_process(folder: Path, pid: int, started: float) -> None:
+    """Write which process works in a folder: its number, and when it was started, by which a recycled number is recognised.
+
+    Args:
+        folder: The folder of the run or study.
+        pid: Number of a process that this process has just started.
+        started: Time before it was started, seconds since 1970 (`time.time`).
+    """
+    noted: dict[str, float] = {"pid": pid, "started": started}
+    with suppress(psutil.Error):  # it may have ended already
+        noted["created"] = psutil.Process(pid).create_time()
+    (folder / PROCESS_FILE).write_text(json.dumps(noted), encoding="utf-8")
+
+
 def is_alive(folder: Path) -> bool:
-    """True while the process that trains this run lives; a recycled process number is not taken for it."""
+    """True while the process that trains this run lives.
+
+    A process number is given to another process once the first has ended, so the time of creation must agree, too.
+    """
     try:
-        pid = int(json.loads((folder / PROCESS_FILE).read_text(encoding="utf-8"))["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
+        noted = json.loads((folder / PROCESS_FILE).read_text(encoding="utf-8"))
+        pid, started = int(noted["pid"]), float(noted["started"])
+        created = float(noted["created"]) if "created" in noted else None
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return False
+        actual = process.create_time()
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, psutil.Error):
         return False
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass  # somebody else's process; its command line says whether it is the run
-    process = Path(f"/proc/{pid}")
-    if not process.parent.exists():
-        return True  # no /proc on this system; the signal has to do
-    try:
-        zombie = process.joinpath("stat").read_text(errors="replace").rpartition(")")[2].split()[0] == "Z"
-        arguments = process.joinpath("cmdline").read_bytes().decode("utf-8", errors="replace")
-    except OSError:
-        return False
-    # Empty for a moment while the program is being loaded: a second run must not start in that moment.
-    names = {part for argument in arguments.split("\0") for part in Path(argument).parts}
-    return not zombie and (not arguments or ("kerasft" in arguments and folder.name in names))
+    if created is not None:
+        return bool(abs(actual - created) < _SAME_MOMENT)
+    # Notes of earlier versions hold only the time just before the process was started.
+    return bool(-_SAME_MOMENT < actual - started < _STARTING)
 
 
 def _score(folder: Path) -> str:

@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from kerasft.data.dataset import as_split
+from kerasft.data.given_rows import as_split
+from kerasft.data.read_options import ReadOptions, as_trained
 from kerasft.data.split import Split
+from kerasft.data.table import Note
 from kerasft.errors import DataError, name_rows
 from kerasft.evaluation.report import Report
 from kerasft.tasks.base import pick
 
 
-def evaluate(model: Any, rows: Any, *, by: str | None = None, batch_size: int = 64, found: Any = None) -> Report:
+def evaluate(
+    model: Any, rows: Any, *, by: str | None = None, batch_size: int = 64, found: Any = None, how: ReadOptions | None = None
+) -> Report:
     """Score rows; see `FineTunedModel.evaluate`.
 
     Args:
@@ -23,14 +27,17 @@ def evaluate(model: Any, rows: Any, *, by: str | None = None, batch_size: int = 
         by: Column whose values get figures of their own.
         batch_size: Rows a call of the model.
         found: What the model has found on the usable ones of these rows, where that is known (`FineTunedModel.found`).
+        how: How a file is read.
     """
     labelled = model.columns.label is not None or model.task.needs_label
-    split = model.task.as_learned(as_split(rows, model.columns, need_label=labelled, labels=model.labels), model.learned)
+    split = as_split(rows, model.columns, need_label=labelled, labels=model.labels, how=as_trained(model.recipe, how))
+    read_notes = [] if rows is split else [_with_rows(note) for note in split.table.notes]
+    split = model.task.as_learned(split, model.learned)
     needed = model.task.needs(model.columns)
     if (needed or model.task.needs_label) and split.columns.label is None:
         raise DataError("The rows have no label column.", where=split.table.source, hint="Name it as in training.")
     usable, dropped = split.usable(need_label=needed)
-    notes = [f"{note.message} They are {name_rows(note.rows)}." for note in dropped]
+    notes = [*read_notes, *map(_with_rows, dropped)]
     if not len(usable):
         what = "both a text and a label" if needed else "a text"
         raise DataError(f"No row has {what}.", where=split.table.source)
@@ -50,6 +57,10 @@ def evaluate(model: Any, rows: Any, *, by: str | None = None, batch_size: int = 
     report: Report = model.task.report(found, gold, model.learned, usable, notes)
     report = model.task.enrich(report, usable, model.learned, lambda texts: model.answer(texts, [None] * len(texts)))
     return report if by is None else replace(report, groups=_groups(model, usable, by, found, gold))
+
+
+def _with_rows(note: Note) -> str:
+    return f"{note.message} They are {name_rows(note.rows)}." if note.rows else note.message
 
 
 def _groups(model: Any, split: Split, by: str, found: Any, gold: Any) -> dict[str, dict[str, float]]:

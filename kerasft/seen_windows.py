@@ -106,7 +106,7 @@ def preview(preset: str, data: Any, task: Task, *, rows: int = _ROWS, epoch: int
     few, gold = few.take(known), pick(gold, known)
     framer = load_framer(fetch(find_preset(preset)), task.max_length)  # type: ignore[attr-defined]
     read, paired = task.reading(few)
-    encoded = task.targets(encode(framer, read, paired=paired, framing=task.framing(framer)), gold, learned)
+    encoded = task.targets(encode(framer, read, paired=paired, framing=task.framing(framer, learned)), gold, learned)
     feed = task.feed(encoded, framer, seed=seed, epoch=epoch)
     counts = np.bincount(encoded.owners, minlength=len(few))
     seen, before = [], dict.fromkeys(range(len(few)), 0)

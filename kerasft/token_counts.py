@@ -32,7 +32,7 @@ def longest_input(path: Path) -> int | None:
     config = _json_object(path / "config.json")
     sizes = config.get("config", config)
     limits = (sizes.get(name) for name in ("max_position_embeddings", "n_positions", "max_sequence_length"))
-    return next((int(value) for value in limits if value), None)
+    return next((value for value in limits if type(value) is int and value > 0), None)
 
 
 def _rust_tokenizer(path: Path) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kerasft.data.dataset import Dataset
 from kerasft.data.split import Split
 from kerasft.errors import DataError, name_rows
 from kerasft.events import Emit, Warned
@@ -32,6 +34,14 @@ def usable_rows(task: Task, split: Split, emit: Emit) -> Split:
         what = "both a text and a label" if needed else "a text"
         raise DataError(f"No row of {split.name} has {what}.", where=split.table.source)
     return usable
+
+
+def without_unlabelled_test(task: Task, data: Dataset, emit: Emit) -> Dataset:
+    """The data without a test split that has no labels, which a task that scores by labels has no use for."""
+    if "test" not in data or not task.needs(data.columns) or not data["test"].is_unlabelled_test:
+        return data
+    emit(Warned(code="no_test_labels", message="The test rows have no labels: they are not scored."))
+    return replace(data, splits={name: split for name, split in data.splits.items() if name != "test"})
 
 
 def known_rows(task: Task, split: Split, learned: Learned, emit: Emit) -> tuple[Split, Any]:

@@ -62,7 +62,7 @@ def test_predict_texts_file_and_lines(
     source = write_reviews(tmp_path / "in.csv")
     assert main(["predict", str(run_folder), "--file", str(source), "--out", str(tmp_path / "out.csv")]) == 0
     rows = read_csv(tmp_path / "out.csv")
-    assert list(rows[0]) == ["text", "label", "predicted_label", "score", "probability_bad", "probability_good"]
+    assert list(rows[0]) == ["text", "label", "predicted_label", "score", "probability_bad", "probability_good", "kerasft_note"]
     assert [row["text"] for row in rows] == [row["text"] for row in read_csv(source)]
     capsys.readouterr()
     monkeypatch.setattr(sys, "stdin", io.StringIO('{"text": "a good film"}\nnonsense\n{"texts": 1}\n{"text": 5}\n\n'))
@@ -213,12 +213,13 @@ def test_what_was_done_is_said_where_nothing_is_left_to_do(run_folder: Path, cap
 
 def test_a_label_that_is_not_clear_is_asked_for(tmp_path: Path, capsys: Captured) -> None:
     rows = "\n".join(f"A text of some words {i};{'gut' if i % 2 else 'schlecht'};{'de' if i % 3 else 'en'}" for i in range(30))
-    (tmp_path / "semi.csv").write_text(f"Text;Bewertung;Sprache\n{rows}\n", encoding="utf-8")
+    (tmp_path / "semi.csv").write_text(f"Text;Urteil;Sprache\n{rows}\n", encoding="utf-8")
     assert main(["train", "--data", str(tmp_path / "semi.csv"), "--out", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err
-    assert "It is not clear what is to be learned." in error
-    assert "'Bewertung', 'Sprache' could be one" in error
-    assert "--data.label 'Bewertung'" in error
+    assert "Which column is the label?" in error
+    assert "'Urteil': such as 'schlecht', 'gut'" in error
+    assert "'Sprache': such as 'en', 'de'" in error
+    assert "--data.label 'Urteil'" in error
     assert not (tmp_path / "run").exists()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import kerasft as kft
 from kerasft.config import Options, OptionSpec, option
-from kerasft.data.dataset import DataConfig
+from kerasft.data.data_config import DataConfig
 from kerasft.errors import ConfigError, DataError, name_rows, name_values
 from kerasft.tuning import get_tuning
 

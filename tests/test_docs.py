@@ -12,7 +12,7 @@ import pytest
 import kerasft as kft
 from kerasft.architectures import Architecture
 from kerasft.cli import _parser
-from kerasft.data.dataset import DataConfig
+from kerasft.data.data_config import DataConfig
 from kerasft.events import EVENTS
 from kerasft.sampling import Sampling
 from kerasft.tasks import TASKS

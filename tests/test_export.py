@@ -307,7 +307,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "unknown family": (lambda f: change_recipe(f, family="bart"), "no backbone family named 'bart'"),
     "odd backbone": (lambda f: change_recipe(f, backbone={"layers": 2}), "lacks or misstates"),
     "other sizes": (lambda f: change_backbone(f, intermediate_dim=64), "weights are not those of this model"),
-    "impossible sizes": (lambda f: change_backbone(f, hidden_dim=-16), "cannot be built again"),
+    "impossible sizes": (lambda f: change_backbone(f, hidden_dim=-16), "no whole number from 1 on"),
     "backbone not an object": (lambda f: change_recipe(f, backbone=[1]), "lacks or misstates"),
     "format not a number": (lambda f: change_recipe(f, format="2"), "is of format 2"),
     "no tokenizer": (lambda f: shutil.rmtree(f / "tokenizer"), "tokenizer"),
@@ -435,13 +435,14 @@ def test_a_files_rows_are_answered_beside_their_own_columns(
     assert told == [2, 4, 5]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
     names, rows = read_csv(out)
-    assert names == ["id", "text", "note", "predicted_label", "score", "probability_bad", "probability_good"]
+    assert names == ["id", "text", "note", "predicted_label", "score", "probability_bad", "probability_good", "kerasft_note"]
     assert [row["id"] for row in rows] == list("01234")
     assert [row["note"] for row in rows] == [f"n{i}, x" for i in range(5)]
     assert [rows[i]["text"] for i in (0, 2, 4)] == [texts[i] for i in (0, 2, 4)]
     for text, row in zip(texts, rows, strict=True):
         if not text.strip():
-            assert [row[name] for name in names[3:]] == [""] * 4
+            assert [row[name] for name in names[3:-1]] == [""] * 4
+            assert row["kerasft_note"] == "no text"
             continue
         answer = model.predict(text)
         assert row["predicted_label"] == answer.label

@@ -311,8 +311,8 @@ def test_damaged_weights_are_told(folder: Path, damage: Callable[[bytes], bytes]
 
 
 def test_weights_of_another_size_than_the_config_says_are_told(folder: Path) -> None:
-    change_config(folder, hidden_size=32)
-    with pytest.raises(PresetError, match="weights could not be read"):
+    change_config(folder, hidden_size=48)
+    with pytest.raises(PresetError, match="hidden_size 48, and the weights have"):
         load_backbone(folder)
 
 
@@ -346,9 +346,15 @@ def test_an_inner_size_kerashub_cannot_build_is_refused(tmp_path: Path) -> None:
         load_backbone(folder)
 
 
+def test_a_pointer_of_git_lfs_is_told_as_such(folder: Path) -> None:
+    (folder / "config.json").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n")
+    with pytest.raises(PresetError, match=r"^'[^']*config\.json' is a pointer of Git LFS"):
+        find_preset(str(folder))
+
+
 def test_an_absent_vocabulary_is_told(folder: Path) -> None:
     (folder / "vocab.txt").unlink()
-    with pytest.raises(PresetError, match=r"holds no vocab\.txt"):
+    with pytest.raises(PresetError, match=r"holds no vocabulary \(vocab\.txt"):
         load_backbone(folder)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import kerasft as kft
-from kerasft.data.dataset import DataConfig
+from kerasft.data.data_config import DataConfig
 from kerasft.tasks import TASKS
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import TUNINGS

@@ -39,10 +39,6 @@ def living_process(*arguments: str) -> Iterator[int]:
     """The number of a process that does nothing, with these words in its command line."""
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *arguments])
     try:
-        deadline = time.monotonic() + 10
-        while arguments and arguments[-1].encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
-            assert time.monotonic() < deadline  # the child has been forked but runs Python not yet
-            time.sleep(0.01)
         yield process.pid
     finally:
         process.kill()
@@ -50,7 +46,7 @@ def living_process(*arguments: str) -> Iterator[int]:
 
 
 def set_process(folder: Path, pid: object, **noted: float) -> None:
-    (folder / runs.PROCESS_FILE).write_text(json.dumps({"pid": pid, **noted}))
+    (folder / runs.PROCESS_FILE).write_text(json.dumps({"pid": pid, "started": time.time(), **noted}))
 
 
 def step(number: int, total: int = 100) -> Step:
@@ -96,25 +92,39 @@ def test_the_last_event_tells_how_a_run_ended(tmp_path: Path, last: Event, state
 
 def test_a_run_whose_process_lives_is_running_even_after_an_earlier_stop(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "my-run", Stopped(step=3, reason="Ctrl+C"))
-    with living_process("-m", "kerasft", "resume", str(folder)) as pid:
-        set_process(folder, pid)
+    started = time.time()
+    with living_process() as pid:
+        runs.note_process(folder, pid, started)
         assert runs.is_alive(folder)
         assert runs.run_state(folder) == "running"
     assert not runs.is_alive(folder)
     assert runs.run_state(folder) == "stopped"
 
 
+def test_a_process_noted_by_an_earlier_version_is_recognised(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "my-run", step(3))
+    started = time.time()
+    with living_process() as pid:
+        set_process(folder, pid, started=started)
+        assert runs.run_state(folder) == "running"
+        set_process(folder, pid, started=started - 3600)
+        assert runs.run_state(folder) == "interrupted"
+
+
 def test_a_process_that_died_at_once_leaves_an_interrupted_run(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    with living_process("kerasft", str(folder)) as pid:
-        set_process(folder, pid)
+    with living_process() as pid:
+        runs.note_process(folder, pid, time.time())
+    assert runs.run_state(folder) == "interrupted"
+    runs.note_process(folder, pid, time.time())  # it has ended before it could be noted
     assert runs.run_state(folder) == "interrupted"
 
 
 def test_a_dead_process_nobody_has_waited_for_is_dead(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", step(1))
-    process = subprocess.Popen([sys.executable, "-c", "", "kerasft", str(folder)])
-    set_process(folder, process.pid)
+    started = time.time()
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    runs.note_process(folder, process.pid, started)
     deadline = time.monotonic() + 10
     while runs.is_alive(folder) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -122,24 +132,12 @@ def test_a_dead_process_nobody_has_waited_for_is_dead(tmp_path: Path) -> None:
     process.wait()
 
 
-@pytest.mark.parametrize("words", [(), ("kerasft", "train", "another-run"), ("other-program", "my-run")])
+@pytest.mark.parametrize("words", [(), ("kerasft", "train", "my-run"), ("other-program", "my-run")])
 def test_a_recycled_process_number_is_not_taken_for_the_run(tmp_path: Path, words: tuple[str, ...]) -> None:
     folder = make_run(tmp_path / "my-run", step(3))
     with living_process(*words) as pid:
-        set_process(folder, pid)
+        set_process(folder, pid, started=time.time() - 3600, created=time.time() - 3600)
         assert runs.run_state(folder) == "interrupted"
-
-
-def test_a_number_recycled_by_another_user_is_not_taken_for_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def not_allowed(pid: int, signal: int) -> None:
-        raise PermissionError
-
-    folder = make_run(tmp_path / "my-run", step(3))
-    for words, state in ((("other-program",), "interrupted"), (("kerasft", "my-run"), "running")):
-        with living_process(*words) as pid, monkeypatch.context() as patch:
-            patch.setattr(os, "kill", not_allowed)
-            set_process(folder, pid)
-            assert runs.run_state(folder) == state
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from kerasft.errors import ConfigError, KerasFTError
 from kerasft.evaluation.report import Report, load_reports
 from kerasft_app.charts import error_box, escape, note_box
 from kerasft_app.children import run_command
-from kerasft_app.page import FILE_TYPES, Page
+from kerasft_app.page import Page
 from kerasft_app.plots import CURVES
 from kerasft_app.reports import frequent_curves, report_html
 
@@ -32,7 +32,7 @@ def build(page: Page) -> None:
     with gr.Accordion("Evaluate on another file", open=False, elem_id="other"):
         gr.Markdown("A file with the column names of the training data, labels among them.", elem_classes="hint")
         with gr.Row(equal_height=False, elem_classes="stack"):
-            other = gr.File(label="Labelled file", file_types=FILE_TYPES, height=120, elem_id="other-in")
+            other = gr.File(label="Labelled file", height=120, elem_id="other-in")
             with gr.Column(min_width=260):
                 by = gr.Dropdown(
                     [],

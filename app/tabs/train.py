@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from kerasft.data.columns import Columns
-from kerasft.data.dataset import DataConfig
+from kerasft.data.data_config import DataConfig
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft.presets import default_preset, find_preset
 from kerasft.runs import read_recipe
@@ -26,6 +26,7 @@ from kerasft_app.children import run_command
 from kerasft_app.forms import Form
 from kerasft_app.page import TO_TOP, Page
 from kerasft_app.recipes import checked, command_line, python_snippet
+from kerasft_app.reports import chosen_html
 from kerasft_app.seen import seen_html
 from kerasft_app.tabs import new_model
 
@@ -59,6 +60,7 @@ def build(page: Page) -> None:
             again = gr.Button("Take the options of the run chosen above", size="sm", elem_id="again")
             name = gr.Textbox(label="Name of the run", placeholder="made from the file's name", max_lines=1, elem_id="run-name")
             fits = gr.HTML(elem_id="train-fits")
+            chosen_run = gr.HTML(chosen_html(None, "", ""), elem_id="train-chosen")
             with gr.Row():
                 start = gr.Button("Train", variant="primary", elem_id="train")
                 stop = gr.Button("Stop", variant="stop", elem_id="stop")
@@ -104,7 +106,7 @@ def build(page: Page) -> None:
     ) -> dict[str, Any]:
         """The recipe that the page says, data included."""
         if data is None or known is None:
-            raise ConfigError("No data are chosen.", hint="Upload a file or take the example in the tab Data.")
+            raise ConfigError("No data are loaded.", hint="Upload a file or take the example in the tab Data.")
         return {**read(known, task, tuning, model, values), "data": DataConfig.from_dict(data).to_dict()}
 
     def launch(
@@ -205,6 +207,13 @@ def build(page: Page) -> None:
     page.loaded(lambda: gr.Dropdown(choices=page.model_choices()), None, model, show_progress="hidden")
     model.change(_about, model, about, show_progress="hidden")
     page.task.change(lambda known: known["name"] if known else gr.skip(), page.task, task, show_progress="hidden")
+    for choice in (page.task, task, model):
+        choice.change(
+            lambda known, task, model: chosen_html(known, TASKS.get(task).title, Path(model or "").name),
+            [page.task, task, model],
+            chosen_run,
+            show_progress="hidden",
+        )
     for choice in (page.task, task, tuning, model, *train_form.components):
         choice.change(advise, [page.task, *options], fits, show_progress="hidden")
     task.change(_fitting_model, [task, model, switched], [model, switched], show_progress="hidden")

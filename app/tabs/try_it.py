@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from kerasft_app.charts import error_box, note_box
 from kerasft_app.children import run_command
 from kerasft_app.facts import ModelFacts
 from kerasft_app.forms import Form
-from kerasft_app.page import FILE_TYPES, Page
+from kerasft_app.page import Page
 
 _WAIT = note_box("The first answer takes some seconds: the model is loaded.")
 _NEIGHBOURS = 5
@@ -55,7 +56,7 @@ def build(page: Page) -> None:
             reasons = gr.HTML(elem_id="explanation")
     gr.Markdown("### Many at once\nA file with the column names of the training data in; the same rows with their answers out.")
     with gr.Row(equal_height=False, elem_classes="stack"):
-        bulk = gr.File(label="File of texts", file_types=FILE_TYPES, height=120, elem_id="bulk-in")
+        bulk = gr.File(label="File of texts", height=120, elem_id="bulk-in")
         with gr.Column():
             run_bulk = gr.Button("Predict the file", elem_id="bulk-predict")
             bulk_said = gr.HTML(elem_id="bulk-said")
@@ -112,7 +113,8 @@ def build(page: Page) -> None:
             _sound(line)
             ended = "partial" not in line
             so_far = line["text"] if ended else line["partial"]
-            yield text_html(row["text"], so_far, line["finish_reason"] if ended else "")
+            cut = line.get("prompt_tokens_cut", 0)
+            yield text_html(row["text"], so_far, line["finish_reason"] if ended else "", cut)
         if not ended:
             yield text_html(row["text"], so_far, "stopped")
 
@@ -125,7 +127,7 @@ def build(page: Page) -> None:
             run_command(["predict", str(folder), "--file", path, "--out", str(out)], "The file could not be answered.")
         except KerasFTError as error:
             return [error_box(error), gr.File(visible=False)]
-        return ["", gr.File(str(out), label=f"Answers of {run} (CSV)", visible=True)]
+        return [_bulk_summary(out), gr.File(str(out), label=f"Answers of {run} (CSV)", visible=True)]
 
     def suit(run: str | None) -> list[Any]:
         """Another run: its inputs, its button, and nothing of the run before."""
@@ -160,6 +162,15 @@ def build(page: Page) -> None:
     changed = [text, pair, answer, halt, why, how, form.widgets["max_new_tokens"], *shown]
     # A slow answer of the run before must not come up under the name of the next.
     page.run.change(suit, page.run, changed, show_progress="hidden", cancels=asking)
+
+
+def _bulk_summary(out: Path) -> str:
+    """How many rows a file of answers has, and how many of them have none."""
+    with out.open(encoding="utf-8", newline="") as file:
+        reasons = [row[-1] for row in csv.reader(file)][1:]
+    unanswered = sum(map(bool, reasons))
+    told = f" {unanswered:,} of them have no answer: the reason stands in the last column." if unanswered else ""
+    return str(note_box(f"{len(reasons):,} rows.{told}"))
 
 
 def _sound(answered: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as `import kerasft` does, here for both sides
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import sys

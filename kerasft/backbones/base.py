@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from kerasft.backbones.sentence_modules import DenseModule, dense_arrays
 from kerasft.config import Registry
 from kerasft.errors import PresetError
 from kerasft.weights import fingerprint
@@ -36,6 +37,7 @@ class Parts:
         lm_head: What BERT's pre-trained masked-LM head does before the tied embedding, or None; the task's to train.
         lm_bias: (vocabulary,) bias of that head, as loaded, or None.
         prompt: `layers.additions.SoftPrompt` before the text's vectors, or None.
+        dense: Layers on the pooled vector that a checkpoint was trained with; see `sentence_modules`.
     """
 
     token_embedding: Any
@@ -49,6 +51,7 @@ class Parts:
     lm_head: Any = None
     lm_bias: Any = None
     prompt: Any = None
+    dense: list[Any] = field(default_factory=list)
 
     def levels(self) -> list[list[Any]]:
         """The layers from the embeddings to the last block, in groups that stand at one height."""
@@ -58,7 +61,7 @@ class Parts:
     def layers(self) -> Iterator[Any]:
         """Every layer, in the order data passes them."""
         first = (self.token_embedding, self.position_embedding, self.segment_embedding)
-        rest = (self.embeddings_norm, self.embeddings_dropout, *self.blocks, self.final_norm, self.pooler)
+        rest = (self.embeddings_norm, self.embeddings_dropout, *self.blocks, self.final_norm, self.pooler, *self.dense)
         return (layer for layer in (*first, *rest) if layer is not None)
 
 
@@ -97,6 +100,7 @@ class Backbone:
         tokenizer: KerasHub tokenizer.
         config: All that is needed to build `model` again without its weights.
         lm_head: Weights of the pre-trained masked-LM head by name, if the checkpoint has one; see `layers.language`.
+        dense: Layers on the pooled vector that came with the checkpoint, with their weights; see `sentence_modules`.
         origin: The preset it was loaded from, or "".
     """
 
@@ -105,12 +109,15 @@ class Backbone:
     tokenizer: Any
     config: dict[str, Any] = field(default_factory=dict)
     lm_head: dict[str, Any] = field(default_factory=dict)
+    dense: tuple[DenseModule, ...] = ()
     origin: str = ""
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the weights, as they are when it is first asked for: ask before anything learns."""
-        return fingerprint([*self.model.weights, *(self.lm_head[name] for name in sorted(self.lm_head))])
+        return fingerprint(
+            [*self.model.weights, *(self.lm_head[name] for name in sorted(self.lm_head)), *dense_arrays(self.dense)]
+        )
 
     def copy(self) -> Backbone:
         """The same with weights of its own."""
@@ -118,7 +125,7 @@ class Backbone:
             self.family.save_tokenizer(self, Path(folder))
             other = self.family.rebuild(self.config, Path(folder), dtype="float32")
         other.model.set_weights(self.model.get_weights())
-        return replace(other, lm_head=self.lm_head, origin=self.origin)
+        return replace(other, lm_head=self.lm_head, dense=self.dense, origin=self.origin)
 
     @property
     def pooling(self) -> str:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from kerasft.backbones.base import FAMILIES, Backbone, Encoder, Family, Parts
+from kerasft.backbones.sentence_modules import check_sentence_config, dense_layers, read_modules
 from kerasft.config import read_json
+from kerasft.errors import PresetError
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -34,13 +36,22 @@ class Bert(Family):
         from kerasft.backbones import loading
 
         model, config = loading.load_weights(keras_hub.models.BertBackbone, folder, dtype=dtype, dropout=dropout)
-        head = loading.masked_lm_head(folder)
-        return Backbone(self, model, self.load_tokenizer(folder), {**config, "lm_head": bool(head)}, head)
+        head, tokenizer, modules = (
+            loading.masked_lm_head(folder),
+            self.load_tokenizer(folder),
+            read_modules(folder, int(model.hidden_dim)),
+        )
+        activation = config["numerics"].get("activation", "gelu")
+        if head and not str(activation).startswith("gelu"):
+            raise PresetError(f"A masked-LM head with the activation {activation!r} is not supported.", where=str(folder))
+        check_sentence_config(folder, lowercase=bool(tokenizer.lowercase))
+        return Backbone(self, model, tokenizer, {**config, "lm_head": bool(head), **modules.to_config()}, head, modules.dense)
 
     def load_tokenizer(self, folder: Path) -> Any:
         import keras_hub
 
         from kerasft.backbones import loading
+        from kerasft.backbones.hf_tokenizer import read_bert_tokenizer
         from kerasft.backbones.wordpiece import BertText
 
         if loading.is_kerashub(folder):
@@ -48,12 +59,8 @@ class Bert(Family):
             # Google's uncased checkpoints were trained with accents stripped, which KerasHub's presets do not say.
             lowercase = bool(tokenizer.lowercase)
             return BertText(tokenizer.get_vocabulary(), lowercase=lowercase, strip_accents=lowercase)
-        path = folder / "tokenizer_config.json"
-        given = read_json(path) if path.exists() else {}
-        lowercase = bool(given.get("do_lower_case", True))
-        strip = given.get("strip_accents")
-        vocabulary = str(loading.vocabulary_file(folder, "vocab.txt"))
-        return BertText(vocabulary, lowercase=lowercase, strip_accents=lowercase if strip is None else bool(strip))
+        pieces, options = read_bert_tokenizer(folder)
+        return BertText(pieces, **options)
 
     def rebuild(self, config: dict[str, Any], tokenizer_folder: Path, *, dtype: str) -> Backbone:
         import keras_hub
@@ -78,8 +85,7 @@ class Bert(Family):
     def save_tokenizer(self, backbone: Backbone, folder: Path) -> None:
         tokenizer = backbone.tokenizer
         tokenizer.wordpiece.save_assets(str(folder))
-        options = {"lowercase": tokenizer.lowercase, "strip_accents": tokenizer.strip_accents}
-        (folder / "tokenizer.json").write_text(json.dumps(options), encoding="utf-8")
+        (folder / "tokenizer.json").write_text(json.dumps(tokenizer.options(), ensure_ascii=False), encoding="utf-8")
 
     def to_huggingface(self, backbone: Backbone) -> tuple[dict[str, Any], dict[str, Any]]:
         from kerasft.weights import as_array
@@ -128,13 +134,25 @@ class Bert(Family):
 
     def save_huggingface_tokenizer(self, backbone: Backbone, folder: Path) -> None:
         tokenizer = backbone.tokenizer
-        (folder / "vocab.txt").write_text("\n".join(tokenizer.wordpiece.get_vocabulary()) + "\n", encoding="utf-8")
+        pieces, own = tokenizer.wordpiece.get_vocabulary(), {token.text: token for token in tokenizer.added}
+        kept = next((i for i in range(len(pieces), 0, -1) if pieces[i - 1] not in own), 0)
+        (folder / "vocab.txt").write_text("\n".join(pieces[:kept]) + "\n", encoding="utf-8")
         options = {
             "tokenizer_class": "BertTokenizer",
             "do_lower_case": tokenizer.lowercase,
             "strip_accents": tokenizer.strip_accents,
+            "tokenize_chinese_chars": tokenizer.split_chinese,
             "model_max_length": backbone.max_length,
         }
+        if own:
+            plain = {"lstrip": False, "rstrip": False, "single_word": False}
+            options["added_tokens_decoder"] = {
+                str(i): {"content": piece, "special": not own[piece].normalised, "normalized": own[piece].normalised, **plain}
+                for i, piece in enumerate(pieces)
+                if piece in own
+            }
+            further = {piece: i for i, piece in enumerate(pieces) if i >= kept}
+            (folder / "added_tokens.json").write_text(json.dumps(further, ensure_ascii=False), encoding="utf-8")
         (folder / "tokenizer_config.json").write_text(json.dumps(options, indent=1), encoding="utf-8")
 
     def parts(self, backbone: Backbone) -> Parts:
@@ -149,6 +167,7 @@ class Bert(Family):
             pooler=model.pooled_dense,
             lm_head=_lm_head(backbone),
             lm_bias=backbone.lm_head.get("bias"),
+            dense=dense_layers(backbone.config.get("dense", []), backbone.dense),
         )
 
     def wire(self, parts: Parts, backbone: Backbone, *, separate: bool = False) -> Encoder:

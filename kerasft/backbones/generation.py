@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from kerasft.errors import ConfigError
+from kerasft.own_settings import own_settings
 from kerasft.preprocessing.framing import repeat_ids
 from kerasft.sampling import Sampling
 
@@ -74,6 +76,7 @@ class Generator:
         self.begin = tf.function(self._begin, input_signature=[strings, choice])
         self.advance = tf.function(self._advance, reduce_retracing=True)
         self.text = tf.function(self._text, reduce_retracing=True)
+        self.lost = tf.function(self._lost, input_signature=[strings, tf.TensorSpec((None,), tf.int32)])
 
     @property
     def most_new_tokens(self) -> int:
@@ -91,20 +94,44 @@ class Generator:
         if sampling.beams > 1:
             from kerasft.backbones.beam_search import beam_search
 
-            ids, starts, ends = beam_search(self, tf.constant(encoded), sampling)
-            texts = self.text(ids, starts, ends).numpy()
+            with own_settings():
+                ids, starts, ends = beam_search(self, tf.constant(encoded), sampling)
+                texts = self.text(ids, starts, ends).numpy()
             limits = starts + sampling.max_new_tokens
             yield self._told(texts, (ends >= limits).numpy(), np.ones(len(texts), bool), sampling.stop)
             return
         choice = as_choice(sampling, len(encoded))
-        state = self.begin(tf.constant(encoded), choice)
+        with own_settings():
+            state = self.begin(tf.constant(encoded), choice)
         while True:
-            state = self.advance(state, choice, tf.constant(stride))
-            full = (state.ends >= state.limits).numpy()
-            told = self._told(self.text(state.ids, state.starts, state.ends).numpy(), full, state.done.numpy(), sampling.stop)
+            with own_settings():
+                state = self.advance(state, choice, tf.constant(stride))
+                texts = self.text(state.ids, state.starts, state.ends).numpy()
+            told = self._told(texts, (state.ends >= state.limits).numpy(), state.done.numpy(), sampling.stop)
             yield told
             if all(reason for _, reason in told):
                 return
+
+    def cut(self, prompts: Sequence[str], sampling: Sampling) -> list[int]:
+        """How many tokens of each prompt are not read, since the new text needs their room; they are those at its beginning.
+
+        Raises:
+            ConfigError: The new text leaves no room for any prompt.
+        """
+        encoded = tf.constant([prompt.encode("utf-8", errors="replace") for prompt in prompts])
+        limits = tf.fill([len(prompts)], sampling.max_new_tokens)
+        lost = [int(number) for number in self.lost(encoded, limits).numpy()]
+        if any(lost) and sampling.max_new_tokens >= self.most_new_tokens:
+            what = f"'max_new_tokens' of {sampling.max_new_tokens} leaves no room for the prompt"
+            raise ConfigError(
+                f"{what}: the model reads {self._backbone.max_length} tokens of both.", hint="Ask for fewer tokens."
+            )
+        return lost
+
+    def _lost(self, prompts: tf.Tensor, max_new_tokens: tf.Tensor) -> tf.Tensor:
+        tokens = self._framer.tokenize(tf.strings.join([prompts, tf.fill(tf.shape(prompts), self._separator)]))
+        room = self._backbone.max_length - tf.clip_by_value(max_new_tokens, 1, self.most_new_tokens) - 1
+        return tf.maximum(tf.cast(tokens.row_lengths(), tf.int32) - room, 0)
 
     def _told(self, texts: np.ndarray, full: np.ndarray, done: np.ndarray, stop: str | None) -> list[tuple[str, str]]:
         told = []
@@ -113,6 +140,8 @@ class Generator:
             reason = ("length" if is_full else "end") if is_done else ""
             if stop and stop in text:
                 text, reason = text.partition(stop)[0], "stop"
+            elif not reason:
+                text = _certain(text, stop or "")
             told.append((text, reason))
         return told
 
@@ -126,7 +155,8 @@ class Generator:
         cut = tf.map_fn(_before, (texts, stop), fn_output_signature=tf.string)
         stopped = tf.not_equal(tf.strings.length(cut), tf.strings.length(texts))
         ended = tf.where(state.ends >= state.limits, "length", "end")
-        return {"text": cut, "finish_reason": tf.where(stopped, "stop", ended)}
+        lost = self._lost(prompts, choice.max_new_tokens)
+        return {"text": cut, "finish_reason": tf.where(stopped, "stop", ended), "prompt_tokens_cut": lost}
 
     def prompt_ids(self, prompts: tf.Tensor, room: tf.Tensor) -> tf.RaggedTensor:
         """Ids of prompts behind the token that begins a text; a prompt that is too long loses its beginning."""
@@ -204,6 +234,13 @@ class Generator:
         new = tf.gather(tf.reshape(ids, [-1]), tf.ragged.range(rows + starts, rows + ends))
         texts = tf.strings.reduce_join(tf.ragged.map_flat_values(tf.gather, self._pieces, new), axis=1)
         return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+
+
+def _certain(text: str, stop: str) -> str:
+    """The part of an unfinished text that stays whatever comes: no half character, and nothing that may begin a stop string."""
+    text = text.rstrip("\ufffd")
+    held = next((size for size in range(min(len(stop), len(text)), 0, -1) if text.endswith(stop[:size])), 0)
+    return text[: len(text) - held]
 
 
 _KINDS = (tf.int32, tf.float32, tf.int32, tf.float32, tf.float32, tf.int32)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasft.backbones.base import FAMILIES, Backbone, Encoder, Family, Parts
+from kerasft.backbones.sentence_modules import check_sentence_config, dense_layers, read_modules
 
 
 @FAMILIES.register
@@ -34,15 +35,20 @@ class GPT2(Family):
         from kerasft.backbones import loading
 
         model, config = loading.load_weights(keras_hub.models.GPT2Backbone, folder, dtype=dtype, dropout=dropout)
-        return Backbone(self, model, self.load_tokenizer(folder), config)
+        modules = read_modules(folder, int(model.hidden_dim))
+        check_sentence_config(folder, lowercase=False)
+        config |= modules.to_config()
+        return Backbone(self, model, self.load_tokenizer(folder), config, dense=modules.dense)
 
     def load_tokenizer(self, folder: Path) -> Any:
         import keras_hub
 
         from kerasft.backbones import loading
+        from kerasft.backbones.hf_tokenizer import check_gpt2_tokenizer
 
         if loading.is_kerashub(folder):
             return keras_hub.models.GPT2Tokenizer.from_preset(str(folder))
+        check_gpt2_tokenizer(folder)
         return self._tokenizer(*(loading.vocabulary_file(folder, name) for name in ("vocab.json", "merges.txt")))
 
     def _tokenizer(self, vocabulary: Path, merges: Path) -> Any:
@@ -136,6 +142,7 @@ class GPT2(Family):
             embeddings_dropout=model.embeddings_dropout,
             blocks=list(model.transformer_layers),
             final_norm=model.layer_norm,
+            dense=dense_layers(backbone.config.get("dense", []), backbone.dense),
         )
 
     def wire(self, parts: Parts, backbone: Backbone, *, separate: bool = False) -> Encoder:

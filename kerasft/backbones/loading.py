@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,16 @@ from typing import Any
 import keras
 import numpy as np
 from keras_hub.src.utils.keras_utils import gelu_approximate
-from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from kerasft.backbones.base import UNTRAINED, Backbone, family_of
+from kerasft.backbones.checkpoint import INDEX, ONE_FILE, Checkpoint
+from kerasft.backbones.hf_config import check_config
 from kerasft.backbones.tokenization import Framer
 from kerasft.config import read_json
-from kerasft.errors import PresetError
+from kerasft.errors import KerasFTError, PresetError
 from kerasft.layers.activations import exact_gelu
+from kerasft.own_settings import own_settings
 from kerasft.token_counts import longest_input
 
 # `gelu` in a Hugging Face config is the exact form with erf; `gelu_new` and its kin are the tanh approximation.
@@ -34,11 +36,8 @@ _ACTIVATIONS = {
     "swish": keras.activations.silu,
 }
 
-# Where sentence-transformers says which vector a checkpoint was trained to give, and how it calls them.
-_POOLING = Path("1_Pooling") / "config.json"
-_POOLING_NAMES = {"mean": "pooling_mode_mean_tokens", "first": "pooling_mode_cls_token", "last": "pooling_mode_lasttoken"}
 
-
+@own_settings()
 def load_backbone(folder: Path, *, dtype: str = "float32", dropout: float | None = None, origin: str = "") -> Backbone:
     """Load the backbone and tokenizer in a folder.
 
@@ -51,10 +50,30 @@ def load_backbone(folder: Path, *, dtype: str = "float32", dropout: float | None
     Raises:
         PresetError: A file is absent or damaged, or the family or an activation is not supported.
     """
-    family = family_of(read_json(folder / "config.json"), str(folder))
-    backbone = family.load(folder, dtype=dtype, dropout=dropout)
+    with reading(folder):
+        family = family_of(read_json(folder / "config.json"), str(folder))
+        backbone = family.load(folder, dtype=dtype, dropout=dropout)
+        pieces = len(list(family.piece_lengths(backbone.tokenizer)))
+        rows = int(backbone.model.vocabulary_size)
+        if pieces > rows:
+            raise PresetError(
+                f"The vocabulary has {pieces:,} tokens, and the model an embedding for {rows:,}.", where=str(folder)
+            )
     backbone.origin = origin or str(folder)
     return backbone
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """While a folder is read: whatever a library raises at a damaged file becomes a `PresetError`."""
+    try:
+        yield
+    except KerasFTError:
+        raise
+    except Exception as error:  # of KerasHub, TF-Text, safetensors, h5py; nothing else is done here
+        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        hint = "Is the download complete? Compare the file sizes with the source, or fetch the folder again."
+        raise PresetError(f"The folder could not be read as a model: {reason}", where=str(folder), hint=hint) from error
 
 
 def load_weights(kerashub_class: Any, folder: Path, *, dtype: str, dropout: float | None) -> tuple[Any, dict[str, Any]]:
@@ -64,96 +83,83 @@ def load_weights(kerashub_class: Any, folder: Path, *, dtype: str, dropout: floa
         PresetError: The weights are absent, damaged or do not fit the config.
     """
     given = read_json(folder / "config.json")
+    checkpoint = Checkpoint.of(folder) if "model_type" in given else None
+    if "model_type" in given:
+        check_config(given, folder)
+    if checkpoint is not None:
+        checkpoint.check(given, str(given["model_type"]))
     # KerasHub takes 0.1 whatever a Hugging Face config says.
     own = given.get("hidden_dropout_prob", given.get("resid_pdrop", given.get("config", {}).get("dropout")))
     rate = own if dropout is None else dropout
     overrides = {} if rate is None else {"dropout": rate}
     try:
-        with _completed(folder, given) as complete:
+        with _completed(folder, given, checkpoint) as complete:
             model = kerashub_class.from_preset(str(complete), dtype=dtype, **overrides)
     except Exception as error:  # safetensors, h5py and KerasHub raise their own unrelated classes
         reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         hint = "Is the download complete? Compare the file sizes with the source, or fetch the folder again."
         raise PresetError(f"The weights could not be read: {reason}", where=str(folder), hint=hint) from error
+    check_finite(model, folder)
     numerics: dict[str, Any] = {}
     if "model_type" in given:
-        numerics["activation"] = given.get("hidden_act", given.get("activation_function"))
-        numerics["epsilon"] = given.get("layer_norm_eps", given.get("layer_norm_epsilon"))
-        _check_same_architecture(given, folder)
+        usual = {"bert": ("gelu", 1e-12), "gpt2": ("gelu_new", 1e-5)}.get(str(given["model_type"]), (None, None))
+        numerics["activation"] = given.get("hidden_act", given.get("activation_function", usual[0]))
+        numerics["epsilon"] = given.get("layer_norm_eps", given.get("layer_norm_epsilon", usual[1]))
     config = {**_plain(model.get_config()), "numerics": {k: v for k, v in numerics.items() if v is not None}}
     if own is not None:
         config["dropout"] = own  # what a run overrides is the run's: a preset saved after it has its own rate again
     if given.get(UNTRAINED):
         config[UNTRAINED] = True
-    if (pooling := _sentence_pooling(folder)) is not None:
-        config["pooling"] = pooling
     set_numerics(model, config["numerics"], str(folder))
     return model, config
 
 
-def _sentence_pooling(folder: Path) -> str | None:
-    """Which vector a sentence-transformers checkpoint was trained to give; None for any other folder.
+def check_finite(model: Any, folder: Path) -> None:
+    """Refuse weights that are no numbers.
 
-    Such a checkpoint's BERT pooler was never trained: on GoEmotions MiniLM reaches a macro F1 of 0.35 by the mean of its tokens,
-    0.16 by the pooler at the best rate tried (validation, 10,000 training rows).
+    Raises:
+        PresetError: One is not finite; names the first such array.
     """
-    path = folder / _POOLING
-    given = read_json(path) if path.exists() else {}
-    return next((pooling for pooling, name in _POOLING_NAMES.items() if given.get(name)), None)
+    check_numbers({weight.path: weight.numpy() for weight in model.weights}, folder)
 
 
-def save_pooling(pooling: str, folder: Path) -> None:
-    """Write which vector a checkpoint was trained to give, as sentence-transformers does."""
-    (folder / _POOLING).parent.mkdir()
-    (folder / _POOLING).write_text(json.dumps({_POOLING_NAMES[pooling]: True}), encoding="utf-8")
+def check_numbers(arrays: Mapping[str, Any], folder: Path) -> None:
+    """Refuse arrays with values that are no finite numbers.
+
+    Raises:
+        PresetError: One is not finite; names the first such array.
+    """
+    for name, array in arrays.items():
+        if not np.isfinite(np.asarray(array, dtype=np.float32)).all():
+            raise PresetError(f"The weights {name} hold values that are no finite numbers (NaN or infinite).", where=str(folder))
 
 
 @contextmanager
-def _completed(folder: Path, config: dict[str, Any]) -> Iterator[Path]:
-    """The folder, or for the time of loading a copy with a new pooler: BertForMaskedLM saves none, and KerasHub wants one.
+def _completed(folder: Path, config: dict[str, Any], checkpoint: Checkpoint | None) -> Iterator[Path]:
+    """The folder, or for the time of loading a copy as KerasHub wants it: one file, today's names, a pooler.
 
-    The new pooler is drawn as BERT's weights are (a normal of deviation 0.02) and is the same each time, as transformers
-    draws one too.
+    BertForMaskedLM saves no pooler. The new one is drawn as BERT's weights are (a normal of deviation 0.02) and is the same each
+    time, as transformers draws one too.
     """
-    path = folder / "model.safetensors"
-    if config.get("model_type") != "bert" or not path.exists():
+    if checkpoint is None:
         yield folder
         return
-    with safe_open(path, framework="numpy") as file:
-        names = list(file.keys())
-    prefix = "bert." if any(name.startswith("bert.") for name in names) else ""
-    if f"{prefix}pooler.dense.weight" in names:
+    prefix = "bert." if any(name.startswith("bert.") for name in checkpoint.stored) else ""
+    absent = config.get("model_type") == "bert" and f"{prefix}pooler.dense.weight" not in checkpoint.stored
+    if checkpoint.is_plain and not absent:
         yield folder
         return
-    size = int(config["hidden_size"])
-    weight = np.random.default_rng(0).normal(0, 0.02, (size, size)).astype(np.float32)
-    arrays = {**load_file(path), f"{prefix}pooler.dense.weight": weight, f"{prefix}pooler.dense.bias": np.zeros(size, np.float32)}
+    arrays = dict(checkpoint.arrays())
+    if absent:
+        size = int(config["hidden_size"])
+        weight = np.random.default_rng(0).normal(0, 0.02, (size, size)).astype(np.float32)
+        arrays |= {f"{prefix}pooler.dense.weight": weight, f"{prefix}pooler.dense.bias": np.zeros(size, np.float32)}
     with tempfile.TemporaryDirectory(prefix="kerasft-preset-") as name:
         for other in folder.iterdir():
-            if other.name != path.name and other.is_file():
+            if other.suffix in (".json", ".txt") and other.name != INDEX and other.is_file():
                 shutil.copy(other, name)
-        save_file(arrays, Path(name) / path.name, metadata={"format": "pt"})
+        save_file(arrays, Path(name) / ONE_FILE, metadata={"format": "pt"})
         yield Path(name)
-
-
-def _check_same_architecture(given: dict[str, Any], folder: Path) -> None:
-    """Refuse what KerasHub would read without a word and compute differently."""
-    expected = {
-        "position_embedding_type": "absolute",
-        "scale_attn_weights": True,
-        "scale_attn_by_inverse_layer_idx": False,
-        "reorder_and_upcast_attn": False,
-        "is_decoder": False,
-        "add_cross_attention": False,
-    }
-    for key, value in expected.items():
-        if given.get(key, value) != value:
-            raise PresetError(
-                f"The model's config has {key}={given[key]!r}, which is not supported.", where=f"{folder}/config.json"
-            )
-    inner = given.get("n_inner")
-    if inner not in (None, 4 * given.get("n_embd", 0)):
-        raise PresetError(f"The model's config has n_inner={inner!r}; only 4 times n_embd is supported.", where=str(folder))
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:
@@ -171,9 +177,11 @@ def set_numerics(model: Any, numerics: dict[str, Any], where: str) -> None:
         PresetError: The activation is not known.
     """
     name, epsilon = numerics.get("activation"), numerics.get("epsilon")
-    if name is not None and name not in _ACTIVATIONS:
+    if name is not None and (not isinstance(name, str) or name not in _ACTIVATIONS):
         hint = f"Known activations: {', '.join(_ACTIVATIONS)}."
         raise PresetError(f"The activation {name!r} is not supported.", where=where, hint=hint)
+    if epsilon is not None and (isinstance(epsilon, bool) or not isinstance(epsilon, int | float) or not 0 < epsilon < 1):
+        raise PresetError(f"The epsilon of layer norms (layer_norm_eps) is no small number: {epsilon!r}.", where=where)
     for block in model.transformer_layers:
         if name is not None:
             block.activation = _ACTIVATIONS[name]
@@ -189,7 +197,7 @@ def set_numerics(model: Any, numerics: dict[str, Any], where: str) -> None:
 
 def rebuild_model(kerashub_class: Any, config: dict[str, Any], *, dtype: str) -> Any:
     """A backbone of the saved sizes and numerics, with random weights."""
-    sizes = {key: value for key, value in config.items() if key not in ("numerics", "lm_head", "pooling", UNTRAINED)}
+    sizes = {key: value for key, value in config.items() if key not in ("numerics", "lm_head", "pooling", "dense", UNTRAINED)}
     model = kerashub_class(**sizes, dtype=dtype)
     set_numerics(model, config.get("numerics", {}), "run.json")
     return model
@@ -197,19 +205,25 @@ def rebuild_model(kerashub_class: Any, config: dict[str, Any], *, dtype: str) ->
 
 def masked_lm_head(folder: Path) -> dict[str, Any]:
     """A Hugging Face checkpoint's masked-LM head by short names (`transform.dense.weight`, ..., `bias`); empty without one."""
-    path, prefix = folder / "model.safetensors", "cls.predictions."
-    if not path.exists():
+    prefix = "cls.predictions."
+    checkpoint = Checkpoint.of(folder)
+    names = [name for name in checkpoint.stored if name.startswith(prefix) and "decoder" not in name] if checkpoint else []
+    if checkpoint is None:
         return {}
-    with safe_open(path, framework="numpy") as file:
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118  (it is no mapping)
-        return {name.removeprefix(prefix): file.get_tensor(name) for name in names if "decoder" not in name}
+    found = {name.removeprefix(prefix): checkpoint.array(name) for name in names}
+    check_numbers(found, folder)
+    return found
 
 
+@own_settings()
 def load_framer(folder: Path, max_length: int) -> Framer:
     """Tokenizer and framing of a preset's folder, without its weights; `max_length` is held to what the model takes."""
-    family = family_of(read_json(folder / "config.json"), str(folder))
-    limit = longest_input(folder) or max_length
-    return Framer(family, family.load_tokenizer(folder), min(max_length, limit))
+    with reading(folder):
+        family = family_of(read_json(folder / "config.json"), str(folder))
+        limit = longest_input(folder)
+        if limit is None:
+            raise PresetError("config.json does not say how many tokens the model reads.", where=str(folder))
+        return Framer(family, family.load_tokenizer(folder), min(max_length, limit))
 
 
 def vocabulary_file(folder: Path, name: str) -> Path:
@@ -218,6 +232,8 @@ def vocabulary_file(folder: Path, name: str) -> Path:
     Raises:
         PresetError: It is absent.
     """
+    if (folder / name).exists() and not (folder / name).is_file():
+        raise PresetError(f"{name} is no regular file.", where=str(folder))
     if not (folder / name).exists():
         hint = f"Copy {name} from where the model came from; transformers 5 saves only tokenizer.json, which is not read."
         raise PresetError(f"The folder holds no {name}.", where=str(folder), hint=hint)

@@ -11,19 +11,24 @@ from pathlib import Path
 
 from kerasft.data.cells import as_json
 from kerasft.data.table import Note, Table, TableBuilder
-from kerasft.data.text_files import detect_encoding, encoding_notes, open_text
+from kerasft.data.text_files import TextFile, find_text
 from kerasft.errors import DataError, name_rows
 
 SUFFIXES = frozenset({"conll", "iob", "iob2", "bio", "bio2", "bioes", "conllu", "conll03", "conll2003"})
 TOKEN_NAMES = ("token", "tokens", "word", "words", "form", "text")
 TAG_NAMES = ("tag", "tags", "ner_tag", "ner_tags", "ner", "label", "labels", "entity", "iob", "bio", "pos", "pos_tag", "upos")
 _SAMPLE = 4_000  # lines that are looked at
-_BIO = re.compile(r"[OBIESLUM]|[BIESLUM][-_].+")
+_BIO = re.compile(r"[OBIESLUM]|[BIESLUM][-_:.].+|.+[-_:.][BIESLUM]|o|[bieslu][-_:.].+")
+_CHUNKS = frozenset({"NP", "VP", "PP", "ADVP", "SBAR", "ADJP", "PRT", "CONJP", "INTJ", "LST", "UCP", "PC", "NC", "VC", "AC"})
+_GLOBAL = re.compile(r"#\s*global\.columns\s*=\s*(.+)", re.IGNORECASE)
+_WORD_NAMES = ("form", "text", "token", "word")
+_NER_NAMES = ("ner", "upos", "tag", "xpos", "pos")
+_MOST_KINDS = 200  # of tags
 _UPPER = re.compile(r"[A-Z][A-Z0-9$:+*_-]*|[.,:()$#'`\"-]{1,5}")
 _SPACES = re.compile(r"[ \t]+")
 _WORD_ID = re.compile(r"\d+")
 _NO_WORD_ID = re.compile(r"\d+-\d+|\d+\.\d+")  # "zum" over its two words; a word that was left out
-_COMMENT = re.compile(r"# *(?:[\w.:-]+ *=|(?:id|newdoc|newpar|sent_id|begin|end) )")
+_COMMENT = re.compile(r"###|# *(?:[\w.:-]+ *=|(?:id|newdoc|newpar|sent_id|begin|end) )")
 _NOTHING = frozenset({"-", "_", ""})
 
 
@@ -38,6 +43,7 @@ class ConllLayout:
         token: Index of the column of the tokens.
         tag: Index of the column of the tags, or None when there is none.
         header: Whether the first line names the columns.
+        rivals: Other columns that hold tags, too.
     """
 
     tab: bool
@@ -46,27 +52,27 @@ class ConllLayout:
     token: int
     tag: int | None
     header: bool
+    rivals: tuple[int, ...] = ()
 
 
-def read_conll(path: Path, *, encoding: str | None = None, tag_column: int | None = None) -> Table:
+def read_conll(source: Path | TextFile, *, encoding: str | None = None, tag_column: int | None = None) -> Table:
     """Read a CoNLL file: a row for each sentence, `tokens` and `tags` as JSON lists.
 
     Lines of `-DOCSTART-`, comments, and CoNLL-U's ranges and empty nodes are passed over.
 
     Args:
-        path: Plain or gzip file.
+        source: Plain or packed file, or one whose encoding is known.
         encoding: None detects it.
         tag_column: Column of the tags, from 1; None takes UPOS of CoNLL-U, else the last that is not empty.
 
     Raises:
         DataError: Lines differ in their number of columns, a token is empty, there is no such column or no token.
     """
-    chosen = encoding or detect_encoding(path)
-    forgiving = encoding is None and not chosen.startswith("utf")
-    with open_text(path, chosen, forgiving=forgiving) as file:
-        layout = find_layout(list(islice(file, _SAMPLE)), path, tag_column=tag_column)
-    with open_text(path, chosen, forgiving=forgiving) as file:
-        return _read_sentences(file, path, layout, encoding_notes(chosen))
+    text = source if isinstance(source, TextFile) else find_text(source, encoding)
+    with text.open() as file:
+        layout = find_layout(list(islice(file, _SAMPLE)), text.path, tag_column=tag_column)
+    with text.open() as file:
+        return _read_sentences(file, text.path, layout, text.notes)
 
 
 def looks_like_conll(lines: Sequence[str]) -> bool:
@@ -90,7 +96,9 @@ def looks_like_conll(lines: Sequence[str]) -> bool:
         return False  # a table with a header, and something else than tokens first
     if sum(any(" " in cell for cell in row) for row in rows) > 0.1 * len(rows):
         return False  # texts, not tokens
-    return any(_are_tags([row[column] for row in rows]) for column in (-1, 0, 2 if _counts_words(rows) else -1))
+    if any(_are_tags([row[column] for row in rows]) for column in (-1, 0, 2 if _counts_words(rows) else -1)):
+        return True
+    return any(_all_bio(rows, column) and any(row[column] in ("O", "o") for row in rows) for column in range(1, usual))
 
 
 def _are_tags(cells: Sequence[str]) -> bool:
@@ -112,6 +120,15 @@ def _counts_words(rows: Sequence[Sequence[str]]) -> bool:
 def _cells(line: str, tab: bool) -> list[str]:
     text = line.rstrip(" \t\r\n")
     return [cell.strip(" ") for cell in text.split("\t")] if tab else _SPACES.split(text.lstrip(" \t"))
+
+
+def _with_blank(line: str, cells: list[str], layout: ConllLayout) -> list[str]:
+    """The cells of a line whose token is a blank: of spaces alone, or lost at the beginning of the line."""
+    if len(cells) == layout.width - 1 and layout.token == 0 and not layout.tab and line[:1] in " \t\u00a0":
+        return [" ", *cells]
+    if len(cells) == layout.width and not cells[layout.token]:
+        cells[layout.token] = " "
+    return cells
 
 
 def _is_comment(line: str, layout_ids: bool) -> bool:
@@ -139,24 +156,67 @@ def find_layout(lines: Sequence[str], path: Path, *, tag_column: int | None = No
     if tag_column is not None and not 1 <= tag_column <= usual:
         hint = "Columns are counted from 1."
         raise DataError(f"There is no column {tag_column} for the tags: the lines have {usual}.", where=str(path), hint=hint)
-    tag = tag_column - 1 if tag_column is not None else _tag_column(rows, usual, ids)
-    token = next((column for column in range(int(ids), usual) if column != tag), 0)
+    named = _named_columns(lines, usual)
+    rivals: tuple[int, ...] = ()
+    if tag_column is not None:
+        tag: int | None = tag_column - 1
+    elif named:
+        tag = named[1]
+    else:
+        tag, rivals = _tag_column(rows, usual, ids)
+    token = named[0] if named else next((column for column in range(int(ids), usual) if column != tag), 0)
     if usual > 3 and len(rows) > 5 and len({row[token] for row in rows}) == 1:
         hint = "The first column must hold the tokens, or count the words of a sentence; take others before it away."
         raise DataError(f"Every line has {rows[0][token]!r} where the token is expected.", where=str(path), hint=hint)
-    return ConllLayout(tab, usual, ids, token, tag if tag != token else None, header)
+    if tab and sum(len(row[token].split()) > 3 for row in rows) > 0.5 * len(rows):
+        hint = "A CoNLL file has one token a line. Give such a file as CSV with a list of words and one of tags."
+        raise DataError("The lines hold whole sentences, not tokens.", where=str(path), hint=hint)
+    return ConllLayout(tab, usual, ids, token, tag if tag != token else None, header, rivals)
 
 
-def _tag_column(rows: Sequence[Sequence[str]], width: int, ids: bool) -> int | None:
-    if width < 2:
+def _named_columns(lines: Sequence[str], width: int) -> tuple[int, int | None] | None:
+    """Columns of words and of tags that a CoNLL-U Plus file names in its first line."""
+    found = next((match for line in lines[:20] if (match := _GLOBAL.match(line.strip()))), None)
+    names = [name.lower().split(":")[-1] for name in found.group(1).split()] if found else []
+    token = next((names.index(name) for name in _WORD_NAMES if name in names), None)
+    if token is None or len(names) != width:
         return None
+    return token, next((names.index(name) for name in _NER_NAMES if name in names), None)
+
+
+def _tag_column(rows: Sequence[Sequence[str]], width: int, ids: bool) -> tuple[int | None, tuple[int, ...]]:
+    """The column of the tags, by what the columns hold, and others that hold tags of the same kind.
+
+    Entities come before chunks and parts of speech; of several columns of entities (outer and nested ones) the one with most of
+    them, of those that agree (true and predicted ones) the first.
+    """
+    if width < 2:
+        return None, ()
     if ids and width == 10:
-        return 3  # UPOS of CoNLL-U
+        return 3, ()  # UPOS of CoNLL-U
     if not ids and width == 2 and _all_bio(rows, 0) and not _all_bio(rows, 1):
-        return 0  # tag before token, as some corpora have it
+        return 0, ()  # tag before token, as some corpora have it
     lowest = 2 if ids else 1
-    filled = (column for column in range(width - 1, lowest - 1, -1) if any(row[column] not in _NOTHING for row in rows))
-    return next(filled, width - 1)
+    columns = [column for column in range(lowest, width) if any(row[column] not in _NOTHING for row in rows)]
+    entities = [column for column in columns if _holds_entities(rows, column)]
+    if entities:
+        counts = {column: sum(row[column] not in ("O", "o", *_NOTHING) for row in rows) for column in entities}
+        most = max(counts.values())
+        chosen = next(column for column in entities if counts[column] >= 0.8 * most)
+        return chosen, tuple(column for column in entities if column != chosen)
+    tagged = [column for column in columns if len({row[column] for row in rows}) <= _MOST_KINDS]
+    return (tagged or columns or [width - 1])[-1], ()
+
+
+def _holds_entities(rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Whether a column holds tags of entities, and not of chunks."""
+    cells = [row[column] for row in rows if row[column] not in _NOTHING]
+    marked = [cell for cell in cells if cell not in ("O", "o")]
+    if not cells or not any(cell in ("O", "o") for cell in cells):
+        return False
+    fitting = sum(bool(_BIO.fullmatch(cell)) for cell in cells)
+    kinds = {re.split(r"[-_:.]", cell, maxsplit=1)[-1] for cell in marked}
+    return fitting >= 0.9 * len(cells) and not (kinds and len(kinds & _CHUNKS) >= 0.5 * len(kinds))
 
 
 def _all_bio(rows: Sequence[Sequence[str]], column: int) -> bool:
@@ -173,7 +233,7 @@ def _lines(file: Iterable[str], layout: ConllLayout) -> Iterator[tuple[int, list
         elif header:
             header = False
         elif not _is_comment(line, layout.ids):
-            cells = _cells(line, layout.tab)
+            cells = _with_blank(line, _cells(line, layout.tab), layout)
             remark = line.startswith("# ") and len(cells) != layout.width and not (layout.tab and "\t" in line)
             if not remark and not (layout.ids and _NO_WORD_ID.fullmatch(cells[0])):
                 yield number, cells
@@ -182,7 +242,7 @@ def _lines(file: Iterable[str], layout: ConllLayout) -> Iterator[tuple[int, list
 def _read_sentences(file: Iterable[str], path: Path, layout: ConllLayout, notes: list[Note]) -> Table:
     builder = TableBuilder(["tokens"] if layout.tag is None else ["tokens", "tags"])
     ragged: list[int] = []
-    empty: list[int] = []
+    blank: list[int] = []
     tokens: list[str] = []
     tags: list[str] = []
     first = sentences = total = longest = 0
@@ -202,9 +262,9 @@ def _read_sentences(file: Iterable[str], path: Path, layout: ConllLayout, notes:
         total += 1
         if len(cells) != layout.width:
             ragged.append(number)
-        elif not cells[layout.token]:
-            empty.append(number)
         else:
+            if cells[layout.token] == " ":
+                blank.append(number)
             first = first if tokens else number
             tokens.append(cells[layout.token])
             if layout.tag is not None:
@@ -217,8 +277,14 @@ def _read_sentences(file: Iterable[str], path: Path, layout: ConllLayout, notes:
             where=f"{path}, {name_rows(ragged)}",
             hint=f"Part the columns by {parted}, the same number in every line, and sentences by a blank line.",
         )
-    if empty:
-        raise DataError("A line has no token.", where=f"{path}, {name_rows(empty)}", hint="Write the token, or remove the line.")
+    if blank:
+        notes.append(Note("blank_tokens", f"{len(blank):,} tokens are blanks and are read as such.", tuple(blank)))
+    if layout.rivals and layout.tag is not None:
+        others = " and ".join(str(column + 1) for column in layout.rivals)
+        message = (
+            f"Columns {layout.tag + 1} and {others} hold tags; column {layout.tag + 1} was read. Another: --data.tag_column."
+        )
+        notes.append(Note("tag_columns", message))
     if sentences == 1 and longest > 500:
         message = f"No blank line parts the sentences: all {longest:,} tokens are read as one."
         notes.append(Note("one_sentence", message, (first,)))

@@ -1,79 +1,218 @@
-"""CSV and TSV as people have them: any delimiter, preamble, missing header, ragged rows, blank lines."""
+"""CSV and TSV as people have them: any delimiter and quoting, preamble, missing header, ragged rows, blank lines."""
 
 from __future__ import annotations
 
 import csv
 import re
-import statistics
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
-from kerasft.data.columns import LABEL_NAMES, PAIR_NAMES, SPLIT_NAMES, TEXT_NAMES
-from kerasft.data.table import Note, Table, TableBuilder, unique_names
-from kerasft.data.text_files import detect_encoding, encoding_notes, open_text
-from kerasft.errors import ConfigError, DataError, name_rows
+from kerasft.data.csv_dialect import BACKSLASH, Dialect, cells_of_line, find_dialect, fits_by_line, has_escapes, parse
+from kerasft.data.read_options import ReadOptions
+from kerasft.data.records import read_records
+from kerasft.data.table import Note, Table
+from kerasft.data.table_layout import Layout, find_layout
+from kerasft.data.text_files import TextFile, find_text
+from kerasft.errors import ConfigError, DataError
 
-DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_RECORDS = 200
-_LARGEST_CELL = 64 << 20  # characters
-_NUMBER = re.compile(r"[-+]?[\d.,]+%?")
-_MOST_BAD_ROWS = 0.1  # a larger share of rows with too many cells means the file was misread, not mistyped
+_SAMPLE_LINES = 5 * _SAMPLE_RECORDS
+_MARKED = 1000  # lines with a quotation mark that are kept to judge by
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a file is laid out: found by looking at its first records."""
+def read_csv(source: Path | TextFile, how: ReadOptions | None = None) -> Table:
+    """Read a CSV or TSV file.
 
-    delimiter: str
-    skip: int  # records before the header or the first row
-    header: bool
-    names: tuple[str, ...]
-
-
-def parse(lines: Iterable[str], delimiter: str, *, strict: bool = False) -> Iterator[list[str]]:
-    """The records of lines of CSV."""
-    csv.field_size_limit(_LARGEST_CELL)  # a setting of the whole module: made wherever it matters, lest another undo it
-    return csv.reader(lines, delimiter=delimiter, strict=strict)
-
-
-class _Records:
-    """Records of a CSV file, each with its number and the count of lines it spans.
+    Quotation marks are read as CSV has them. A file whose marks are no quotes (one of them opens, and none closes within its
+    line) is read line by line instead, when every line then has as many cells as the header; a note says so.
 
     Args:
-        lines: The file, or its first lines.
-        delimiter: One character.
+        source: Plain or packed file, or one whose encoding is known.
+        how: Its options; what they leave open is decided by content.
+
+    Raises:
+        DataError: The file is empty, binary, has no rows, or most rows do not fit the header.
+        ConfigError: The delimiter is not one character, or one that cannot part cells.
+    """
+    how = how or ReadOptions()
+    text = source if isinstance(source, TextFile) else find_text(source, how.encoding)
+    _check(how, text.path)
+    with text.open() as file:
+        lines = list(islice(file, _SAMPLE_LINES))
+    _refuse_wrapped_lines(lines, how, text.path)
+    dialect = find_dialect(lines, delimiter=how.delimiter, quote=how.quote, escape=how.escape)
+    reading = _Reading(text, how)
+    if how.quote != "auto" or dialect.quote != '"':
+        told = _quoting_notes(dialect) if how.quote == "auto" else []
+        return reading.table(dialect, lines, told)
+    return reading.choose(dialect, lines)
+
+
+def _refuse_wrapped_lines(lines: list[str], how: ReadOptions, path: Path) -> None:
+    """Refuse a file whose lines are each one cell within marks, with the true cells in it."""
+    filled = [line.strip() for line in lines if line.strip()][:_SAMPLE_RECORDS]
+    sign = how.delimiter or next((sign for sign in ",;\t|" if filled and filled[0].count(sign)), ",")
+    whole = [line for line in filled if len(line) > 2 and line[0] == line[-1] == '"' and '"' not in line[1:-1].replace('""', "")]
+    if (
+        how.quote != "none"
+        and len(filled) > 1
+        and len(whole) == len(filled)
+        and len({line.count(sign) for line in whole}) == 1
+        and sign in whole[0]
+    ):
+        hint = "Take away the mark at the beginning and the end of each line, and write two marks within as one."
+        raise DataError(
+            "Each line stands within quotation marks as a whole, so that it is one cell.", where=f"{path}, row 1", hint=hint
+        )
+
+
+def _check(how: ReadOptions, path: Path) -> None:
+    if how.delimiter is not None and (not isinstance(how.delimiter, str) or len(how.delimiter) != 1 or how.delimiter in '"\r\n'):
+        message = f"A delimiter is one character, and neither a quotation mark nor a line end. Received: {how.delimiter!r}."
+        raise ConfigError(message, where=str(path))
+    if how.escape not in (None, BACKSLASH):
+        raise ConfigError(f"'escape' can be a backslash. Received: {how.escape!r}.", where=str(path))
+
+
+def _quoting_notes(dialect: Dialect, rows: tuple[int, ...] = ()) -> list[Note]:
+    if dialect.by_line:
+        message = 'Quotation marks (") are read as characters of the text, since not all of them are closed; every line is a row.'
+        return [Note("quotes", message, rows)]
+    if dialect.quote == "'":
+        return [Note("quotes", "Apostrophes (') around cells are read as quotation marks.")]
+    if dialect.escape:
+        return [Note("quotes", r"A backslash before a quotation mark (\") is read as part of the quoting.", rows)]
+    return []
+
+
+class _Reading:
+    """The attempts to read one file; each is a whole reading under one dialect."""
+
+    def __init__(self, text: TextFile, how: ReadOptions) -> None:
+        self.text, self.how, self.path = text, how, text.path
+
+    def choose(self, dialect: Dialect, lines: list[str]) -> Table:
+        """The table under a dialect that quotes with `"`, or under another one where that joins lines or fails."""
+        source = _Lines(dialect, self.path)
+        failure: DataError | None = None
+        table = None
+        try:
+            table = self.table(dialect, lines, _quoting_notes(dialect), source)
+        except DataError as error:
+            if not source.unclosed:
+                raise
+            failure = error
+        escaped = replace(dialect, escape=BACKSLASH)
+        if dialect.escape is None and self.how.escape is None and has_escapes(source.marked, dialect):
+            return self.table(escaped, lines, _quoting_notes(escaped, tuple(source.marked_rows)))
+        if failure is None and not source.joined:
+            assert table is not None
+            return table
+        by_line = replace(dialect, by_line=True, escape=None)
+        layout = self.layout(by_line, lines)
+        with self.text.open() as file:
+            fits = fits_by_line(islice(file, layout.first, None), by_line, len(layout.names), failed=failure is not None)
+        if fits:
+            with self.text.open() as file:
+                rows = tuple(number for number, line in enumerate(file, start=1) if line.count('"') % 2)
+            return self.table(by_line, lines, _quoting_notes(by_line, rows))
+        if failure is not None:
+            raise failure
+        assert table is not None
+        return table
+
+    def layout(self, dialect: Dialect, lines: list[str]) -> Layout:
+        sampled = islice(_Lines(dialect, self.path, whole=False).records(lines), _SAMPLE_RECORDS)
+        return find_layout(
+            ((number, record) for number, record, _ in sampled),
+            str(self.path),
+            header=self.how.header,
+            named=(self.how.text, self.how.label),
+        )
+
+    def table(self, dialect: Dialect, lines: list[str], told: list[Note], source: _Lines | None = None) -> Table:
+        source = source or _Lines(dialect, self.path)
+        layout = self.layout(dialect, lines)
+        with self.text.open() as file:
+            return read_records(
+                source.records(file, len(layout.names)),
+                self.path,
+                layout,
+                [*self.text.notes, *told],
+                delimiter=dialect.delimiter,
+                every_record=self.how.every_record,
+            )
+
+
+class _Lines:
+    """Turns lines into records, and notes what its quotation marks did.
+
+    Args:
+        dialect: How the lines are written.
         path: For messages.
-        whole: False when `lines` may end within a record.
+        whole: False when the lines may end within a record.
+
+    Attributes:
+        joined: Number of records of several lines.
+        unclosed: Whether a quotation mark was opened and never closed.
+        marked: Lines with a backslash before a quotation mark, and `marked_rows` the records they ended in.
     """
 
-    def __init__(self, lines: Iterable[str], delimiter: str, path: Path, *, whole: bool = True) -> None:
-        self._source, self._path, self._delimiter, self._whole = lines, path, delimiter, whole
+    def __init__(self, dialect: Dialect, path: Path, *, whole: bool = True) -> None:
+        self._dialect, self._path, self._whole = dialect, path, whole
         self._raw: list[str] = []
+        self.joined = 0
+        self.unclosed = False
+        self._has_mark = False
+        self.marked: list[str] = []
+        self.marked_rows: list[int] = []
 
-    def _lines(self) -> Iterator[str]:
-        for line in self._source:
-            self._raw.append(line)
-            yield line
-
-    def __iter__(self) -> Iterator[tuple[int, list[str], int]]:
+    def records(self, lines: Iterable[str], width: int | None = None) -> Iterator[tuple[int, list[str], int]]:
+        """Number, cells and count of lines of every record."""
+        if self._dialect.by_line:
+            yield from self._by_line(lines, width)
+            return
         number, last = 0, [""]
+        checks = self._whole and self._dialect.quote is not None
         try:
-            for record in parse(self._lines(), self._delimiter):
+            for record in parse(self._noted(lines), self._dialect):
                 number += 1
                 last, self._raw = self._raw, []
-                if self._whole and len(last) > 1:
-                    self._check_quotes(last, number)
+                if len(last) > 1:
+                    self.joined += 1
+                    if checks:
+                        self._check_quotes(last, number)
+                if self._has_mark:
+                    self._note_marked(last, number)
                 yield number, record, len(last)
-            if self._whole and len(last) == 1:
+            if checks and len(last) == 1:
                 self._check_quotes(last, number)
         except csv.Error as error:
             hint = "Look for a quotation mark that is opened and never closed in or before this row."
             where = f"{self._path}, row {number + 1}"
+            self.unclosed = True
+            self._note_marked(self._raw, number + 1)
             raise DataError(f"The file cannot be read as CSV: {error}.", where=where, hint=hint) from None
+
+    def _by_line(self, lines: Iterable[str], width: int | None) -> Iterator[tuple[int, list[str], int]]:
+        for number, line in enumerate(lines, start=1):
+            yield number, cells_of_line(line, self._dialect, width), 1
+
+    def _noted(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            self._raw.append(line)
+            if BACKSLASH in line and '\\"' in line:
+                self._has_mark = True
+            yield line
+
+    def _note_marked(self, record: list[str], number: int) -> None:
+        """Keep a record with a backslash before a quotation mark, whole, since its lines mean nothing apart."""
+        self._has_mark = False
+        if len(self.marked) < _MARKED:
+            self.marked += record[:_MARKED]
+            self.marked_rows.append(number)
 
     def _check_quotes(self, raw: list[str], number: int) -> None:
         """Refuse a quote that is never closed: it swallows the rows up to the next quote, or to the end, into one cell.
@@ -81,158 +220,20 @@ class _Records:
         The end of the swallowed rows shows: the file ends, or text follows directly on what was taken for the
         closing quote. In a record of one line nothing is lost, so `"He said "hi" to me"` passes.
         """
-        spaces = re.compile(f'" +(?={re.escape(self._delimiter)}|[\\r\\n]|$)')  # after a closing quote they do no harm
+        mark = self._dialect.quote or '"'
+        # Spaces after a closing quote do no harm.
+        spaces = re.compile(f"{mark} +(?={re.escape(self._dialect.delimiter)}|[\\r\\n]|$)")
         try:
-            list(parse([spaces.sub('"', line) for line in raw], self._delimiter, strict=True))
+            list(parse([spaces.sub(mark, line) for line in raw], self._dialect, strict=True))
         except csv.Error as error:
             if len(raw) > 1 or "unexpected end of data" in str(error):
+                self.unclosed = True
+                self._note_marked(raw, number)
                 what = "1 line was" if len(raw) == 1 else f"{len(raw):,} lines were"
-                hint = f'Close the quotation mark, or double those that belong to the text (""); {what} read as one row.'
+                hint = (
+                    f'Close the quotation mark, or double those that belong to the text (""); {what} read as one row. If no cell '
+                    "is "
+                    "quoted: quote='none' (--data.quote none)."
+                )
                 where = f"{self._path}, row {number}"
                 raise DataError("A quotation mark is opened and never closed.", where=where, hint=hint) from None
-
-
-def read_csv(path: Path, *, delimiter: str | None = None, encoding: str | None = None, header: bool | None = None) -> Table:
-    """Read a CSV or TSV file.
-
-    Args:
-        path: Plain or gzip file.
-        delimiter: One character; None finds it among comma, semicolon, tab and bar.
-        encoding: None detects it.
-        header: Whether the first row names the columns; None decides by looking.
-
-    Raises:
-        DataError: The file is empty, binary, has no rows, or most rows do not fit the header.
-        ConfigError: The delimiter is not one character, or one that cannot part cells.
-    """
-    if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n'):
-        message = f"A delimiter is one character, and neither a quotation mark nor a line end. Received: {delimiter!r}."
-        raise ConfigError(message, where=str(path))
-    chosen = encoding or detect_encoding(path)
-    forgiving = encoding is None and not chosen.startswith("utf")
-    with open_text(path, chosen, forgiving=forgiving) as file:
-        layout = find_layout(file, path, delimiter=delimiter, header=header)
-    notes = encoding_notes(chosen)
-    if layout.skip:
-        skipped = tuple(range(1, layout.skip + 1))
-        notes.append(Note("preamble", f"{layout.skip} lines before the table were passed over.", skipped))
-    with open_text(path, chosen, forgiving=forgiving) as file:
-        return _read_rows(file, path, layout, notes)
-
-
-def find_layout(file: TextIO, path: Path, *, delimiter: str | None = None, header: bool | None = None) -> Layout:
-    """Look at the first records of an open file and decide delimiter, preamble and header.
-
-    Raises:
-        DataError: There is nothing but blank lines.
-    """
-    lines = list(islice(file, 5 * _SAMPLE_RECORDS))
-    delimiter = delimiter or _find_delimiter(lines)
-    sampled = islice(_Records(lines, delimiter, path, whole=False), _SAMPLE_RECORDS)
-    records = [(number, [cell.strip() for cell in record]) for number, record, _ in sampled]
-    filled = [(number, record) for number, record in records if any(record)]
-    if not filled:
-        raise DataError("The file holds nothing but blank lines.", where=str(path), hint="Choose a file with a header and rows.")
-    usual = Counter(_width(record) for _, record in filled).most_common(1)[0][0]
-    first = next((i for i, (_, record) in enumerate(filled) if _width(record) >= max(1, 0.6 * usual)), 0)
-    number, top = filled[first]
-    below = [record for _, record in filled[first + 1 :]]
-    has_header = _looks_like_header(top, below) if header is None else header
-    width = max(min(_width(record), len(top)) if has_header else _width(record) for record in (top, *below))
-    names = _clean_names(top[:width]) if has_header else [f"column_{i + 1}" for i in range(width)]
-    return Layout(delimiter, number - 1, has_header, tuple(names))
-
-
-def _find_delimiter(lines: list[str]) -> str:
-    """The delimiter under which most records have the same number of cells, more than one."""
-    best, best_score = ",", 0.0
-    for delimiter in DELIMITERS:
-        try:
-            widths = [len(record) for record in parse(lines, delimiter) if any(c.strip() for c in record)]
-        except csv.Error:
-            continue
-        usual, count = Counter(widths).most_common(1)[0] if widths else (1, 0)
-        if usual > 1:
-            score = count / len(widths) + 0.001 * min(usual, 20)
-            if score > best_score:
-                best, best_score = delimiter, score
-    return best
-
-
-def _width(record: list[str]) -> int:
-    """Number of cells up to the last that is not empty."""
-    return next((i for i in range(len(record), 0, -1) if record[i - 1]), 0)
-
-
-def _looks_like_header(top: list[str], below: list[list[str]]) -> bool:
-    names = [cell for cell in top if cell]
-    all_known = TEXT_NAMES | PAIR_NAMES | LABEL_NAMES | SPLIT_NAMES
-    known = [i for i, name in enumerate(top) if name.lower().replace(" ", "_") in all_known]
-    once = [i for i in known if all(len(record) <= i or record[i] != top[i] for record in below)]
-    if once or len(known) > 1:  # a single known name that comes back below is a value, as in rows labelled y and n
-        return True
-    if not names or len(set(names)) < len(names) or any(len(name) > 60 for name in names):
-        return False
-    if _NUMBER.fullmatch(names[0]) or sum(bool(_NUMBER.fullmatch(name)) for name in names) > len(names) / 2:
-        return False
-    for column, name in enumerate(top):
-        cells = [record[column] for record in below if len(record) > column and record[column]]
-        if name and name in cells:
-            return False  # a name does not come back as a value
-        usual = statistics.median(map(len, cells)) if cells else 0
-        if " " in name and usual > 20 and len(name) > usual / 2:
-            return False  # a sentence above sentences
-    return True
-
-
-def _clean_names(cells: list[str]) -> list[str]:
-    plain = [" ".join(cell.replace("\ufeff", " ").split()) for cell in cells]  # a second byte-order mark is no name
-    return unique_names(name or f"column_{index + 1}" for index, name in enumerate(plain))
-
-
-def _read_rows(file: TextIO, path: Path, layout: Layout, notes: list[Note]) -> Table:
-    width = reach = len(layout.names)
-    builder = TableBuilder(layout.names)
-    short: list[int] = []
-    long: list[int] = []
-    tall: list[int] = []
-    unnamed: list[int] = []
-    kept = 0
-    for number, record, lines in _Records(file, layout.delimiter, path):
-        if number <= layout.skip + layout.header:
-            if layout.header:
-                reach = max(width, len(record))  # a header may end in cells without a name; rows may fill them
-            continue
-        if not any(cell.strip() for cell in record):
-            continue
-        if lines > 50:
-            tall.append(number)
-        if any(cell.strip() for cell in record[reach:]):
-            long.append(number)
-            continue
-        if any(cell.strip() for cell in record[width:]):
-            unnamed.append(number)
-        if len(record) < width:
-            short.append(number)
-        cells: list[str | None] = [cell or None for cell in record[:width]]
-        builder.add(number, cells + [None] * (width - len(cells)))
-        kept += 1
-    if not kept and not long:
-        hint = "Add rows, or pass header=False (--data.header false) if the first row is data."
-        raise DataError("The file has a header and no rows.", where=f"{path}, row {layout.skip + 1}", hint=hint)
-    if long and (not kept or len(long) > max(1, _MOST_BAD_ROWS * (kept + len(long)))):
-        raise DataError(
-            f"{len(long):,} of {kept + len(long):,} rows have more cells than the header's {width}.",
-            where=f"{path}, {name_rows(long)}",
-            hint=f"Is {layout.delimiter!r} the delimiter? Put texts with it in quotes, or name another (--data.delimiter).",
-        )
-    if long:
-        notes.append(Note("long_rows", f"{len(long):,} rows with more than {width} cells were left out.", tuple(long)))
-    if short:
-        notes.append(Note("short_rows", f"{len(short):,} rows have fewer than {width} cells; the rest is empty.", tuple(short)))
-    if unnamed:
-        message = f"{len(unnamed):,} rows have cells beyond the last named column; those cells are not read."
-        notes.append(Note("unnamed_cells", message, tuple(unnamed)))
-    if tall:
-        notes.append(Note("tall_cells", "Cells of more than 50 lines: is a quotation mark left open?", tuple(tall)))
-    return builder.build(path.name, notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from kerasft.config import Options, option
 from kerasft.data.cells import first_cells, holds_answers, holds_spans
+from kerasft.data.checked_columns import checked, without_labels
 from kerasft.data.columns import LABEL_NAMES, NO_COLUMN, SPLIT_ALIASES, Columns, find_columns, plain_name
-from kerasft.data.label_columns import NAME as LABELS
+from kerasft.data.data_config import DataConfig
 from kerasft.data.label_columns import columns_of_0_and_1, join_labels, named_columns
+from kerasft.data.label_spelling import clean_label, one_spelling
 from kerasft.data.readers import read_table
 from kerasft.data.sources import read_splits
 from kerasft.data.split import Split
@@ -24,57 +25,7 @@ from kerasft.data.splitting import merged_strata, stratified_split, text_key
 from kerasft.data.table import CHUNK, Note, Table
 from kerasft.errors import DataError, name_rows, name_values
 
-_SET_ASIDE = 0.1  # share of the training rows, for validation
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig(Options):
-    """Where the rows are, what their columns mean and how they are split."""
-
-    path: str | None = option(
-        None,
-        "File (CSV, TSV, JSONL, JSON, SQuAD, Parquet, CoNLL, CoNLL-U or plain text; as it is or .gz), pattern of files "
-        "(notes/*.txt), folder of split files, or hub name.",
-    )
-    text: str | None = option(None, "Column of the text; found by name and content when not given.")
-    text_pair: str | None = option(
-        None, "Column of the second text, for pairs; taken by itself only under a usual name. The word none: no column."
-    )
-    label: str | None = option(
-        None,
-        "Column of the label; found by name and content when not given. Several columns of 0 and 1: joy,anger,fear. "
-        "The word none: no column.",
-    )
-    split: str | None = option(None, "Column that says train, validation or test in each row.", advanced=True)
-    validation: float = option(
-        _SET_ASIDE, "Share of the training rows set aside for validation when none is given.", low=0, high=0.9
-    )
-    test: float = option(0.0, "Share of the training rows set aside for a final test when none is given.", low=0, high=0.9)
-    validation_path: str | None = option(None, "File of the validation rows.", advanced=True)
-    test_path: str | None = option(None, "File of the test rows.", advanced=True)
-    split_seed: int = option(0, "Seed of the random split; same seed, same split.", low=0, advanced=True)
-    per_label: int | None = option(
-        None, "Keep only so many training rows of each label (few-shot), drawn by split_seed.", low=1, none="off", advanced=True
-    )
-    delimiter: str | None = option(None, "Delimiter of a CSV file; found by looking when not given.", advanced=True)
-    encoding: str | None = option(None, "Encoding of text files; found by looking when not given.", advanced=True)
-    header: bool | None = option(None, "Whether the first row of a CSV names the columns; found by looking.", advanced=True)
-    tag_column: int | None = option(
-        None, "Column of the tags in a CoNLL file, counted from 1; UPOS or the last when not given.", low=1, advanced=True
-    )
-    sentence: str | None = option(
-        None, "Column that names the sentence, in tables of one token a row; found by name when not given.", advanced=True
-    )
-
-    def cross_faults(self) -> Iterator[str]:
-        if self.validation + self.test >= 1:
-            yield f"'validation' and 'test' together must stay below 1. Received: {self.validation} and {self.test}."
-        for name, usual in (("validation", _SET_ASIDE), ("test", 0)):
-            share = getattr(self, name)
-            if getattr(self, f"{name}_path") and share not in (0, usual):
-                yield f"'{name}' sets rows aside where none are given, and '{name}_path' gives them. Received both: {share}."
-        if self.delimiter is not None and len(self.delimiter) != 1:
-            yield f"'delimiter' must be one character. Received: {self.delimiter!r}."
+__all__ = ["DataConfig", "Dataset", "label_names", "load_data"]
 
 
 @dataclass(frozen=True)
@@ -138,11 +89,6 @@ class Dataset:
         return digest.hexdigest()
 
 
-def clean_label(value: str | None) -> str | None:
-    """A label without the spaces around it; None when nothing is left."""
-    return (value or "").strip() or None
-
-
 def label_names(split: Split) -> tuple[str, ...]:
     """The different labels of a split in a stable order: numbers by value, else alphabetically."""
     if split.columns.label is None:
@@ -151,8 +97,8 @@ def label_names(split: Split) -> tuple[str, ...]:
             where=split.table.source,
             hint="Name it: label='...' (--data.label, Label in the app).",
         )
-    found = {clean_label(value) for value in pc.unique(split.table.columns[split.columns.label]).to_pylist()} - {None}
-    names = [name for name in found if name is not None]
+    found = {clean_label(value) for value in pc.unique(split.table.columns[split.columns.label]).to_pylist()}
+    names = sorted(set(one_spelling(name for name in found if name is not None).values()))
     try:
         values = {name: float(name) for name in names}
     except ValueError:
@@ -166,10 +112,9 @@ def load_data(source: Any = None, config: DataConfig | None = None, *, need_labe
     """Load texts, with or without labels, for any task.
 
     Args:
-        source: A file (CSV, TSV, JSONL, JSON, SQuAD, Parquet, CoNLL, plain text; as it is or gzip), a pattern such as
-            `notes/*.txt` or a list of paths, a folder of `train`/`validation`/`test` files, the name of a data set on
-            the hub, a DataFrame, a `datasets.Dataset`, a list of dictionaries, or a dictionary of split name to any
-            of these.
+        source: A file of any format in docs/data.md, a pattern such as `notes/*.txt` or a list of paths, a folder or an archive
+            of `train`/`validation`/`test` files, the name of a data set on the hub, a DataFrame, a `datasets.Dataset`, a list of
+            dictionaries or tuples, a dictionary of columns, or a dictionary of split name to any of these.
         config: All options at once; `options` override it.
         need_label: Fail when there is no label column.
         **options: The options of `DataConfig`: `text`, `label`, `validation`, ...
@@ -192,13 +137,14 @@ def load_data(source: Any = None, config: DataConfig | None = None, *, need_labe
     tables, columns = _read_and_map(source, config, need_label)
     if columns.split:
         tables = _by_column(tables, columns.split)
+    tables = {name: without_labels(table, columns, name) for name, table in tables.items()}
     for table in tables.values():
         needed = [name for name in (columns.text, columns.text_pair, columns.label) if name]
         absent = [name for name in needed if name not in table.names]
         if absent:
             hint = f"Its columns are: {name_values(table.names, most=20)}."
             raise DataError(f"A split lacks the columns {name_values(absent)}.", where=table.source, hint=hint)
-    splits = {name: Split(name, table, columns) for name, table in tables.items()}
+    splits = {name: Split(name, checked(table, columns), columns) for name, table in tables.items()}
     if "train" in splits:
         splits = _set_aside(splits, config)
         if config.per_label and columns.label:
@@ -214,13 +160,13 @@ def _read_and_map(source: Any, config: DataConfig, need_label: bool) -> tuple[di
     unwanted = [role for role in ("text_pair", "label") if wanted[role] == NO_COLUMN]
     wanted |= dict.fromkeys(unwanted)
 
+    how = config.reading(text=wanted["text"], label=wanted["label"])
+
     def read(part: Any) -> Table:
-        csv = {"delimiter": config.delimiter, "encoding": config.encoding, "header": config.header}
-        said = {"tag_column": config.tag_column, "sentence": config.sentence, "text": wanted["text"], "label": wanted["label"]}
-        return read_table(part, **csv, **said)  # type: ignore[arg-type]
+        return read_table(part, how)
 
     tables = read_splits(source, {"validation": config.validation_path, "test": config.test_path}, read)
-    first = next(iter(tables.values()))
+    first = _first(tables)
     wanted = {role: first.renamed.get(name, name) if name else None for role, name in wanted.items()}
     several = named_columns(wanted["label"], first)
     if several:
@@ -234,7 +180,7 @@ def _read_and_map(source: Any, config: DataConfig, need_label: bool) -> tuple[di
             several = columns_of_0_and_1(first, but=(columns.text, columns.text_pair, columns.split))
             if several and (columns.label is None or columns.label in several):
                 tables, wanted["label"] = join_labels(tables, several)
-    first = next(iter(tables.values()))
+    first = _first(tables)
     if need_label and "label" in unwanted:
         raise DataError(
             "A label is needed, and none was asked for.", where=first.source, hint="Leave label out, or name a column."
@@ -242,6 +188,11 @@ def _read_and_map(source: Any, config: DataConfig, need_label: bool) -> tuple[di
     # Found first and dropped then, so that a column that is plainly a label is not taken for the text.
     columns = find_columns(first.columns, first.source, need_label=need_label, **wanted)
     return tables, _without(columns, unwanted)
+
+
+def _first(tables: Mapping[str, Table]) -> Table:
+    """The training rows, whose columns are those of all; of tables without any the first."""
+    return tables["train"] if "train" in tables else next(iter(tables.values()))
 
 
 def _without(columns: Columns, roles: Iterable[str]) -> Columns:
@@ -328,41 +279,3 @@ def _groups(split: Split) -> tuple[np.ndarray, np.ndarray]:
             groups.append(keys.setdefault(key, len(keys)))
             strata.append(0 if one_stratum else labels.setdefault(clean_label(value), len(labels)))
     return np.asarray(groups), np.asarray(strata) if one_stratum else merged_strata(np.asarray(strata), list(labels))
-
-
-def as_split(
-    rows: Split | Dataset | Sequence[str] | Any, columns: Columns | None, *, need_label: bool, labels: Sequence[str] = ()
-) -> Split:
-    """Any rows as one split with the given roles: a split, a file, a DataFrame; used by `evaluate` and `predict`.
-
-    Args:
-        rows: A split, or anything `read_table` reads.
-        columns: The roles; None guesses them.
-        need_label: Fail when the label column is absent.
-        labels: The labels there are: where columns of 0 and 1 stand for a list of labels, the columns meant.
-
-    Raises:
-        DataError: A column with a role is absent; nothing is guessed in its place.
-    """
-    if isinstance(rows, Split):
-        return rows
-    if isinstance(rows, Dataset):
-        raise DataError("A data set has several splits; choose one.", hint="For example data['test'].")
-    table = read_table(rows)
-    label = columns.label if columns else None
-    if need_label and columns and label not in table.names and (label is None or label.startswith(LABELS)):
-        there = tuple(labels) if labels and set(labels) <= set(table.names) else ()
-        several = there or (columns_of_0_and_1(table, but=(columns.text, columns.text_pair)) if label else ())
-        if several:
-            tables, joined = join_labels({"data": table}, several)
-            table, label = tables["data"], label or joined
-    if columns is None:
-        return Split("data", table, find_columns(table.columns, table.source, need_label=need_label))
-    if len(table.names) == 1 and not need_label and columns.text_pair is None:
-        return Split("data", table, Columns(table.names[0]))  # whatever its name, there is no other text to mean
-    wanted = {"text": columns.text, "text_pair": columns.text_pair, "label": label if need_label else None}
-    absent = [f"{name!r} ({role})" for role, name in wanted.items() if name and name not in table.names]
-    if absent:
-        hint = f"Name the columns as in training. They are: {name_values(table.names, most=20)}."
-        raise DataError(f"The columns the model was trained with are absent: {', '.join(absent)}.", where=table.source, hint=hint)
-    return Split("data", table, find_columns(table.columns, table.source, need_label=need_label, **wanted))

@@ -1,107 +1,155 @@
-"""JSON: one object a line, an array of objects, or SQuAD's single object."""
+"""JSON: one object a line, or one value of any shape that makes rows (`json_shapes`)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from kerasft.data.squad import squad_rows
+from kerasft.data.columns import TEXT_NAMES
+from kerasft.data.formats import Rows, read_rows
+from kerasft.data.json_shapes import rows_of
+from kerasft.data.squad import articles_of, holds_paragraphs, squad_rows
 from kerasft.data.table import Note, Table, TableBuilder, as_text, unique_names
-from kerasft.data.text_files import detect_encoding, encoding_notes, open_text
+from kerasft.data.text_files import TextFile
 from kerasft.errors import DataError
 
+_SAMPLE = 1000  # rows whose keys are the columns
 
-def read_json(path: Path, encoding: str | None, *, whole: bool) -> Table:
+
+_ONE_NAME = "Each name may stand once in an object; rename one of them."
+
+
+class _NamedTwiceError(ValueError):
+    """An object in which a name stands twice, so that one value would be lost."""
+
+
+def _unlike(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _NamedTwiceError(f"An object names {next(name for name in names if names.count(name) > 1)!r} twice.")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unlike)
+
+
+def read_json(text: TextFile, *, whole: bool, every_record: bool = False) -> Table:
     """Read a JSON or JSONL file.
 
     Args:
-        path: Plain or gzip file.
-        encoding: None detects it.
-        whole: The file may be one array or one object, not only an object a line.
+        text: The file and its encoding.
+        whole: The file may be one list or one object, not only an object a line.
+        every_record: Whether each row of the file is a row of the table, so that no format may leave out or divide any.
 
     Raises:
         DataError: The file is not valid JSON, or not of a shape that makes rows; names the line or item.
     """
-    chosen = encoding or detect_encoding(path)
-    with open_text(path, chosen, forgiving=encoding is None and not chosen.startswith("utf")) as file:
-        notes = encoding_notes(chosen)
-        start = file.read(64).lstrip("\ufeff \t\r\n")[:1] if whole else ""
-        file.seek(0)
-        if start == "[":
-            return rows_table(_array_rows(file.read(), path), path.name, notes)
-        if start == "{" and (content := _one_object(file, path)) is not None:
-            data = content.get("data")
-            if isinstance(data, list) and data and not any(isinstance(item, dict) and "paragraphs" in item for item in data):
-                return rows_table(_objects(data, path), path.name, notes)  # rows under one key, as some libraries write
-            return squad_rows(content, path.name, notes)
-        file.seek(0)
-        return rows_table(_json_lines(file, path), path.name, notes)
+    content = one_value(text) if whole else None
+    if content is not None:
+        return content_table(content, text.path.name, text.notes, every_record=every_record)
+    with text.open() as file:
+        return rows_table(_json_lines(file, text.path), text.path.name, text.notes, every_record=every_record)
 
 
-def _one_object(file: TextIO, path: Path) -> Mapping[str, Any] | None:
-    """What a file holds that is one object; None for a file of one object a line."""
-    first = next((line for line in file if line.strip("\ufeff \t\r\n")), "").strip("\ufeff \t\r\n")
-    alone = not any(line.strip() for line in file)
-    try:
-        row = json.loads(first)
-    except (ValueError, RecursionError):
-        if alone or first.endswith("}"):
-            return None  # a line with a mistake: told with its number
-        file.seek(0)
-        return _parsed(file.read(), path) or {}
-    if not isinstance(row, dict) or not alone:
+def content_table(content: Any, source: str, notes: Iterable[Note] = (), *, every_record: bool = False) -> Table:
+    """The table that a parsed JSON file holds.
+
+    Raises:
+        DataError: It is of no shape that makes rows.
+    """
+    if holds_paragraphs(content):
+        articles = articles_of(content) or [content] if isinstance(content, Mapping) else [{"paragraphs": content}]
+        return squad_rows({"data": articles}, source, [*notes])
+    said = list(notes)
+    return rows_table(rows_of(content, source, said), source, said, every_record=every_record)
+
+
+def one_value(text: TextFile) -> Any:
+    """What a file holds that is one list or object; None for a file of one object a line.
+
+    Raises:
+        DataError: The file begins as one value and is not valid JSON.
+    """
+    with text.open() as file:
+        first = next((line for line in file if line.strip("\ufeff \t\r\n")), "").strip("\ufeff \t\r\n")
+        alone = not any(line.strip() for line in file)
+    if first[:1] not in ("[", "{"):
         return None
-    nested = any(
-        isinstance(item, dict) and "paragraphs" in item for value in row.values() if isinstance(value, list) for item in value
+    try:
+        value = _DECODER.decode(first)
+    except (ValueError, RecursionError):
+        if first[:1] == "{" and (alone or first.endswith("}")):
+            return None  # a line with a mistake: told with its number
+        with text.open() as file:
+            return _parsed(file.read(), text.path)
+    if not alone:
+        return None
+    return value if first[:1] == "[" or not _is_row(value) else None
+
+
+def _is_row(value: Mapping[str, Any]) -> bool:
+    """Whether one object on the only line of a file is a row: there is nothing in it but plain values and lists of them."""
+    tokens = {"tokens", "words"} & {str(key).lower() for key in value}
+    if isinstance(value.get("data"), list) or (value and not tokens and all(isinstance(item, list) for item in value.values())):
+        return False
+    return (
+        not any(isinstance(item, Mapping) for item in value.values())
+        and not any(isinstance(item, list) and any(isinstance(part, Mapping | list) for part in item) for item in value.values())
+        and not _columnar(value)
     )
-    return row if nested or isinstance(row.get("data"), list) or "paragraphs" in row or "qas" in row else None
+
+
+def _columnar(value: Mapping[str, Any]) -> bool:
+    lists = [item for item in value.values() if isinstance(item, list)]
+    named = any(str(key).lower() in TEXT_NAMES for key in value)
+    same = len(lists) == len(value) > 1 and (named or len({len(item) for item in lists}) == 1)
+    # `{"tokens": [...], "tags": [...]}` is a row of one sentence.
+    return same and not {"tokens", "words"} & {str(key).lower() for key in value}
 
 
 def _parsed(text: str, path: Path) -> Any:
     try:
-        return json.loads(text.lstrip("\ufeff"))
+        return _DECODER.decode(text.lstrip("\ufeff"))
+    except _NamedTwiceError as error:
+        raise DataError(str(error), where=str(path), hint=_ONE_NAME) from None
     except json.JSONDecodeError as error:
         raise DataError(f"The file is not valid JSON: {error.msg}.", where=f"{path}, line {error.lineno}") from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits; thousands of brackets
         raise DataError(f"The file cannot be read as JSON: {error}.", where=str(path)) from None
 
 
-def _array_rows(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    return _objects(_parsed(text, path), path)
-
-
-def _objects(rows: Iterable[Any], path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for index, row in enumerate(rows):
-        if not isinstance(row, dict):
-            raise DataError(f"Item {index + 1} is not an object. Received: {str(row)[:60]!r}.", where=str(path))
-        yield index + 1, row
-
-
-def _json_lines(lines: Iterable[str], path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _json_lines(lines: Iterable[str], path: Path) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(lines, start=1):
         text = line.strip().lstrip("\ufeff")
         if not text:
             continue
         try:
-            row = json.loads(text)
+            row = _DECODER.decode(text)
+        except _NamedTwiceError as error:
+            raise DataError(str(error), where=f"{path}, row {number}", hint=_ONE_NAME) from None
         except (ValueError, RecursionError) as error:
             hint = 'A JSONL file has one object a line, such as {"text": "...", "label": "..."}.'
             raise DataError(f"The line is not valid JSON: {error}.", where=f"{path}, row {number}", hint=hint) from None
-        if not isinstance(row, dict):
+        if not isinstance(row, dict | list):
             raise DataError(f"The line is not a JSON object. Received: {text[:60]!r}.", where=f"{path}, row {number}")
         yield number, row
 
 
-def rows_table(rows: Iterable[tuple[int, Mapping[str, Any]]], source: str, notes: Iterable[Note] = ()) -> Table:
-    """Objects -> columns; the columns are those of the first thousand objects, a later new one is noted and left out.
+def rows_table(rows: Rows, source: str, notes: Iterable[Note] = (), *, every_record: bool = False) -> Table:
+    """Rows of any known format -> columns: those of the first thousand rows; a later new one is noted and left out.
 
     Raises:
-        DataError: There are no rows, or a cell is nested too deeply.
+        DataError: There are no rows, a row is no object, or a cell is nested too deeply.
     """
-    iterator = iter(rows)
-    first = [row for _, row in zip(range(1000), iterator, strict=False)]
+    said = list(notes)
+    iterator = iter(read_rows(rows, source, said, every_record=every_record))
+    first = list(islice(iterator, _SAMPLE))
+    for number, row in first:
+        _check_row(number, row, source)
     keys = list(dict.fromkeys(key for _, row in first for key in row))
     if not keys:
         raise DataError("There are no rows.", where=source)
@@ -110,6 +158,7 @@ def rows_table(rows: Iterable[tuple[int, Mapping[str, Any]]], source: str, notes
     extra: dict[str, int] = {}
     for group in (first, iterator):
         for number, row in group:
+            _check_row(number, row, source)
             for key in row:
                 if key not in known:
                     extra.setdefault(str(key), number)
@@ -118,4 +167,9 @@ def rows_table(rows: Iterable[tuple[int, Mapping[str, Any]]], source: str, notes
             except DataError as error:
                 raise DataError(error.message, where=f"{source}, row {number}") from None
     late = [Note("late_field", f"Field {name!r} first appears late and is not read.", (row,)) for name, row in extra.items()]
-    return builder.build(source, [*notes, *late])
+    return builder.build(source, [*said, *late])
+
+
+def _check_row(number: int, row: Any, source: str) -> None:
+    if not isinstance(row, Mapping):
+        raise DataError(f"Row {number} is not a JSON object. Received: {str(row)[:60]!r}.", where=source)

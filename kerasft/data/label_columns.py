@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kerasft.data.cells import as_json, first_cells, trimmed
+from kerasft.data.columns import ANNOTATOR_NAME
 from kerasft.data.table import Table, text_array
 from kerasft.errors import DataError, name_rows, name_values
 
@@ -46,6 +47,8 @@ def columns_of_0_and_1(table: Table, but: Sequence[str | None]) -> tuple[str, ..
         if values and values <= _NUMERALS:
             found.append(name)
             ones = ones or bool(values & _YES)
+    if found and all(ANNOTATOR_NAME.fullmatch(name) for name in found):
+        return ()  # each is the answer of one person
     return tuple(found) if ones and len(found) > 1 else ()
 
 

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 from kerasft.data.cells import parse_json
 from kerasft.data.columns import plain_name
+from kerasft.data.label_spelling import clean_label
 
 SEPARATORS = (";", "|", ",")
 _SPACE = "space"
 _PARTS = re.compile(r"[;|]")
 _OR_COMMA = re.compile(r"[;|,]")
-_PLURALS = frozenset({"labels", "categories", "topics", "tags", "genres", "emotions"})  # names that promise several labels
+PLURALS = frozenset({"labels", "categories", "topics", "tags", "genres", "emotions"})  # names that promise several labels
 
 
 def split_labels(cells: Sequence[str | None], separator: str | None) -> tuple[list[list[str]], str]:
@@ -32,7 +33,7 @@ def split_labels(cells: Sequence[str | None], separator: str | None) -> tuple[li
         if labels is None:
             parts = (cell or "").split(None if separator == _SPACE else separator)
             labels = [part.strip() for part in parts]
-        rows.append(list(dict.fromkeys(label for label in labels if label)))
+        rows.append(list(dict.fromkeys(name for label in labels if label and (name := clean_label(label)))))
     return rows, separator
 
 
@@ -59,7 +60,7 @@ def a_cell_of_several(cells: Sequence[str], column: str) -> str | None:
         cells: Cells of a label column that are not empty.
         column: Its name; a plural (`topics`) makes a comma a separator too.
     """
-    signs = _OR_COMMA if plain_name(column) in _PLURALS else _PARTS
+    signs = _OR_COMMA if plain_name(column) in PLURALS else _PARTS
     several = [cell for cell in cells if signs.search(cell) and parse_json(cell, dict) is None]
     if len(several) < max(1, 0.05 * len(cells)):
         return None

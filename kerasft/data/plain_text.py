@@ -6,26 +6,24 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from pathlib import Path
 
 from kerasft.data.columns import LABEL_NAMES, PAIR_NAMES, SPLIT_NAMES, TEXT_NAMES
-from kerasft.data.csv_files import DELIMITERS, parse
+from kerasft.data.csv_dialect import DELIMITERS, parse
 from kerasft.data.table import Table, TableBuilder
-from kerasft.data.text_files import detect_encoding, encoding_notes, open_text
+from kerasft.data.text_files import TextFile
 from kerasft.errors import DataError
 
 _SAMPLE = 1_000  # lines that are looked at
 _KNOWN = TEXT_NAMES | PAIR_NAMES | LABEL_NAMES | SPLIT_NAMES
 
 
-def first_lines(path: Path, encoding: str | None = None, count: int = _SAMPLE) -> list[str]:
+def first_lines(text: TextFile, count: int = _SAMPLE) -> list[str]:
     """The first lines of a text file.
 
     Raises:
         DataError: The file cannot be read as text.
     """
-    chosen = encoding or detect_encoding(path)
-    with open_text(path, chosen, forgiving=encoding is None and not chosen.startswith("utf")) as file:
+    with text.open() as file:
         return list(islice(file, count))
 
 
@@ -67,27 +65,27 @@ def _cells_not_prose(lines: Sequence[str], delimiter: str, records: Sequence[Seq
     return any(len({record[column] for record in records}) <= 0.6 * len(records) for column in range(width))
 
 
-def read_plain_text(path: Path, *, encoding: str | None = None) -> Table:
+def read_plain_text(source: TextFile, *, every_record: bool = False) -> Table:
     """Read a text file as one column `text`.
 
     A row is a paragraph when blank lines part paragraphs, its lines joined by a line end; else a row is a line.
     Rows are numbered by their first line. A first line that only says `text` is a header.
 
     Args:
-        path: Plain or gzip file.
-        encoding: None detects it.
+        source: The file and its encoding.
+        every_record: Every line is a row, also a blank one between others, as for answers to a file.
 
     Raises:
         DataError: The file holds nothing but blank lines, or cannot be read as text.
     """
-    chosen = encoding or detect_encoding(path)
-    forgiving = encoding is None and not chosen.startswith("utf")
-    with open_text(path, chosen, forgiving=forgiving) as file:
-        paragraphs = _has_paragraphs(file)
+    with source.open() as file:
+        paragraphs = not every_record and _has_paragraphs(file)
+    if every_record:
+        return _every_line(source)
     builder = TableBuilder(["text"])
     pending: list[str] = []
     first = rows = 0
-    with open_text(path, chosen, forgiving=forgiving) as file:
+    with source.open() as file:
         for number, line in enumerate(file, start=1):
             text = line.rstrip("\r\n")
             if number == 1 and text.lstrip("\ufeff").strip().lower() == "text":
@@ -105,8 +103,30 @@ def read_plain_text(path: Path, *, encoding: str | None = None) -> Table:
         builder.add(first, ["\n".join(pending)])
         rows += 1
     if not rows:
-        raise DataError("The file holds nothing but blank lines.", where=str(path), hint="Choose a file that holds text.")
-    return builder.build(path.name, encoding_notes(chosen))
+        raise DataError("The file holds nothing but blank lines.", where=str(source.path), hint="Choose a file that holds text.")
+    return builder.build(source.path.name, source.notes)
+
+
+def _every_line(source: TextFile) -> Table:
+    """Every line as a row but those that are blank at the end; blank ones are said to hold nothing."""
+    builder, unread, blank = TableBuilder(["text"]), {}, []
+    with source.open() as file:
+        for number, line in enumerate(file, start=1):
+            text = line.rstrip("\r\n").removeprefix("\ufeff")
+            if number == 1 and text.strip().lower() == "text":
+                continue
+            if not text.strip():
+                blank.append(number)
+                continue
+            for before in blank:
+                builder.add(before, [None])
+                unread[before] = "a blank line"
+            blank.clear()
+            builder.add(number, [text])
+    table = builder.build(source.path.name, source.notes, unread=unread)
+    if not len(table):
+        raise DataError("The file holds nothing but blank lines.", where=str(source.path), hint="Choose a file that holds text.")
+    return table
 
 
 def _has_paragraphs(lines: Iterable[str]) -> bool:

@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
-from kerasft.data.cells import first_cells, holds_answers, holds_lists, holds_spans, numbers, parse_json
+from kerasft.data.cells import parse_json
+from kerasft.data.checked_columns import unread_texts
 from kerasft.data.columns import PROMPTS
-from kerasft.data.dataset import Dataset, clean_label
-from kerasft.data.labels import a_cell_of_several, split_labels
+from kerasft.data.dataset import Dataset
+from kerasft.data.findings import Finding
+from kerasft.data.label_findings import annotator_columns, label_counts, label_findings, label_kind
+from kerasft.data.label_spelling import clean_label, label_key
 from kerasft.data.split import Split
-from kerasft.data.splitting import measured, normalise, text_key
-from kerasft.data.table import as_text
+from kerasft.data.splitting import normalise, text_key
 from kerasft.errors import name_rows, name_values
 
-_SAMPLE = 20_000  # texts whose tokens are counted, cells that are looked into
-_MISSING_WORDS = frozenset({"nan", "none", "null", "n/a", "na", "unknown", "-", "?", "#n/a", "undefined"})
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing found.
-
-    Attributes:
-        code: Short stable name: `duplicate_texts`.
-        severity: `problem` (the result will be wrong), `warning` (look at it), `note`.
-        message: One sentence with counts.
-        split: Which split.
-        rows: The rows concerned, as a spreadsheet numbers them.
-        hint: What to do, or empty.
-    """
-
-    code: str
-    severity: str
-    message: str
-    split: str = ""
-    rows: tuple[int, ...] = ()
-    hint: str = ""
+_SAMPLE = 20_000  # texts whose tokens are counted
 
 
 @dataclass(frozen=True)
@@ -104,7 +82,7 @@ class QualityReport:
             hint = f" *{finding.hint}*" if finding.hint else ""
             lines.append(f"- **{finding.severity}**: {finding.message}{where}{hint}")
         if not self.findings:
-            lines.append("Nothing odd was found.")
+            lines.append("Nothing unusual was found.")
         return "\n".join(lines) + "\n"
 
 
@@ -136,16 +114,18 @@ def check_data(
     findings = [Finding(note.code, "note", note.message, rows=note.rows) for note in data.notes]
     counts: dict[str, dict[str, int]] = {}
     seen: dict[str, _Seen] = {}
-    kind = _label_kind(data.splits.get("train") or next(iter(data.splits.values())))
+    kind = label_kind(data.splits.get("train") or next(iter(data.splits.values())))
     for name, split in data.splits.items():
         findings += _left_out(split, need_label=task is None or task.needs(split.columns))
         seen[name] = _Seen(split)
         findings += seen[name].findings(kind)
         if kind not in ("none", "texts"):
-            counts[name] = _label_counts(split, kind)
+            counts[name] = label_counts(split, kind)
     for name, counted in counts.items():
-        findings += _labels(counted, counts.get("train", {}), name, kind)
+        findings += label_findings(counted, counts.get("train", {}), data[name], kind)
     findings += _leaks(seen)
+    first = data.splits.get("train") or next(iter(data.splits.values()))
+    findings += _beside(first)
     prompts = (data.columns.text.lower(), str(data.columns.label).lower()) in PROMPTS
     also = ("text_pair", "label") if prompts else ("text_pair",)  # a completion is read with its prompt
     lengths, cut = _lengths(data, also, max_length, count_tokens)
@@ -156,7 +136,23 @@ def check_data(
     return QualityReport(rows, asdict(data.columns), counts, lengths, findings)
 
 
+def _beside(split: Split) -> Iterator[Finding]:
+    """Columns that may belong to the example and are not read, and columns of several annotators."""
+    if unread := unread_texts(split.table, split.columns):
+        message = f"Columns that hold texts and are not read: {name_values(unread)}."
+        hint = "If they belong to the text, join them into one column, or name one as the second text."
+        yield Finding("unread_columns", "note", message, split.name, (), hint)
+    if votes := annotator_columns(split):
+        read = f"only column {split.columns.label!r} is read" if split.columns.label else "none of them is read"
+        message = f"Columns that look like labels of several annotators: {name_values(votes)}; {read}."
+        hint = "Make one column of the labels that most of them gave, or name another as the label."
+        yield Finding("annotator_columns", "warning", message, split.name, (), hint)
+
+
 def _left_out(split: Split, *, need_label: bool) -> Iterator[Finding]:
+    if need_label and split.is_unlabelled_test:
+        yield Finding("no_test_labels", "note", "The test rows have no labels: they are not scored.", split.name)
+        need_label = False
     _, notes = split.usable(need_label=need_label)
     for note in notes:
         share = len(note.rows) / max(1, len(split))
@@ -176,7 +172,9 @@ class _Seen:
         for texts, pairs, values in split.batches():
             for text, pair, value in zip(texts, pairs, values, strict=True):
                 if normalise(text or ""):
-                    self._add(text_key(text or "", pair), int(split.table.rows[position]), clean_label(value), labels)
+                    label = clean_label(value)
+                    key = label and label_key(label)
+                    self._add(text_key(text or "", pair), int(split.table.rows[position]), key, labels)
                 position += 1
 
     def _add(self, key: bytes, row: int, label: str | None, labels: dict[bytes, tuple[int, str]]) -> None:
@@ -208,89 +206,6 @@ def _leaks(seen: dict[str, _Seen]) -> Iterator[Finding]:
             severity = "problem" if len(rows) > 0.05 * len(other.first) else "warning"
             message = f"{len(rows):,} texts of {name} are also in train, so its figures are too good."
             yield Finding("leak", severity, message, name, rows, f"Remove them from {name}.")
-
-
-def _label_kind(split: Split) -> str:
-    """What the label cells are: `none`, `classes`, `lists` of classes (JSON) or several `parted` by a sign, `tags` of
-    tokens or spans, or `texts` (and numbers).
-    """
-    if split.columns.label is None:
-        return "none"
-    column = split.table.columns[split.columns.label]
-    cells = first_cells(column)
-    if holds_spans(cells) or split.has_tokens:
-        return "tags"
-    if holds_lists(cells):
-        return "lists"
-    if a_cell_of_several(first_cells(column, _SAMPLE), split.columns.label):
-        return "parted"
-    different = pc.unique(column).drop_null().to_pylist()
-    if holds_answers(cells) or (len(different) > 20 and len(different) > len(split) / 2):
-        return "texts"
-    return "texts" if len(different) > 20 and measured(numbers(different)) else "classes"
-
-
-def _label_counts(split: Split, kind: str) -> dict[str, int]:
-    counted = pc.value_counts(split.table.columns[split.columns.label]).to_pylist()
-    totals: Counter[str] = Counter()
-    if kind == "parted":
-        for item, labels in zip(counted, split_labels([item["values"] for item in counted], None)[0], strict=True):
-            totals.update(dict.fromkeys(labels, item["counts"]))
-        return dict(totals.most_common())
-    for item in counted:
-        cell = item["values"]
-        parts = (parse_json(cell, list) or []) if kind in ("lists", "tags") else [cell]
-        for part in parts:
-            label = clean_label(as_text(part.get("label") if isinstance(part, dict) else part))
-            if label is not None:
-                totals[label] += item["counts"]
-    return dict(totals.most_common())
-
-
-def _labels(counts: dict[str, int], train: dict[str, int], name: str, kind: str) -> Iterator[Finding]:
-    if name != "train":
-        absent = [label for label in counts if train and label not in train]
-        if absent:
-            message = f"{len(absent)} labels of {name} are not in train: {name_values(absent)}."
-            yield Finding("unseen_label", "problem", message, name, (), "Fix the spelling, or set drop_unknown.")
-        return
-    if len(counts) < 2 and kind == "classes":
-        message = f"All training rows have the label {next(iter(counts))!r}." if counts else "No training row has a label."
-        yield Finding("one_label", "problem", message, name, (), "There is nothing to tell apart: is it the right column?")
-        return
-    once = [label for label, count in counts.items() if count == 1]
-    if once:
-        message = f"{len(once)} labels occur only once: {name_values(once)}."
-        yield Finding("rare_label", "warning", message, name, (), "Add examples, or merge them with another label.")
-    for first, second in _look_alikes(list(counts)) if kind != "tags" else ():
-        message = f"Labels {first!r} ({counts[first]:,} rows) and {second!r} ({counts[second]:,}) look alike."
-        yield Finding("similar_labels", "warning", message, name, (), "If they mean the same, spell them the same.")
-    missing = [label for label in counts if label.lower() in _MISSING_WORDS]
-    if missing:
-        message = f"Labels that look like a missing value: {name_values(missing)}."
-        yield Finding(
-            "missing_word", "warning", message, name, (), "They are learned as labels; empty the cells if they are none."
-        )
-    largest, smallest = max(counts.values(), default=0), min(counts.values(), default=0)
-    if largest >= 10 * smallest and kind == "classes":
-        message = f"The most frequent label has {largest / smallest:.0f} times the rows of the rarest."
-        yield Finding("imbalance", "warning", message, name, (), "Set class_weights to balanced and look at macro F1.")
-
-
-def _look_alikes(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Pairs that differ in case, spaces or punctuation, or by one slip in a word of five letters and more."""
-    if len(labels) > 300:
-        return  # that many are codes, not words; comparing all pairs would only take time
-    folded = ["".join(c for c in label.lower() if c.isalnum()) for label in labels]
-    for i, first in enumerate(folded):
-        for j in range(i):
-            second = folded[j]
-            if first and first == second:
-                yield labels[j], labels[i]
-            elif min(len(first), len(second)) >= 5 and not any(c.isdigit() for c in first + second):
-                same_start = first[0] == second[0]
-                if same_start and difflib.SequenceMatcher(None, first, second).ratio() > 0.88:
-                    yield labels[j], labels[i]
 
 
 def _lengths(

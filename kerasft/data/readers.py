@@ -2,104 +2,225 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from kerasft.data.cells import as_json
+from kerasft.data.archives import unpacked
+from kerasft.data.arrow_files import from_arrow, from_datasets, read_arrow, read_parquet, text_cells
 from kerasft.data.conll import SUFFIXES as CONLL_SUFFIXES
 from kerasft.data.conll import looks_like_conll, read_conll
 from kerasft.data.csv_files import read_csv
+from kerasft.data.file_kinds import binary_kind, refuse_other_text
+from kerasft.data.formats.prodigy import with_annotator_answers
+from kerasft.data.formats.token_spans import with_token_spans
 from kerasft.data.json_files import read_json, rows_table
+from kerasft.data.labelled_lines import looks_like_labelled_lines, read_labelled_lines
+from kerasft.data.list_cells import with_lists
 from kerasft.data.plain_text import first_lines, looks_like_table, read_plain_text
+from kerasft.data.prompts import with_inputs
+from kerasft.data.read_options import ReadOptions
+from kerasft.data.spaced_tags import with_spaced_tags
 from kerasft.data.spans import with_spans
 from kerasft.data.squad import with_answers
-from kerasft.data.table import Table, as_text, text_array, unique_names
+from kerasft.data.table import Table, unique_names
+from kerasft.data.text_damage import repaired
+from kerasft.data.text_files import TextFile, find_text
 from kerasft.data.token_rows import group_token_rows
+from kerasft.data.workbooks import read_workbook
 from kerasft.errors import DataError
 
-_REFUSED = {".xlsx", ".xls", ".pkl", ".pickle", ".npy", ".h5", ".docx", ".doc", ".pdf"}
+_CSV_SUFFIXES = frozenset({"csv", "tsv", "psv", "tab"})
+_JSON_SUFFIXES = frozenset({"json", "jsonl", "ndjson", "jsonlines"})
+_PACKED = frozenset({".gz", ".bz2", ".xz"})
+# Never opened, whatever is in them: a pickle can run any code.
+_REFUSED = frozenset(
+    {"pkl", "pickle", "npy", "npz", "h5", "hdf5", "joblib", "doc", "docx", "pdf", "odt", "ods", "rtf", "ppt", "pptx"}
+    | {"sav", "dta", "sas7bdat", "rds", "rdata", "db", "sqlite", "sqlite3", "mat"}
+)
 
 
-def read_table(
-    source: Any,
-    *,
-    delimiter: str | None = None,
-    encoding: str | None = None,
-    header: bool | None = None,
-    tag_column: int | None = None,
-    sentence: str | None = None,
-    text: str | None = None,
-    label: str | None = None,
-) -> Table:
+def read_table(source: Any, how: ReadOptions | None = None, **options: Any) -> Table:
     """Read one table from a file or an object in memory.
 
-    Tables of one token a row come back as one row a sentence (`tokens`, `tags`), tables of questions with their
-    answers in one shape (`answers`).
+    Tables of one token a row come back as one row a sentence (`tokens`, `tags`), tables of questions with their answers in one
+    shape (`answers`), lists and marked parts of texts as JSON.
 
     Args:
-        source: Path of a CSV, TSV, JSONL, JSON, SQuAD, Parquet, CoNLL or plain text file (as it is or gzip), a
-            pandas DataFrame, a `datasets.Dataset`, an Arrow table, or a list of dictionaries.
-        delimiter: For CSV; None finds it.
-        encoding: For text files; None detects it.
-        header: For CSV; None decides by looking.
-        tag_column: For CoNLL: column of the tags, from 1; None decides by looking.
-        sentence: For tables of one token a row: column that names the sentence; None goes by usual names.
-        text: Column the person named as the text, where that bears on the reading.
-        label: Column the person named as the label, where that bears on the reading.
+        source: Path of a file of any format in docs/data.md, a pandas DataFrame, a `datasets.Dataset`, an Arrow table, a list of
+            dictionaries, a list of tuples, or a dictionary of columns.
+        how: What a person says about the reading.
+        **options: The attributes of `ReadOptions`, in place of `how`.
 
     Raises:
         DataError: The source cannot be read; names file, row and column.
         ConfigError: The delimiter is impossible.
     """
-    if isinstance(source, str | Path):
-        table = _read_file(as_path(source), delimiter, encoding, header, tag_column, sentence)
+    how = how or ReadOptions(**options)
+    if isinstance(source, Table):
+        table = source
     else:
-        table = _from_memory(source)
-    return with_spans(with_answers(group_token_rows(table, sentence=sentence, text=text, label=label), label), label)
+        table = _read_file(as_path(source), how) if isinstance(source, str | Path) else _from_memory(source)
+    table = group_token_rows(with_spaced_tags(with_lists(table)), sentence=how.sentence, text=how.text, label=how.label)
+    if not how.every_record:
+        table = with_token_spans(with_annotator_answers(table))
+    table = with_inputs(with_spans(with_answers(table, how.label), how.label))
+    return repaired(table) if how.repair else table
 
 
-def _read_file(
-    path: Path, delimiter: str | None, encoding: str | None, header: bool | None, tag_column: int | None, sentence: str | None
-) -> Table:
-    kind = "".join(s for s in path.suffixes if s.lower() != ".gz").lower().rpartition(".")[2]
-    if f".{kind}" in _REFUSED:
+def suffix_of(path: Path) -> str:
+    """The ending that says what is in a file, in lower case, without that of its packing."""
+    return "".join(suffix for suffix in path.suffixes if suffix.lower() not in _PACKED).lower().rpartition(".")[2]
+
+
+def _read_file(path: Path, how: ReadOptions) -> Table:
+    if suffix_of(path) in _REFUSED:
         hint = "Save it as CSV UTF-8, TSV, JSONL or Parquet."
-        raise DataError(f"Files of type .{kind} are not read.", where=str(path), hint=hint)
+        raise DataError(f"Files of type .{suffix_of(path)} are not read.", where=str(path), hint=hint)
+    kind = binary_kind(path)
+    if kind in ("zip", "tar"):
+        with unpacked(path) as files:
+            if len(files) != 1:
+                listed = ", ".join(file.name for file in files[:8]) or "nothing that is data"
+                hint = "Pack one file, or name the files train, validation and test."
+                raise DataError(f"The archive holds {len(files)} files of data: {listed}.", where=str(path), hint=hint)
+            try:
+                return _read_file(files[0], how)
+            except DataError as error:  # its path is one of ours
+                where = (error.where or "").replace(str(files[0]), f"{path}, {files[0].name}")
+                raise DataError(error.message, where=where or str(path), hint=error.hint) from None
+    if kind == "xlsx":
+        return read_workbook(path, how)
     if kind == "parquet":
-        return _read_parquet(path)
-    if kind in ("jsonl", "ndjson", "json"):
-        return read_json(path, encoding, whole=kind == "json")
-    if kind in CONLL_SUFFIXES:
-        return read_conll(path, encoding=encoding, tag_column=tag_column)
-    if kind in ("txt", "tsv") and delimiter is None and header is None:  # options of CSV say that it is CSV
-        lines = first_lines(path, encoding)
-        if tag_column is not None or (sentence is None and looks_like_conll(lines)):
-            return read_conll(path, encoding=encoding, tag_column=tag_column)
-        if kind == "txt" and not looks_like_table(lines):
-            return read_plain_text(path, encoding=encoding)
-    return read_csv(path, delimiter=delimiter or ("\t" if kind == "tsv" else None), encoding=encoding, header=header)
+        return read_parquet(path)
+    if kind == "arrow":
+        return read_arrow(path)
+    return _read_text(path, how)
+
+
+def _read_text(path: Path, how: ReadOptions) -> Table:
+    suffix = suffix_of(path)
+    if suffix == "parquet":
+        return read_parquet(path)  # says that it is damaged
+    if suffix in ("arrow", "feather") and path.exists():
+        return read_arrow(path)
+    text = find_text(path, how.encoding)
+    lines = first_lines(text)
+    if suffix in CONLL_SUFFIXES:
+        return read_conll(text, tag_column=how.tag_column)
+    if suffix in _JSON_SUFFIXES:
+        return read_json(
+            text, whole=_is_one_value(lines) if suffix == "json" else _is_spread(lines), every_record=how.every_record
+        )
+    if not how.says_csv:  # options of CSV say that it is CSV
+        if suffix not in ("csv", "psv") and (how.tag_column is not None or (how.sentence is None and looks_like_conll(lines))):
+            return read_conll(text, tag_column=how.tag_column)
+        if _is_json(lines):
+            return read_json(text, whole=_is_one_value(lines), every_record=how.every_record)
+        if looks_like_labelled_lines(lines):
+            return read_labelled_lines(text)
+        refuse_other_text(lines, path)
+        if suffix not in _CSV_SUFFIXES and not looks_like_table(lines):
+            return read_plain_text(text, every_record=how.every_record)
+    if suffix == "tsv" and how.delimiter is None:
+        how = _with_delimiter(how, lines)
+    return read_csv(text, how)
+
+
+def _with_delimiter(how: ReadOptions, lines: Sequence[str]) -> ReadOptions:
+    """A file that is called TSV is parted by tabs, unless hardly a line holds one."""
+    from dataclasses import replace
+
+    filled = [line for line in lines if line.strip()]
+    tabs = sum("\t" in line for line in filled)
+    return replace(how, delimiter="\t") if tabs and ("\t" in filled[0] or tabs >= 0.5 * len(filled)) else how
+
+
+def _is_json(lines: Sequence[str]) -> bool:
+    """Whether the content is JSON, whatever the file is called."""
+    import json
+
+    filled = [line.strip("\ufeff \t\r\n") for line in lines if line.strip("\ufeff \t\r\n")]
+    if not filled or filled[0][:1] not in ("{", "["):
+        return False
+    if filled[0] in ("{", "[", "[{"):
+        return True
+    try:
+        return isinstance(json.loads(filled[0]), dict) or (len(filled) == 1 and isinstance(json.loads(filled[0]), list))
+    except (ValueError, RecursionError):
+        return filled[0].startswith('{"') or filled[0].startswith('[{"')
+
+
+def _is_spread(lines: Sequence[str]) -> bool:
+    """Whether a file that is called JSONL is one value over several lines."""
+    filled = [line.strip("\ufeff \t\r\n") for line in lines if line.strip("\ufeff \t\r\n")]
+    return bool(filled) and filled[0] in ("[", "{", "[{")
+
+
+def _is_one_value(lines: Sequence[str]) -> bool:
+    """Whether the lines are one JSON value rather than one on each line."""
+    filled = [line.strip("\ufeff \t\r\n") for line in lines if line.strip("\ufeff \t\r\n")]
+    if not filled or filled[0][:1] == "[":
+        return len(filled) == 1 or not all(line[:1] == "[" and line[-1:] == "]" for line in filled)
+    return len(filled) == 1 or not all(line[:1] == "{" and line[-1:] == "}" for line in filled)
 
 
 def _from_memory(source: Any) -> Table:
     if isinstance(source, pa.Table):
         return from_arrow(source, "the Arrow table")
     if hasattr(source, "features") and hasattr(source, "with_format") and hasattr(source, "num_rows"):
-        return _from_datasets(source)
+        return from_datasets(source)
     if hasattr(source, "to_dict") and hasattr(source, "iloc") and hasattr(source, "columns"):
         # by position: two columns may have one name
-        cells = [_cells(source.iloc[:, index]) for index in range(len(source.columns))]
+        cells = [text_cells(source.iloc[:, index]) for index in range(len(source.columns))]
         return from_arrow(pa.Table.from_arrays(cells, unique_names(source.columns)), "the DataFrame")
-    if isinstance(source, Sequence) and source and all(isinstance(row, Mapping) for row in source):
-        return rows_table(((i + 1, row) for i, row in enumerate(source)), "the list")
+    if isinstance(source, Sequence) and not isinstance(source, str | bytes):
+        if not source:
+            raise DataError("The list has no rows.", hint='Give rows, such as [{"text": "...", "label": "..."}].')
+        if all(isinstance(row, Mapping) for row in source):
+            return rows_table(((i + 1, row) for i, row in enumerate(source)), "the list")
+        if all(isinstance(row, str) for row in source):
+            if all(Path(row).suffix[1:].lower() in _CSV_SUFFIXES | _JSON_SUFFIXES and " " not in row for row in source):
+                hint = "Check the paths. A pattern such as 'data/*.csv' names several files, too."
+                raise DataError(f"There is no file {source[0]!r}.", hint=hint)
+            return rows_table(((i + 1, {"text": row}) for i, row in enumerate(source)), "the list")
+        if all(isinstance(row, tuple | list) for row in source):
+            return _from_tuples(source)
     raise DataError(
         f"Data of type {type(source).__name__} cannot be read.",
-        hint="Give a file name, a pandas DataFrame, a datasets.Dataset, or a non-empty list of dictionaries.",
+        hint="Give a file name, a pandas DataFrame, a datasets.Dataset, a dictionary of columns, or a list of dictionaries.",
     )
+
+
+def _from_tuples(rows: Sequence[Sequence[Any]]) -> Table:
+    """Rows of equal length: a text with its label, or two texts with theirs; spaCy's pairs of a text and its annotations."""
+    if all(len(row) == 2 and isinstance(row[1], Mapping) for row in rows):
+        return rows_table(((i + 1, list(row)) for i, row in enumerate(rows)), "the list")
+    width = len(rows[0])
+    for before, (one, other) in enumerate(pairwise(rows), start=1):
+        if len(one) != len(other):
+            raise DataError(f"Row {before + 1} has {len(other)} values, and the rows before have {len(one)}.", where="the list")
+    names = {1: ["text"], 2: ["text", "label"], 3: ["text", "text_pair", "label"]}.get(width)
+    if names is None:
+        raise DataError(f"Rows of {width} values have no usual meaning.", where="the list", hint="Give dictionaries, with names.")
+    return rows_table(((i + 1, dict(zip(names, row, strict=True))) for i, row in enumerate(rows)), "the list")
+
+
+def table_of_columns(columns: Mapping[str, Any]) -> Table:
+    """A dictionary of columns, such as `{"text": [...], "label": [...]}`.
+
+    Raises:
+        DataError: The columns are not equally long.
+    """
+    listed = {str(name): list(values) for name, values in columns.items()}
+    lengths = {name: len(values) for name, values in listed.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"The columns are not equally long: {lengths}.", where="the dictionary")
+    count = next(iter(lengths.values()), 0)
+    return rows_table(((i + 1, {name: values[i] for name, values in listed.items()}) for i in range(count)), "the dictionary")
 
 
 def as_path(source: str | Path) -> Path:
@@ -114,53 +235,4 @@ def as_path(source: str | Path) -> Path:
         raise DataError("There is no home folder of that name.", where=str(source)) from None
 
 
-def _cells(column: Iterable[Any]) -> pa.Array:
-    return text_array([as_text(value) for value in column])
-
-
-def from_arrow(table: pa.Table, source: str) -> Table:
-    """A `Table` of an Arrow table of any column types; rows are numbered from 1.
-
-    Raises:
-        DataError: There are no rows.
-    """
-    if not table.num_rows:
-        raise DataError("The table has no rows.", where=source)
-    columns = []
-    for column in table.columns:
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if pa.types.is_integer(column.type) or pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            columns.append(pc.cast(column, pa.large_string()))
-        else:
-            columns.append(pa.chunked_array([_cells(chunk.to_pylist()) for chunk in column.chunks], pa.large_string()))
-    texts = pa.table(columns, names=unique_names(table.column_names))
-    texts.validate(full=True)  # a damaged file may hold strings that are no UTF-8
-    return Table(texts, np.arange(1, table.num_rows + 1), source)
-
-
-def _read_parquet(path: Path) -> Table:
-    import pyarrow.parquet as pq
-
-    try:
-        return from_arrow(pq.read_table(path), path.name)
-    except FileNotFoundError:
-        raise DataError("There is no such file.", where=str(path)) from None
-    except (pa.ArrowException, OSError, UnicodeError) as error:
-        raise DataError(f"The file is not valid Parquet: {error}.", where=str(path)) from None
-
-
-def _from_datasets(source: Any) -> Table:
-    """A `datasets.Dataset`; class labels come as their names."""
-    table = source.with_format("arrow")[:]
-    for name, feature in source.features.items():
-        labels = getattr(feature, "names", None)
-        inner = getattr(getattr(feature, "feature", None), "names", None)  # a list of labels in each row: tags of tokens
-        if labels:
-            values: list[Any] = [None if v is None or v < 0 else labels[v] for v in table[name].to_pylist()]
-            table = table.set_column(table.column_names.index(name), name, pa.array(values, type=pa.large_string()))
-        elif inner:
-            lists = table[name].to_pylist()
-            values = [row if row is None else as_json([None if v is None or v < 0 else inner[v] for v in row]) for row in lists]
-            table = table.set_column(table.column_names.index(name), name, pa.array(values, type=pa.large_string()))
-    return from_arrow(table, "the dataset")
+__all__ = ["TextFile", "as_path", "from_arrow", "read_table", "suffix_of", "table_of_columns"]

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasft.data.cells import holds_answers, holds_lists, holds_spans, numbers
-from kerasft.data.columns import PROMPTS
+from kerasft.data.cells import holds_answers, holds_lists, holds_spans, numbers, parse_json
+from kerasft.data.columns import NO_LABEL_NAMES, PROMPTS, few_values, plain_name
 from kerasft.data.dataset import Dataset
+from kerasft.data.label_spelling import clean_label
 from kerasft.data.labels import a_cell_of_several
 from kerasft.data.split import Split
-from kerasft.errors import DataError, name_values
+from kerasft.errors import ConfigError, DataError, name_values
 
 _SAMPLE = 2_000
+_EXAMPLES = 3
+_IDS = frozenset({"id", "index", "idx", "row", "no", "nr", "number", "guid", "uid", "unnamed:_0", "column_1"})
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,25 @@ class Suggestion:
             `token_classification`, `question_answering`, `causal_lm` or `text_embedding`.
         why: One sentence for a person.
         unclear: Columns that could be a label though none is taken for one; a person should say.
+        examples: Three values of each of the unclear columns.
     """
 
     task: str
     why: str
     unclear: tuple[str, ...] = ()
+    examples: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def question(self) -> str:
+        """The unclear columns with their examples, a line each; empty when all is clear."""
+        lines = (f"{name!r}: such as {name_values(values)}" for name, values in zip(self.unclear, self.examples, strict=True))
+        return "\n".join(lines)
+
+
+def label_question(suggestion: Suggestion, source: str) -> ConfigError:
+    """The question which column is the label, as an error that names the candidates with examples."""
+    hint = f"Name it: --data.label {suggestion.unclear[0]!r}; or, if none is one, say what is learned: --task {suggestion.task}."
+    return ConfigError(f"Which column is the label? It could be:\n{suggestion.question}", where=source, hint=hint)
 
 
 def suggest_task(data: Dataset) -> Suggestion:
@@ -69,21 +86,36 @@ def _without_label(split: Split) -> Suggestion:
         return Suggestion("question_answering", f"Columns {text!r} and {pair!r} hold questions and texts to find the answers in.")
     if pair:
         return Suggestion("text_embedding", f"Columns {text!r} and {pair!r} hold pairs of texts, and no column is a label.")
-    if unclear := _perhaps_labels(split):
+    if unclear := label_candidates(split):
         why = f"Column {text!r} holds texts, and no column is taken for a label, though {name_values(unclear)} could be one."
-        return Suggestion("causal_lm", why, unclear)
+        return Suggestion("causal_lm", why, unclear, tuple(_examples(split, name) for name in unclear))
     for_bert = "A BERT can go on with its pre-training on them (masked_lm), or embed them (text_embedding)."
     return Suggestion("causal_lm", f"Column {text!r} holds texts, and no column is a label. {for_bert}")
 
 
-def _perhaps_labels(split: Split) -> tuple[str, ...]:
-    """Columns besides the text with few different values, each of which comes back."""
+def label_candidates(split: Split) -> tuple[str, ...]:
+    """Columns besides the text that could be the label: few values that come back, or numbers that measure something."""
     found = []
     for name in split.table.names:
-        cells = [] if name == split.columns.text else [cell for cell in split.table.columns[name].to_pylist() if cell]
-        if cells and 1 < len(set(cells)) <= min(50, len(cells) // 3):
+        if name in (split.columns.text, split.columns.text_pair) or plain_name(name) in NO_LABEL_NAMES:
+            continue
+        cells = [cell for cell in split.table.columns[name].to_pylist() if cell]
+        if cells and (few_values(split.table.columns[name]) > 1 or (plain_name(name) not in _IDS and _measures(cells))):
             found.append(name)
     return tuple(found)
+
+
+def _measures(cells: Sequence[str]) -> bool:
+    """Whether a column holds numbers that are no ids: not all whole, or coming back."""
+    values = numbers(cells)
+    if values is None or len(set(values)) < 3 or not np.isfinite(values).all():
+        return False
+    return not all(value.is_integer() for value in values) or len(set(values)) < 0.5 * len(values)
+
+
+def _examples(split: Split, name: str) -> tuple[str, ...]:
+    cells = (cell for cell in split.table.columns[name].to_pylist() if cell)
+    return tuple(list(dict.fromkeys(cells))[:_EXAMPLES])
 
 
 def _by_label(split: Split, labels: Sequence[str]) -> Suggestion:
@@ -92,6 +124,8 @@ def _by_label(split: Split, labels: Sequence[str]) -> Suggestion:
     if holds_spans(labels):
         return Suggestion("token_classification", f"Column {name!r} holds parts of the text, each with its label.")
     if holds_lists(labels):
+        if all(len(parse_json(label, list) or ()) == 1 for label in labels):
+            return Suggestion("text_classification", f"Column {name!r} holds a list of one label in each row.")
         return Suggestion("multi_label_classification", f"Column {name!r} holds a list of labels in each row.")
     values = numbers(kinds)
     if values is not None:
@@ -99,7 +133,8 @@ def _by_label(split: Split, labels: Sequence[str]) -> Suggestion:
         if not whole or len(kinds) > max(20, len(labels) / 3):
             what = "numbers of many different sizes" if whole else "numbers that are not whole"
             return Suggestion("regression", f"Column {name!r} holds {what}, such as {name_values(sorted(kinds)[:3])}.")
-        return Suggestion("text_classification", f"Column {name!r} holds {len(kinds)} different whole numbers, read as classes.")
+        count = len({clean_label(kind) for kind in kinds})
+        return Suggestion("text_classification", f"Column {name!r} holds {count} different whole numbers, read as classes.")
     if parted := a_cell_of_several(labels, str(name)):
         return Suggestion("multi_label_classification", f"Cells of column {name!r} hold several labels, such as {parted!r}.")
     words = float(np.mean([len(label.split()) for label in labels]))

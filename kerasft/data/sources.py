@@ -1,23 +1,28 @@
-"""Where splits come from: a file, a pattern of files, a folder, the hub, or a dictionary of these."""
+"""Where splits come from: a file, a pattern of files, a folder, an archive, the hub, or a dictionary of these."""
 
 from __future__ import annotations
 
 import glob
 import os
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kerasft.data import folders
+from kerasft.data.archives import is_archive, unpacked
 from kerasft.data.columns import SPLIT_ALIASES
-from kerasft.data.readers import as_path
+from kerasft.data.json_files import content_table, one_value
+from kerasft.data.json_shapes import split_parts
+from kerasft.data.readers import as_path, suffix_of, table_of_columns
 from kerasft.data.spool import Spool
-from kerasft.data.table import Note, Table, text_array, unique_names
+from kerasft.data.table import Note, Table, TableBuilder, text_array, unique_names
+from kerasft.data.text_files import find_text
 from kerasft.errors import DataError, MissingPackageError, name_values
 
-_NO_DATA = frozenset({".md", ".py", ".ipynb", ".sh", ".yaml", ".yml", ".toml", ".log"})
 _SIGNS = frozenset("*?[")  # of a pattern
 
 
@@ -25,7 +30,8 @@ def read_splits(source: Any, extra: Mapping[str, str | None], read: Callable[[An
     """The tables of the splits.
 
     Args:
-        source: A file, a pattern, a folder, a name of the hub, a table in memory, or a dictionary of split name to these.
+        source: A file, a pattern, a folder, an archive, a name of the hub, a table in memory, a dictionary of columns, or a
+            dictionary of split name to these.
         extra: Files of further splits, by split name; None for none.
         read: Reads one table.
 
@@ -33,41 +39,131 @@ def read_splits(source: Any, extra: Mapping[str, str | None], read: Callable[[An
         DataError: Something cannot be read, two parts are for one split, or none is for any.
         MissingPackageError: The hub is asked and its package is not installed.
     """
-    parts: Mapping[str, Any]
-    if isinstance(source, str | Path):
-        path = as_path(source)
-        if os.path.isdir(path):  # unlike Path.is_dir, False also for what cannot be a name
-            parts = split_files(path)
-        elif not os.path.exists(path) and _looks_like_hub_name(str(source)):
-            parts = load_hub_dataset(str(source))
-        else:
-            parts = {"train": path}
+    with _parts_of(source) as parts:
+        known: dict[str, Any] = {}
+        for given, part in parts.items():
+            name = SPLIT_ALIASES.get(str(given).lower())
+            if name in known:
+                raise DataError(f"Two of the splits are for {name}: {name_values(parts)}.", hint="Give one for each purpose.")
+            if name is not None:  # a hub data set may have splits such as `unsupervised`
+                known[name] = part
+        known |= {name: part for name, part in extra.items() if part}
+        if not known:
+            raise DataError(f"None of the splits is for training, validation or test: {name_values(parts)}.")
+        tables = {name: _read_part(part, read) for name, part in known.items()}
+    unread = folders.unread_files(parts) if isinstance(source, str | Path) and len(parts) and _is_folder(source) else []
+    if unread:
+        first = "train" if "train" in tables else next(iter(tables))
+        note = Note("unread_files", f"Files of the folder that are not read: {name_values(unread, most=8)}.")
+        tables[first] = replace(tables[first], notes=(*tables[first].notes, note))
+    return tables
+
+
+def _is_folder(source: str | Path) -> bool:
+    return os.path.isdir(as_path(source))
+
+
+@contextmanager
+def _parts_of(source: Any) -> Iterator[Mapping[str, Any]]:
+    """What is to be read, by the name of its split; of an archive for as long as it is unpacked."""
+    if not isinstance(source, str | Path):
+        yield _parts_in_memory(source)
+        return
+    path = as_path(source)
+    if os.path.isdir(path):  # unlike Path.is_dir, False also for what cannot be a name
+        yield folders.split_parts(path)
+    elif not os.path.exists(path) and _looks_like_hub_name(str(source)):
+        yield load_hub_dataset(str(source))
+    elif os.path.isfile(path) and is_archive(path):
+        with unpacked(path) as files:
+            yield _parts_of_archive(files, path)
+    elif os.path.isfile(path) and suffix_of(path) == "json" and (parts := _json_splits(path)):
+        yield parts
     else:
-        parts = source if isinstance(source, Mapping) else {"train": source}
-    known: dict[str, Any] = {}
-    for given, part in parts.items():
-        name = SPLIT_ALIASES.get(str(given).lower())
-        if name in known:
-            raise DataError(f"Two of the splits are for {name}: {name_values(parts)}.", hint="Give one for each purpose.")
-        if name is not None:  # a hub data set may have splits such as `unsupervised`
-            known[name] = part
-    known |= {name: part for name, part in extra.items() if part}
-    if not known:
-        raise DataError(f"None of the splits is for training, validation or test: {name_values(parts)}.")
-    return {name: _read_part(part, read) for name, part in known.items()}
+        yield {"train": path}
+
+
+def _parts_in_memory(source: Any) -> Mapping[str, Any]:
+    if not isinstance(source, Mapping):
+        return {"train": source}
+    named = [str(name).lower() in SPLIT_ALIASES for name in source]
+    columns = [_is_column(value) for value in source.values()]
+    if source and not any(named) and all(columns):
+        return {"train": table_of_columns(source)}
+    return source
+
+
+def _is_column(value: Any) -> bool:
+    """Whether a value is a column of cells, and not a table of rows."""
+    listed = isinstance(value, list | tuple) and not any(isinstance(item, Mapping) for item in value[:10])
+    return listed or isinstance(value, np.ndarray) or (hasattr(value, "tolist") and not hasattr(value, "columns"))
+
+
+def _parts_of_archive(files: Sequence[Path], archive: Path) -> Mapping[str, Any]:
+    if not files:
+        raise DataError("The archive holds no file of data.", where=str(archive))
+    if len(files) == 1:
+        return {"train": files[0]}
+    folder = Path(os.path.commonpath([file.parent for file in files]))
+    try:
+        return folders.split_parts(folder)
+    except DataError as error:
+        raise DataError(error.message.replace("folder", "archive"), where=str(archive), hint=error.hint) from None
+
+
+def _json_splits(path: Path) -> dict[str, Any] | None:
+    """The splits of a JSON file that is an object of splits, each as a table; None for any other file."""
+    text = find_text(path)
+    with text.open() as file:
+        if file.read(200).lstrip("\ufeff \t\r\n")[:1] != "{":
+            return None
+    content = one_value(text)
+    parts = split_parts(content)
+    if not parts:
+        return None
+    notes = list(text.notes)
+    if len(parts) < len(content):
+        notes.append(
+            Note("other_lists", f"Not read, since they are no splits: {name_values([k for k in content if k not in parts])}.")
+        )
+    return {name: content_table(part, f"{path.name}, {name}", notes) for name, part in parts.items()}
 
 
 def _read_part(part: Any, read: Callable[[Any], Table]) -> Table:
     """One split: one table, or the rows of all files of a pattern or list."""
+    if isinstance(part, Table):
+        return read(part)
     if isinstance(part, str | Path) and _SIGNS & set(str(part)) and not os.path.exists(as_path(part)):
         files = sorted(name for name in glob.glob(str(as_path(part)), recursive=True) if os.path.isfile(name))
         if not files:
             hint = "Check the folder; * stands for any part of a name, ** for folders within folders."
             raise DataError("No file matches the pattern.", where=str(part), hint=hint)
         return _joined([Path(name) for name in files], str(part), read)
+    if isinstance(part, list) and part and all(isinstance(item, folders.Class) for item in part):
+        return _class_table(part)
     if isinstance(part, list | tuple) and any(isinstance(item, Path) or _is_file(item) for item in part):
         return _joined([as_path(item) for item in part], f"{len(part)} files", read)
     return read(part)
+
+
+def _class_table(classes: Sequence[folders.Class]) -> Table:
+    """A row for each file of the classes' folders: its text, its class and its name."""
+    builder = TableBuilder(["text", "label", "file"])
+    number = 0
+    for one in classes:
+        for path in one.files:
+            with find_text(path).open() as file:
+                texts = [line.strip() for line in file if line.strip()] if one.by_line else [file.read().strip()]
+            for text in texts:
+                number += 1
+                builder.add(number, [text or None, one.label, path.name if one.by_line else f"{one.label}/{path.name}"])
+    what = (
+        "file is a class, and each line in it one text"
+        if classes[0].by_line
+        else "folder is a class, and each file in it one text"
+    )
+    message = f"Each {what}: {name_values([one.label for one in classes])}."
+    return builder.build("the folders", [Note("class_folders", message)])
 
 
 def _is_file(item: Any) -> bool:
@@ -123,35 +219,3 @@ def load_hub_dataset(name: str) -> Mapping[str, Any]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"The data set {name!r} could not be loaded: {reason}", hint=hint) from error
     return {str(split): part for split, part in loaded.items()}
-
-
-def _split_within(name: str) -> str | None:
-    """The split that one of the words of a file's name says."""
-    words = re.split(r"[^a-z]+", name.lower())
-    splits = {SPLIT_ALIASES[word] for word in words if word in SPLIT_ALIASES}
-    return splits.pop() if len(splits) == 1 else None
-
-
-def split_files(folder: Path) -> dict[str, Path]:
-    """The split files in a folder: `train.csv`, `dev.jsonl.gz`, else `en-ud-train.conllu`, `dev-v2.0.json`, ...
-
-    Raises:
-        DataError: None is there, or two for one split.
-    """
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    named = [(path, SPLIT_ALIASES.get(path.name.split(".")[0].lower())) for path in files]
-    if not any(split for _, split in named):
-        named = [(path, _split_within(path.name)) for path in files if path.suffix.lower() not in _NO_DATA]
-    found: dict[str, Path] = {}
-    for path, split in named:
-        if split:
-            if split in found:
-                raise DataError(f"Two files for the split '{split}': {found[split].name} and {path.name}.", where=str(folder))
-            found[split] = path
-    if "train" not in found and "test" not in found:
-        there = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
-        hint = (
-            "Name the files train.csv, validation.csv and test.csv (any of the formats), or give one file or a pattern (*.txt)."
-        )
-        raise DataError(f"The folder holds no split files. It holds: {there}.", where=str(folder), hint=hint)
-    return found

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from kerasft.data.cells import first_cells, holds_tokens, trimmed
 from kerasft.data.columns import Columns
+from kerasft.data.label_spelling import INVISIBLE
 from kerasft.data.table import CHUNK, Note, Table
 from kerasft.errors import DataError
 
@@ -58,6 +60,11 @@ class Split:
         """True when the texts are lists of tokens."""
         return holds_tokens(first_cells(self.table.columns[self.columns.text]))
 
+    @property
+    def is_unlabelled_test(self) -> bool:
+        """True for a test split none of whose rows has a label, as GLUE and Kaggle hand them out: it cannot be scored."""
+        return self.name == "test" and self.columns.label is not None and not self._filled("label").any()
+
     def take(self, indices: np.ndarray) -> Split:
         """The rows at `indices`, in that order."""
         return replace(self, table=self.table.take(indices))
@@ -102,6 +109,8 @@ class Split:
         found = [np.zeros(0, dtype=bool)]
         for part in self.parts():
             cells = trimmed(part.table.columns[getattr(self.columns, role)])
+            if role == "label":
+                cells = pc.replace_substring_regex(cells, INVISIBLE, "") if _may_be_invisible(cells) else cells
             filled = pc.not_equal(cells, "")
             if empty:
                 filled = pc.and_(filled, pc.invert(pc.match_substring_regex(cells, empty)))
@@ -109,5 +118,10 @@ class Split:
         return np.concatenate(found)
 
 
+def _may_be_invisible(cells: Any) -> bool:
+    """Whether a cell begins with a character that does not show, so that nothing may be left of it."""
+    return bool(pc.any(pc.match_substring_regex(cells, f"^{INVISIBLE}")).as_py())
+
+
 def _slice(table: Table, start: int, size: int) -> Table:
-    return Table(table.columns.slice(start, size), table.rows[start : start + size], table.source)
+    return Table(table.columns.slice(start, size), table.rows[start : start + size], table.source, unread=table.unread)

@@ -61,6 +61,24 @@ def squad_rows(content: Mapping[str, Any], source: str, notes: Sequence[Note] = 
     return table if answered else replace(table, columns=table.columns.drop_columns([ANSWERS]))
 
 
+def holds_paragraphs(content: Any) -> bool:
+    """Whether a parsed JSON file is of SQuAD's shape: articles of paragraphs, or a list of contexts with their questions."""
+    if isinstance(content, Mapping):
+        return "paragraphs" in content or articles_of(content) is not None
+    return (
+        isinstance(content, list)
+        and bool(content)
+        and all(isinstance(item, Mapping) and {CONTEXT, "qas"} <= set(item) for item in content)
+    )
+
+
+def articles_of(content: Mapping[str, Any]) -> list[Any] | None:
+    """The list of articles in a parsed file, under `data` as SQuAD has it or under another key; None when there is none."""
+    named = content.get("data")
+    lists = [named] if isinstance(named, list) else [value for value in content.values() if isinstance(value, list)]
+    return next((one for one in lists if any(isinstance(item, Mapping) and "paragraphs" in item for item in one)), None)
+
+
 _ONE = '{"text": "...", "answer_start": 17}'
 
 

@@ -45,6 +45,9 @@ class Table:
         source: File name, or what the rows came from, for messages.
         notes: What the reader did that is worth knowing.
         renamed: The column that now holds what a column of the source held: `{"Word": "tokens"}`.
+        delimiter: What stands between the cells in the source, where that is known; it goes with a language's way to write
+            numbers.
+        unread: Why rows that were kept for completeness hold nothing to read, by row number; see `ReadOptions.every_record`.
     """
 
     columns: pa.Table
@@ -52,6 +55,8 @@ class Table:
     source: str
     notes: tuple[Note, ...] = field(default=())
     renamed: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[int, str] = field(default_factory=dict)
+    delimiter: str | None = None
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)
@@ -64,7 +69,7 @@ class Table:
     def take(self, indices: np.ndarray) -> Table:
         """The rows at `indices`, in that order."""
         columns = taken(self.columns, np.asarray(indices), self.rows_at_a_time())
-        return Table(columns, self.rows[indices], self.source, self.notes)
+        return Table(columns, self.rows[indices], self.source, self.notes, unread=self.unread)
 
     def rows_at_a_time(self, most: int = CHUNK) -> int:
         """How many rows may be held as Python objects at once: at most `most`, fewer where they are long."""
@@ -98,11 +103,11 @@ class TableBuilder:
         self._row_chunks.append(np.asarray(self._numbers, dtype=np.int64))
         self._pending, self._numbers, self._characters = [], [], 0
 
-    def build(self, source: str, notes: Iterable[Note] = ()) -> Table:
+    def build(self, source: str, notes: Iterable[Note] = (), *, unread: Mapping[int, str] | None = None) -> Table:
         """The table of all rows added."""
         if self._pending or not self._row_chunks:
             self._flush()
-        return Table(self._spool.table(), np.concatenate(self._row_chunks), source, tuple(notes))
+        return Table(self._spool.table(), np.concatenate(self._row_chunks), source, tuple(notes), unread=unread or {})
 
 
 def whole_characters(text: str) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
+import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TextIO
 
+from kerasft.data.file_kinds import binary_kind
+from kerasft.data.plausible_text import best_encoding, plausibility
 from kerasft.data.table import Note
 from kerasft.errors import DataError
 
@@ -21,19 +27,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_NOT_TEXT = (
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook (.xlsx)", "Save it as CSV UTF-8 in the spreadsheet program."),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Office file (.xls)", "Save it as CSV UTF-8 in the spreadsheet program."),
-    (b"%PDF", "a PDF document", "Export its table as CSV."),
-    (b"PAR1", "a Parquet file", "Give it the ending .parquet."),
-    (b"BZh", "a bzip2 archive", "Unpack it first, or use gzip (.gz)."),
-    (b"\xfd7zXZ", "an xz archive", "Unpack it first, or use gzip (.gz)."),
-    (b"\x89PNG", "a picture", "Choose a text file."),
-    (b"\xff\xd8\xff", "a picture", "Choose a text file."),
-    (b"ARROW1", "an Arrow file", "Save it as Parquet or CSV."),
-    (b"SQLite format 3", "an SQLite database", "Export the table as CSV."),
-)
+_PACKED: tuple[tuple[bytes, Callable[..., Any]], ...] = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
 _SAMPLE = 1 << 20
+_DAMAGED = 0.02  # lines that are not UTF-8, of those beyond ASCII that are: up to so many are damage, not another encoding
 _EAST_ASIAN = ("big5hkscs", "gb18030", "cp932", "euc_kr")
 _LATIN = ("cp1252", "cp1250", "cp1254")
 _CODE_PAGES = (
@@ -52,11 +48,13 @@ _CODE_PAGES = (
 
 
 def open_binary(path: Path) -> BinaryIO:
-    """The file's bytes; gzip is recognised by its first bytes, not by its name.
+    """The file's bytes, unpacked; gzip, bzip2 and xz are recognised by their first bytes, not by the name.
 
     Raises:
         DataError: The file is absent, a folder, empty, not readable, or not a text file at all.
     """
+    if (kind := binary_kind(path)) != "text":
+        raise DataError(f"The file is of kind {kind}, not a text table.", where=str(path), hint="Give it to load_data as it is.")
     try:
         with path.open("rb") as file:
             head = file.read(16)
@@ -70,10 +68,11 @@ def open_binary(path: Path) -> BinaryIO:
         raise DataError("A file name cannot hold a NUL character.", where=repr(str(path))) from None
     if not head:
         raise DataError("The file is empty (0 bytes).", where=str(path), hint="Choose a file with a header and rows.")
-    for magic, what, hint in _NOT_TEXT:
+    for magic, unpack in _PACKED:
         if head.startswith(magic):
-            raise DataError(f"The file is {what}, not a text table.", where=str(path), hint=hint)
-    return gzip.open(path, "rb") if head[:2] == b"\x1f\x8b" else path.open("rb")  # type: ignore[return-value]
+            unpacked: BinaryIO = unpack(path, "rb")
+            return unpacked
+    return path.open("rb")
 
 
 def blocks(path: Path) -> Iterator[bytes]:
@@ -86,7 +85,7 @@ def blocks(path: Path) -> Iterator[bytes]:
         with open_binary(path) as file:
             while block := file.read(_SAMPLE):
                 yield block
-    except (EOFError, OSError, zlib.error) as error:
+    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise _cut_short(error, path) from None
 
 
@@ -95,11 +94,73 @@ def _cut_short(error: Exception, path: Path) -> DataError:
     return DataError(f"The file cannot be read to its end: {error}.", where=str(path), hint=hint)
 
 
+@dataclass(frozen=True)
+class TextFile:
+    """A text file and how its bytes are decoded.
+
+    Attributes:
+        path: Plain or gzip file.
+        encoding: A Python codec name. With `by_line` it is that of the lines that are not UTF-8.
+        forgiving: Whether bytes the encoding leaves undefined are shown as U+FFFD instead of refused.
+        foreign: Of a file whose lines are in two encodings: the numbers of those that are not UTF-8.
+    """
+
+    path: Path
+    encoding: str
+    forgiving: bool = False
+    foreign: tuple[int, ...] = ()
+
+    @contextmanager
+    def open(self) -> Iterator[TextIO]:
+        """The text, its line ends kept; see `open_text`."""
+        if self.foreign:
+            with decoded_by_line(self.path, self.encoding) as file:
+                yield file
+        else:
+            with open_text(self.path, self.encoding, forgiving=self.forgiving) as file:
+                yield file
+
+    @property
+    def notes(self) -> list[Note]:
+        """What a person should know of the decoding."""
+        if self.foreign:
+            count = len(self.foreign)
+            if self.encoding == "utf-8":
+                message = (
+                    f"{count:,} lines are not valid UTF-8, as the others are; what cannot be read in them is shown as U+FFFD."
+                )
+                return [Note("damaged_lines", message, self.foreign)]
+            message = f"The lines are in two encodings: {count:,} were read as {self.encoding}, the others as UTF-8."
+            return [Note("mixed_encoding", message, self.foreign)]
+        return encoding_notes(self.encoding)
+
+
+def find_text(path: Path, encoding: str | None = None) -> TextFile:
+    """The file with its encoding: the given one, or what its bytes say.
+
+    Raises:
+        DataError: The bytes are no text in any encoding.
+    """
+    if encoding is not None:
+        return TextFile(path, encoding)
+    chosen, foreign = detect(path)
+    return TextFile(path, chosen, not chosen.startswith("utf"), foreign)
+
+
 def detect_encoding(path: Path) -> str:
+    """The encoding of a text file; of one in two encodings that of the lines that are not UTF-8."""
+    return detect(path)[0]
+
+
+def detect(path: Path) -> tuple[str, tuple[int, ...]]:
     """The encoding of a text file: by byte-order mark, then strict UTF-8 over the whole file, then by statistics.
 
     Statistics are those of the library charset-normalizer on the first lines that are not ASCII; Windows-1252 is
     preferred where it fits equally, because that is what spreadsheet programs of Western Europe and America write.
+
+    Returns:
+        The encoding, and the numbers of the lines it is the encoding of where the other lines are UTF-8 (two exports that were
+        appended); no numbers where the whole file is in one encoding.
 
     Raises:
         DataError: The bytes are no text in any encoding.
@@ -112,8 +173,8 @@ def detect_encoding(path: Path) -> str:
         if not position:
             head = block
             for bom, name in _BOMS:
-                if block.startswith(bom):
-                    return name
+                if block.startswith(bom) and name != "utf-8-sig":
+                    return name, ()
         if valid:
             try:
                 utf8.decode(block)
@@ -121,7 +182,7 @@ def detect_encoding(path: Path) -> str:
                 valid = False
         if b"\x00" in block:
             if guess := _utf16_without_mark(head):
-                return guess
+                return guess, ()
             offset = position + block.index(b"\x00")
             hint = "This is a binary file, or a text file damaged in transfer; export it again as CSV UTF-8."
             raise DataError(f"The file holds a NUL byte at offset {offset:,}.", where=str(path), hint=hint)
@@ -134,7 +195,66 @@ def detect_encoding(path: Path) -> str:
         utf8.decode(b"", final=True)
     except UnicodeDecodeError:
         valid = False
-    return "utf-8" if valid else _by_statistics(head, odd, path)
+    if valid:
+        return "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8", ()
+    foreign, sample, proper = _lines_not_utf8(path)
+    marked = head.startswith(codecs.BOM_UTF8)
+    if foreign and len(foreign) <= _DAMAGED * proper:
+        return "utf-8", foreign  # UTF-8 with a few damaged lines, such as texts that were cut within a character
+    encoding = _by_statistics(head, sample if proper else odd, path)
+    # A few East Asian lines are also valid UTF-8 by chance; Western ones next to never.
+    appended = marked or proper > (0.1 * len(foreign) if encoding in _EAST_ASIAN else 0)
+    return encoding, foreign if appended else ()
+
+
+def _lines_not_utf8(path: Path) -> tuple[tuple[int, ...], bytes, int]:
+    """The numbers of the lines that are not UTF-8, some of their bytes, and how many lines beyond ASCII are UTF-8."""
+    numbers: list[int] = []
+    sample: list[bytes] = []
+    size = proper = 0
+    with open_binary(path) as file:
+        for number, line in enumerate(file, start=1):
+            if line.isascii():
+                continue
+            try:
+                line.decode("utf-8")
+                proper += 1
+            except UnicodeDecodeError:
+                numbers.append(number)
+                if size < _SAMPLE // 4:
+                    sample.append(line)
+                    size += len(line)
+    return tuple(numbers), b"".join(sample), proper
+
+
+@contextmanager
+def decoded_by_line(path: Path, encoding: str) -> Iterator[TextIO]:
+    """The text of a file whose lines are UTF-8 or, where they are not, of another encoding."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as decoded:
+        try:
+            with open_binary(path) as file:
+                for line in file:
+                    line = line.removeprefix(codecs.BOM_UTF8)  # also of a file that was appended
+                    try:
+                        text = line.decode("utf-8")
+                    except UnicodeDecodeError:
+                        text = _other_text(line, encoding)
+                    decoded.write(text)
+        except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+            raise _cut_short(error, path) from None
+        decoded.seek(0)
+        yield decoded
+
+
+def _other_text(line: bytes, encoding: str) -> str:
+    """A line that is not UTF-8; halves of characters that Java and MySQL write as three bytes each (CESU-8) are put together."""
+    if any(line[i] == 0xED and line[i + 1] >= 0xA0 for i in range(len(line) - 1)):
+        try:
+            halves = line.decode("utf-8", errors="surrogatepass")
+            return halves.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
+        except UnicodeDecodeError:
+            pass
+    return line.decode(encoding, errors="replace")
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
@@ -163,16 +283,29 @@ def _by_statistics(head: bytes, odd: bytes, path: Path) -> str:
         candidates = list(from_bytes(sample, cp_isolation=list(_CODE_PAGES)))
     if not candidates:
         return _by_fewest_faults(sample)
+    first = candidates[0].encoding
+    if (better := best_encoding(sample, first, (*_CODE_PAGES, "cp932"))) != first:
+        return better
     names = {name for match in candidates for name in (match.encoding, *match.could_be_from_charset)}
     alike = candidates[0].encoding in _LATIN  # these differ in a few signs only
+    if alike and _is_turkish(sample):
+        return "cp1254"
     return "cp1252" if alike and "cp1252" in names else candidates[0].encoding
+
+
+def _is_turkish(sample: bytes) -> bool:
+    """Whether the bytes by which Windows-1254 differs from Windows-1252 are letters of Turkish rather than of Icelandic."""
+    text = sample.decode("cp1252", errors="replace")
+    turkish = sum(text.count(letter) for letter in "þðýÞÐÝ")
+    return turkish > sum(text.count(letter) for letter in "áíóúæÁÍÓÚÆ")
 
 
 def _by_fewest_faults(sample: bytes) -> str:
     """For lines in which no encoding fits every byte: an East Asian one if it misses next to none, else Windows-1252."""
     high = sum(byte >= 0x80 for byte in sample)
     faults = {name: sample.decode(name, errors="replace").count("\ufffd") for name in _EAST_ASIAN}
-    best = min(faults, key=lambda name: faults[name])
+    texts = {name: sample.decode(name, errors="replace") for name in faults}
+    best = min(faults, key=lambda name: (faults[name], -plausibility(texts[name])))
     return best if high > 0.1 * len(sample) and faults[best] < 0.01 * high else "cp1252"
 
 
@@ -207,7 +340,7 @@ def open_text(path: Path, encoding: str, *, forgiving: bool = False) -> Iterator
         hint = "Save the file as UTF-8, or name its encoding, for example encoding='cp1252' (--data.encoding cp1252)."
         message = f"The bytes are not valid {encoding}: {getattr(error, 'reason', error)}."
         raise DataError(message, where=f"{path}{_first_fault(path, codec)}", hint=hint) from None
-    except (EOFError, OSError, zlib.error) as error:
+    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise _cut_short(error, path) from None
 
 

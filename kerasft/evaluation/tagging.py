@@ -10,6 +10,7 @@ import numpy as np
 from kerasft.evaluation import metrics
 from kerasft.evaluation.classification import confusion, label_figures
 from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
+from kerasft.evaluation.tag_spelling import is_bio, label_parts
 from kerasft.evaluation.tags import entities, entity_counts, entity_scores, f1_from_counts
 
 
@@ -19,7 +20,7 @@ def tagging_score(
     """Loss (nats a word), accuracy of words and, where tags are BIO, strict precision, recall and F1 of entities."""
     flat, found = np.concatenate(gold), np.concatenate(tags)
     figures = {"loss": metrics.cross_entropy(np.concatenate(logits), flat), "accuracy": metrics.accuracy(flat, found)}
-    if "O" in labels and any(label.startswith("B-") for label in labels):
+    if not label_parts(labels).is_plain:
         scores = entity_scores(_names(gold, labels), _names(tags, labels))
         figures |= {"f1": scores.f1, "precision": scores.precision, "recall": scores.recall}
     return figures
@@ -77,7 +78,11 @@ def tagging_report(
 
 
 def _names(tags: Sequence[np.ndarray], labels: tuple[str, ...]) -> list[list[str]]:
-    return [[labels[tag] for tag in row] for row in tags]
+    """Tags by name, in BIO where they make entities in another scheme."""
+    parts = label_parts(labels)
+    if parts.is_plain or is_bio(labels):
+        return [[labels[tag] for tag in row] for row in tags]
+    return [parts.bio([int(tag) for tag in row]) for row in tags]
 
 
 def _interval(metric: Any, rows: np.ndarray, resamples: int = 500) -> tuple[float, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,18 @@ import numpy as np
 from kerasft.artifact import Artifact
 from kerasft.assembly import assemble
 from kerasft.backbones.base import Backbone
-from kerasft.backbones.loading import load_backbone, save_pooling
+from kerasft.backbones.checkpoint import Checkpoint
+from kerasft.backbones.loading import load_backbone, reading
+from kerasft.backbones.sentence_modules import save_modules
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.errors import ConfigError, PresetError
+from kerasft.evaluation.tag_spelling import is_bio, label_parts
 from kerasft.interchange import language_head
 from kerasft.presets import fetch, find_preset
 from kerasft.tasks import Learned, Task, get_task
 from kerasft.tuning.full import Full
-from kerasft.weights import as_array, free_to_write, read_arrays, weights_by_path, whole_folder, write_arrays, write_text
+from kerasft.weights import as_array, free_to_write, weights_by_path, whole_folder, write_arrays, write_text
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,17 @@ _KINDS = {
     "causal_lm": {"gpt2": _Kind("LMHeadModel", "")},
     "masked_lm": {"bert": _Kind("ForMaskedLM", "")},
     "text_embedding": {"bert": _Kind("Model", ""), "gpt2": _Kind("Model", "")},
+}
+# Labels of natural language inference, paraphrases and next sentences, without case and marks.
+_PAIR_LABELS = {
+    "entailment",
+    "contradiction",
+    "notentailment",
+    "notduplicate",
+    "notparaphrase",
+    "notequivalent",
+    "isnext",
+    "notnext",
 }
 _PROBLEMS = {
     "text_classification": "single_label_classification",
@@ -88,7 +104,9 @@ def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = Fa
             weights[f"{kind.head}.bias"] = bias
     config["architectures"] = [_CLASS[family] + kind.architecture]
     config |= _labels(artifact)
-    return _write(folder, backbone, config, weights, overwrite=overwrite)
+    return _write(
+        folder, backbone, config, weights, overwrite=overwrite, embedder=artifact if task.name == "text_embedding" else None
+    )
 
 
 def save_backbone(artifact: Artifact, folder: Path, *, overwrite: bool = False) -> Path:
@@ -107,17 +125,23 @@ def write_backbone(backbone: Backbone, folder: Path, *, overwrite: bool = False)
     return _write(folder, backbone, config, arrays, overwrite=overwrite)
 
 
-def import_huggingface(name: str, **options: Any) -> Artifact:
+def import_huggingface(name: str, *, text_pair: bool | None = None, **options: Any) -> Artifact:
     """A fine-tuned model of transformers, with its head: a folder, or `hf://owner/name`.
 
     Args:
         name: The folder or handle; `config.json` must name an architecture we have a task for.
+        text_pair: Whether it reads pairs of texts; None for what its labels and config say (NLI, cross-encoders).
         **options: Of the task, such as `max_length`.
 
     Raises:
         PresetError: It cannot be had, or is no fine-tuned model of ours to read.
     """
     path = fetch(find_preset(name))
+    with reading(path):
+        return _imported(name, path, text_pair, options)
+
+
+def _imported(name: str, path: Path, text_pair: bool | None, options: dict[str, Any]) -> Artifact:
     config = read_json(path / "config.json")
     backbone = load_backbone(path, origin=name)
     family = backbone.family.name
@@ -141,18 +165,36 @@ def import_huggingface(name: str, **options: Any) -> Artifact:
     learned = _learned(task.name, config)
     model, encoder = assemble(backbone, task, Full(), learned)
     head = _KINDS[task.name][family].head
-    if pairs:
-        language_head.read_next_sentence(model, read_arrays(path / "model.safetensors"))
+    checkpoint = Checkpoint.of(path)
+    if pairs and checkpoint is not None:
+        language_head.read_next_sentence(model, checkpoint)
     if head:
-        arrays = read_arrays(path / "model.safetensors")
-        if f"{head}.weight" not in arrays:
-            raise PresetError(f"The weights of the head ({head}.weight) are missing.", where=str(path / "model.safetensors"))
-        layer = model.get_layer("head")
-        weight = arrays[f"{head}.weight"]
-        layer.set_weights([weight.T, arrays.get(f"{head}.bias", np.zeros(len(weight), np.float32))])
-    columns = Columns("text", "context") if task.name == "question_answering" else Columns("text")
+        _read_head(model.get_layer("head"), head, checkpoint, path)
+    columns = _columns(task.name, config, backbone, text_pair)
     recipe = {"preset": name, "data": {}, "task": task.to_dict(), "tuning": Full().to_dict(), "train": {}, "imported": True}
     return Artifact(task, Full(), learned, columns, backbone, model, encoder, recipe)
+
+
+def _read_head(layer: Any, head: str, checkpoint: Checkpoint | None, folder: Path) -> None:
+    """Put a head's weights into our layer.
+
+    Raises:
+        PresetError: They are absent, or their shapes do not fit the labels that the config names.
+    """
+    stored = checkpoint.stored if checkpoint is not None else {}
+    if checkpoint is None or f"{head}.weight" not in stored:
+        raise PresetError(f"The weights of the head ({head}.weight) are missing.", where=str(folder))
+    weight = checkpoint.array(f"{head}.weight")
+    bias = checkpoint.array(f"{head}.bias") if f"{head}.bias" in stored else np.zeros(len(weight), np.float32)
+    expected = tuple(layer.weights[0].shape)
+    if weight.T.shape != expected or bias.shape != expected[1:]:
+        what = f"{head}.weight has shape {weight.shape}, and the config names {expected[1]} labels"
+        raise PresetError(f"The head's weights do not fit the config: {what}.", where=str(folder))
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        raise PresetError(
+            f"The head's weights ({head}) hold values that are no finite numbers (NaN or infinite).", where=str(folder)
+        )
+    layer.set_weights([weight.T, bias])
 
 
 def check_same_head(artifact: Artifact) -> None:
@@ -208,6 +250,31 @@ def _labels(artifact: Artifact) -> dict[str, Any]:
     return {**problem, "id2label": names, "label2id": {label: int(i) for i, label in names.items()}}
 
 
+def _columns(task: str, config: dict[str, Any], backbone: Backbone, text_pair: bool | None) -> Columns:
+    """What the model reads.
+
+    Raises:
+        ConfigError: Pairs are asked of a model that cannot read them as transformers does.
+    """
+    if task == "question_answering":
+        return Columns("text", "context")
+    if task not in _PROBLEMS or not backbone.family.has_segments:
+        if text_pair:
+            raise ConfigError(
+                f"transformers' {backbone.family.title} models of the task {task} read no pairs.", hint="Leave out text_pair."
+            )
+        return Columns("text")
+    pairs = _reads_pairs(config) if text_pair is None else text_pair
+    return Columns("text", "text_pair") if pairs else Columns("text")
+
+
+def _reads_pairs(config: dict[str, Any]) -> bool:
+    """Whether a classifier's labels are those of pairs, or sentence-transformers saved it as a cross-encoder."""
+    named = {re.sub(r"[\W_]+", "", str(label).lower()) for label in (config.get("id2label") or {}).values()}
+    cross = any("sbert_ce" in key for key in config) or "activation_fn" in (config.get("sentence_transformers") or {})
+    return cross or bool(named & _PAIR_LABELS)
+
+
 def _count(config: dict[str, Any]) -> int:
     return int(config.get("num_labels", len(config.get("id2label") or {0: "", 1: ""})))
 
@@ -227,19 +294,35 @@ def _learned(task: str, config: dict[str, Any]) -> Learned:
     if task == "multi_label_classification":
         return Learned(labels, {"separator": ";", "thresholds": [0.5] * len(labels), "frequent": []})
     if task == "token_classification":
-        tagged = [label for label in labels if label != "O"]
-        bio = "O" in labels and all(label[:2] in ("B-", "I-") for label in tagged)
-        return Learned(labels, {"scheme": "BIO" if bio else "plain", "majority": "O" if bio else labels[0]})
+        plain = label_parts(labels).is_plain
+        outside = next((label for label in labels if label in ("O", "o")), labels[0])
+        scheme = "plain" if plain else "BIO" if is_bio(labels) else "taken over"
+        return Learned(labels, {"scheme": scheme, "majority": outside})
     return Learned(labels, {"majority": 0})
 
 
-def _write(folder: Path, backbone: Backbone, config: dict[str, Any], weights: dict[str, np.ndarray], *, overwrite: bool) -> Path:
+def _write(
+    folder: Path,
+    backbone: Backbone,
+    config: dict[str, Any],
+    weights: dict[str, np.ndarray],
+    *,
+    overwrite: bool,
+    embedder: Artifact | None = None,
+) -> Path:
     folder = free_to_write(folder, overwrite=overwrite, what="a model", mark="config.json")
     with whole_folder(folder) as temporary:
         write_text(temporary / "config.json", json.dumps(config, indent=1, ensure_ascii=False))
         contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
         write_arrays(temporary / "model.safetensors", contiguous, {"format": "pt"})
         backbone.family.save_huggingface_tokenizer(backbone, temporary)
-        if "pooling" in backbone.config and not config["architectures"][0].endswith(("Classification", "PreTraining")):
-            save_pooling(backbone.config["pooling"], temporary)
+        pooling, normalise = backbone.config.get("pooling"), False
+        dense: Sequence[Any] = ()
+        if embedder is not None:
+            task: Any = embedder.task
+            pooling = task.pooling_of(backbone.pooling, causal=backbone.family.causal)
+            dense = embedder.encoder.parts.dense if task.pooling == "auto" else []
+            normalise = task.normalise
+        if pooling not in (None, "pooled") and not config["architectures"][0].endswith(("Classification", "PreTraining")):
+            save_modules(pooling, temporary, int(backbone.model.hidden_dim), dense, normalise=normalise)
     return folder

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from kerasft.artifact import Artifact
+from kerasft.backbones.checkpoint import Checkpoint
+from kerasft.backbones.loading import check_numbers
+from kerasft.errors import PresetError, name_values
 from kerasft.weights import as_array, weights_by_path
 
 
@@ -32,9 +35,17 @@ def head_weights(artifact: Artifact) -> dict[str, np.ndarray]:
     return found
 
 
-def read_next_sentence(model: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Set the next-sentence head of a model from a checkpoint's weights; the masked-LM head comes with the backbone."""
-    weight, bias = arrays["cls.seq_relationship.weight"], arrays["cls.seq_relationship.bias"]
+def read_next_sentence(model: Any, checkpoint: Checkpoint) -> None:
+    """Set the next-sentence head of a model from a checkpoint's weights; the masked-LM head comes with the backbone.
+
+    Raises:
+        PresetError: The checkpoint has none.
+    """
+    names = ("cls.seq_relationship.weight", "cls.seq_relationship.bias")
+    if absent := [name for name in names if name not in checkpoint.stored]:
+        raise PresetError(f"The weights lack {name_values(absent)}.", where=str(checkpoint.folder))
+    weight, bias = (checkpoint.array(name) for name in names)
+    check_numbers(dict(zip(names, (weight, bias), strict=True)), checkpoint.folder)
     model.get_layer("head_next_sentence").set_weights([weight.T, bias])
 
 

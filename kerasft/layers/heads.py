@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-POOLINGS = ("first", "last", "mean")
+POOLINGS = ("first", "last", "mean", "max", "weighted_mean")
 
 
 @keras.saving.register_keras_serializable("kerasft")
@@ -15,18 +15,19 @@ class Pooling(keras.layers.Layer):
     """One vector a text from the vectors of its tokens.
 
     `first` takes token 0 (`[CLS]`), `last` the last token the mask keeps (the only one that has seen the whole text
-    in a left-to-right model), `mean` the average of all kept tokens.
+    in a left-to-right model), `mean` the average of all kept tokens, `max` the largest of each number, `weighted_mean` an
+    average in which the n-th token counts n times (Muennighoff 2022).
 
     Args:
-        mode: `first`, `last` or `mean`.
+        mode: `first`, `last`, `mean`, `max` or `weighted_mean`.
         **kwargs: Of `keras.layers.Layer`.
 
     Call:
         `sequence` (B, L, H) and `padding_mask` (B, L), 1 keeps -> (B, H). A row with nothing kept gives zeros for
-        `mean` and token 0 otherwise.
+        the means, -1e9 for `max` and token 0 otherwise.
 
     Raises:
-        ValueError: `mode` is none of the three.
+        ValueError: `mode` is none of them.
 
     Example:
         >>> Pooling("mean")(keras.random.normal((2, 5, 8)), keras.ops.ones((2, 5))).shape
@@ -48,6 +49,11 @@ class Pooling(keras.layers.Layer):
             last = ops.maximum(ops.sum(kept, axis=1) - 1, 0)  # (B,)
             return ops.squeeze(ops.take_along_axis(sequence, last[:, None, None], axis=1), axis=1)
         weights = ops.cast(kept, sequence.dtype)[:, :, None]  # (B, L, 1)
+        if self.mode == "max":
+            lowest = ops.cast(-1e4 if sequence.dtype == "float16" else -1e9, sequence.dtype)
+            return ops.max(ops.where(weights > 0, sequence, lowest), axis=1)
+        if self.mode == "weighted_mean":
+            weights = weights * ops.cast(ops.arange(1, ops.shape(sequence)[1] + 1), sequence.dtype)[None, :, None]
         return ops.sum(sequence * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1)
 
     def compute_output_shape(self, sequence_shape: tuple[int | None, ...], *_: Any) -> tuple[int | None, ...]:

@@ -12,14 +12,18 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 # Words much as annotators cut them (CoNLL, Universal Dependencies): letters and digits with signs inside (U.S, e-mail,
-# 3.14, O'Brien), one sign, one Chinese or Japanese character. RE2 has no look-behind and its \b knows ASCII only, so an
+# 3.14, O'Brien), one sign, one character of a script without spaces. RE2 has no look-behind and its \b knows ASCII only, so an
 # apostrophe that may be a quotation mark is a word of its own: John 's is read as John ' s.
-_LETTER = r"[\p{L}\p{M}\p{N}]"
-_CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
+_SCRIPTS = r"\p{Han}\p{Hiragana}\p{Katakana}\x{30fc}\x{ff70}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_LETTER = rf"(?:[^\P{{L}}{_SCRIPTS}]|\p{{M}}|\p{{N}})"
+# Scripts without spaces between words: every character (with its marks) is a word of its own.
+_ALONE = rf"[{_SCRIPTS}]\p{{M}}*"
 WORDS = (
-    rf"{_CJK}|{_LETTER}+(?:[.\-_@&/:+][\p{{L}}\p{{M}}\p{{N}}]+|['’]\p{{Lu}}\p{{L}}+|['’]\p{{L}}{{3,}})*"
+    rf"{_ALONE}|{_LETTER}+(?:[.\-_@&/:+]{_LETTER}+|['’]\p{{Lu}}\p{{L}}+|['’]\p{{L}}{{3,}})*"
     r"|[^\s\p{Z}]"
 )
+# Every sign is a word of its own: for marked parts of texts that end within a word as cut above (Rome/Paris).
+FINE_WORDS = rf"{_ALONE}|{_LETTER}+|[^\s\p{{Z}}]"
 # Runs without white space or punctuation, and single signs and Chinese characters: what BERT's own tokenizer cuts before
 # WordPiece.
 RUNS = r"[^\s\p{Z}\p{P}$+<=>^`|~\p{Han}]+|[^\s\p{Z}]"

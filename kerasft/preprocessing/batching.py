@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasft.memory import is_out_of_memory
+from kerasft.own_settings import own_settings
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.preprocessing.sharing import Shares
 
@@ -230,6 +231,7 @@ def make_batches(
     return dataset.prefetch(4).with_options(options)
 
 
+@own_settings()
 def predict_rows(
     model: Any,
     encoded: Encoded,

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from kerasft.own_settings import own_settings
+
 BATCH = 1024  # texts a call of the tokenizer; large enough to hide the call, small enough to stay in cache
 
 
@@ -79,6 +81,7 @@ class Encoded:
         return int((self.full_lengths > self.lengths).sum())
 
 
+@own_settings()
 def encode(
     framer: Any,
     rows: Iterable[tuple[Sequence[str | None], Sequence[str | None]]],

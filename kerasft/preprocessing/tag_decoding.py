@@ -11,41 +11,46 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from kerasft.evaluation.tag_spelling import label_parts
+
 
 class TagTable(NamedTuple):
-    """What the decoder knows of C tags: `types` (C,) number of the type, -1 for O or plain tags; `begins` (C,) bool;
-    `begin_of` (C,) the B- tag of the same type; `follows` (C, C) bool, True where the second may follow the first;
-    `opens` (C,) bool, True where a text may begin with it.
+    """What the decoder knows of C tags.
+
+    `types` (C,) number of the type, -1 for O or plain tags; `begins` (C,) and `ends` (C,) bool,
+    True where a tag always begins or ends an entity; `begin_of` (C,) the B- tag of the same type; `follows` (C, C) bool, True
+    where the second may follow the first; `opens` (C,) bool, True where a text may begin with it.
     """
 
     types: np.ndarray
     begins: np.ndarray
+    ends: np.ndarray
     begin_of: np.ndarray
     follows: np.ndarray
     opens: np.ndarray
 
 
 def tag_table(labels: Sequence[str]) -> TagTable:
-    """The table of BIO tags, or of plain tags, which may follow each other in any way."""
+    """The table of tags. Only those of BIO have rules on what may follow; others (BIOES, IO, plain) may follow in any way."""
     count = len(labels)
-    kinds = entity_types(labels)
-    numbers = {kind: i for i, kind in enumerate(kinds)}
-    types = np.asarray([numbers.get(label[2:], -1) if label[:2] in ("B-", "I-") else -1 for label in labels], dtype=np.int32)
-    begins = np.asarray([label.startswith("B-") for label in labels]) & (types >= 0)
+    parts = label_parts(labels)
+    numbers = {kind: i for i, kind in enumerate(entity_types(labels))}
+    types = np.asarray([numbers[kind] if kind is not None else -1 for kind in parts.types], dtype=np.int32)
+    begins, ends = np.asarray(parts.opens) & (types >= 0), np.asarray(parts.closes) & (types >= 0)
     inside = (types >= 0) & ~begins
     begin_of = np.arange(count, dtype=np.int32)
+    if ends.any() or any(not (begins & (types == kind)).any() for kind in types[inside]):
+        anything = np.ones((count, count), dtype=bool)
+        return TagTable(types, begins, ends, begin_of, anything, np.ones(count, dtype=bool))
     for i in np.flatnonzero(inside):
         begin_of[i] = next(j for j in range(count) if begins[j] and types[j] == types[i])
     follows = ~inside[None, :] | (types[:, None] == types[None, :])
-    return TagTable(types, begins, begin_of, follows, ~inside)
+    return TagTable(types, begins, ends, begin_of, follows, ~inside)
 
 
 def entity_types(labels: Sequence[str]) -> list[str]:
-    """The types of BIO tags, in order; none where the tags are plain, though one of them may look like `I-X`."""
-    prefixed = [label[2:] for label in labels if label[:2] in ("B-", "I-")]
-    known = set(labels)
-    bio = "O" in known and all({f"B-{kind}", f"I-{kind}"} <= known for kind in prefixed)
-    return list(dict.fromkeys(prefixed)) if bio else []
+    """The types of entity that tags make, in order; none where the tags are plain, though one of them may look like `I-X`."""
+    return list(dict.fromkeys(kind for kind in label_parts(labels).types if kind is not None))
 
 
 def repair(tags: tf.RaggedTensor, table: TagTable) -> tf.RaggedTensor:
@@ -110,7 +115,7 @@ class Entities(NamedTuple):
 
 
 def find_entities(tags: tf.RaggedTensor, probabilities: tf.Tensor, table: TagTable) -> Entities:
-    """Entities of valid BIO sequences.
+    """Entities of sequences of tags; those of BIO are to be valid.
 
     Args:
         tags: Ragged (N, None) int32, of `repair` or `viterbi`.
@@ -119,8 +124,14 @@ def find_entities(tags: tf.RaggedTensor, probabilities: tf.Tensor, table: TagTab
     """
     flat = tags.values
     types = tf.gather(tf.constant(table.types), flat)
-    begins = tf.logical_and(tf.gather(tf.constant(table.begins), flat), types >= 0)
     inside = types >= 0
+    first_of_text = _is_first(tags)
+    size = tf.size(flat)
+    same = tf.concat([[False], tf.equal(types[1:], types[:-1])], axis=0)[:size]
+    closed = tf.concat([[True], tf.gather(tf.constant(table.ends), flat)[:-1]], axis=0)[:size]
+    goes_on = tf.logical_and(same, tf.logical_not(tf.logical_or(closed, first_of_text)))
+    opens = tf.logical_or(tf.gather(tf.constant(table.begins), flat), tf.logical_not(goes_on))
+    begins = tf.logical_and(opens, inside)
     number = tf.cumsum(tf.cast(begins, tf.int32)) - 1  # of the entity each word belongs to
     words = tf.range(tf.size(flat))
     first = tf.boolean_mask(words, begins)

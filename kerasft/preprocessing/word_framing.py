@@ -19,6 +19,7 @@ class WordFraming(Framing):
     Args:
         framer: `backbones.tokenization.Framer`: tokenizer, special ids, longest window.
         overlap: Sub-words two neighbouring windows share.
+        pattern: Regular expression of a word, `alignment.WORDS` or `alignment.FINE_WORDS`.
 
     Call:
         `texts` (N,) strings -> `Framed` whose `flat` has, for each of the T ids: `word`, the number of its word in
@@ -29,10 +30,10 @@ class WordFraming(Framing):
     spaces. Only `frame` reads such lists, the graph reads plain texts.
     """
 
-    def __init__(self, framer: Any, overlap: int) -> None:
+    def __init__(self, framer: Any, overlap: int, pattern: str = WORDS) -> None:
         super().__init__()
-        self._framer, self._overlap = framer, overlap
-        self._cut = tf.function(lambda texts: split_words(texts, WORDS), input_signature=[tf.TensorSpec((None,), tf.string)])
+        self._framer, self._overlap, self._pattern = framer, overlap, pattern
+        self._cut = tf.function(lambda texts: split_words(texts, pattern), input_signature=[tf.TensorSpec((None,), tf.string)])
         numbers, flags = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.bool)
         strings, lengths = tf.TensorSpec((None,), tf.string), tf.TensorSpec((None,), tf.int64)
         self._from_words = tf.function(
@@ -43,7 +44,7 @@ class WordFraming(Framing):
         )
 
     def __call__(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> Framed:
-        return self._windows(split_words(texts, WORDS))
+        return self._windows(split_words(texts, self._pattern))
 
     def frame(self, texts: list[bytes], pairs: list[bytes] | None) -> Arrays:
         """The same as calling, on Python lists, of which some may be JSON lists of words."""

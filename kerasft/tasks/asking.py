@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kerasft.errors import ConfigError
+from kerasft.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,27 @@ def check_untargeted(task: str, target: Any) -> None:
     """
     if target is not None:
         raise ConfigError(f"Task '{task}' has one score, so there is no target to choose. Received: {target!r}.")
+
+
+def rows_of_items(task: Any, items: Any, *, paired: bool, imported: bool = False) -> list[tuple[str, str | None]]:
+    """Given texts or pairs as rows, each looked at.
+
+    Args:
+        task: Whose items they are.
+        items: What a person gave to `predict`.
+        paired: Whether pairs are read.
+        imported: Whether the model was taken over from transformers, which does not say so.
+
+    Raises:
+        DataError: An item is no text, or not a pair where pairs are read.
+    """
+    # What could be gone through, but not text by text: a dictionary's keys, a table's column names, numbers of bytes.
+    if isinstance(items, bytes | Mapping) or hasattr(items, "columns") or not isinstance(items, Iterable):
+        what = "pairs" if paired else "texts"
+        hint = "Give one or a list of them; predict_file answers the rows of a file."
+        raise DataError(f"This model reads {what}. Received: {type(items).__name__}.", hint=hint)
+    rows = list(items)
+    if imported and not paired and any(isinstance(item, tuple) for item in rows):
+        hint = "If it was trained on pairs, take it over again with text_pair=True (--text-pair yes)."
+        raise DataError("This model was taken over as one that reads single texts. Received: a pair.", hint=hint)
+    return [task.row(item, paired, i) for i, item in enumerate(rows)]

@@ -166,8 +166,13 @@ class Task(Options):
         """(rows,) True where the label is one the model has never seen and the row is to be left out."""
         return np.zeros(len(gold), dtype=bool)
 
-    def framing(self, framer: Any) -> Any:
-        """How rows become token ids: an object called with texts in the graph, as `backbones.tokenization.Framer`."""
+    def framing(self, framer: Any, learned: Learned | None = None) -> Any:
+        """How rows become token ids: an object called with texts in the graph, as `backbones.tokenization.Framer`.
+
+        Args:
+            framer: Of the backbone.
+            learned: What the task took from its rows, where that is known.
+        """
         return framer
 
     @abstractmethod
@@ -294,7 +299,7 @@ class Answering(Task):
         from kerasft.preprocessing.batching import TokenFeed
 
         serve = partial(self.serve, learned=learned)
-        return Asking(self.framing(framer), scorer, TokenFeed, framer.dense, self.collect, serve)
+        return Asking(self.framing(framer, learned), scorer, TokenFeed, framer.dense, self.collect, serve)
 
     @abstractmethod
     def decode(self, found: Any, learned: Learned, texts: Sequence[str], pairs: Sequence[str | None]) -> list[Any]:

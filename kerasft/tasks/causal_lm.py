@@ -23,11 +23,15 @@ _SEPARATORS = {"newline": "\n", "space": " ", "none": ""}
 
 @dataclass(frozen=True)
 class Generated:
-    """What was written after a prompt, without the prompt; `finish_reason` is `end`, `length` or `stop`."""
+    """What was written after a prompt, without the prompt; `finish_reason` is `end`, `length` or `stop`.
+
+    `prompt_tokens_cut` tokens at the beginning of the prompt were not read, since prompt and text together have to fit.
+    """
 
     text: str
     prompt: str
     finish_reason: str
+    prompt_tokens_cut: int = 0
 
     def __str__(self) -> str:
         return self.text
@@ -129,7 +133,7 @@ class CausalLM(Generating):
         )
         return np.fromiter(counted, dtype=np.int64)
 
-    def framing(self, framer: Any) -> Any:
+    def framing(self, framer: Any, learned: Learned | None = None) -> Any:
         from kerasft.preprocessing.document_framing import DocumentFraming
 
         return DocumentFraming(framer, self.overlap, _SEPARATORS[self.separator])
@@ -262,7 +266,9 @@ class CausalLM(Generating):
         return _SEPARATORS[self.separator] if learned.facts["completions"] else ""
 
     def expect(self, answer: Generated) -> dict[str, Any]:
-        return {"text": answer.text, "finish_reason": answer.finish_reason}
+        cut = answer.prompt_tokens_cut
+        return {"text": answer.text, "finish_reason": answer.finish_reason, "prompt_tokens_cut": cut}
 
     def cells(self, answer: Generated, learned: Learned) -> dict[str, str]:
-        return {"generated": answer.text, "finish_reason": answer.finish_reason}
+        cut = str(answer.prompt_tokens_cut)
+        return {"generated": answer.text, "finish_reason": answer.finish_reason, "prompt_tokens_cut": cut}

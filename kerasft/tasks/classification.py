@@ -47,11 +47,12 @@ class SingleLabel(Answering):
         return Learned(labels, {"majority": int(np.bincount(self.gold(split, learned)).argmax())})
 
     def gold(self, split: Any, learned: Learned) -> np.ndarray:
-        from kerasft.data.dataset import clean_label
+        from kerasft.data.label_spelling import clean_label, label_key
 
-        numbers = {label: i for i, label in enumerate(learned.labels)}
+        numbers = {label_key(label): i for i, label in enumerate(learned.labels)}
         cells = [clean_label(value) for value in split.cells("label")]
-        found = np.fromiter((numbers.get(cell, -1) for cell in cells), dtype=np.int32, count=len(cells))  # type: ignore[arg-type]
+        keys = (label_key(cell) if cell else None for cell in cells)
+        found = np.fromiter((numbers.get(key, -1) for key in keys), dtype=np.int32, count=len(cells))  # type: ignore[arg-type]
         unknown = np.flatnonzero(found < 0)
         if len(unknown) and not self.drop_unknown:
             values = list(Counter(cells[i] for i in unknown))
@@ -147,10 +148,19 @@ def single_labels(split: Any) -> tuple[str, ...]:
     Raises:
         DataError: The column is not one of labels.
     """
+    from kerasft.data.cells import parse_json
     from kerasft.data.dataset import label_names
+    from kerasft.data.label_spelling import clean_label
 
     labels = label_names(split)
     where = f"{split.table.source}, column {split.columns.label!r}"
+    if lists := [label for label in labels if label.startswith("[") and len(parse_json(label, list) or ()) > 1]:
+        rows = [int(row) for row, cell in zip(split.table.rows, split.cells("label"), strict=True) if clean_label(cell) in lists]
+        raise DataError(
+            f"{len(rows):,} rows hold several labels, such as {lists[0]}, and this task gives each text one.",
+            where=f"{where}, {name_rows(rows)}",
+            hint="Take the task multi_label_classification, or leave one label in each row.",
+        )
     if len(labels) < 2:
         hint = "Is this the right label column? Name another: label='...' (--data.label, Label in the app)."
         found = f"only {labels[0]!r}" if labels else "none"

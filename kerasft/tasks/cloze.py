@@ -69,7 +69,7 @@ class ClozeClassification(SingleLabel):
             raise ConfigError(f"'words' must give words for each label. Received: {self.words!r}.", hint=hint)
         return [given[label] for label in labels]
 
-    def framing(self, framer: Any) -> Any:
+    def framing(self, framer: Any, learned: Learned | None = None) -> Any:
         from kerasft.preprocessing.cloze_framing import ClozeFraming
 
         parts = self.template.partition("[MASK]")

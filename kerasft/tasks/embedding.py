@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerasft.config import option
-from kerasft.data.dataset import clean_label
+from kerasft.data.label_spelling import clean_label
 from kerasft.evaluation.metrics import mean_interval
 from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 from kerasft.evaluation.retrieval import neighbour_accuracy, retrieval_scores
@@ -48,8 +48,8 @@ class TextEmbedding(Answering):
     max_length: int = option(128, "Most tokens of a text that are read; longer ones are cut and counted.", low=8, high=8192)
     pooling: str = option(
         "auto",
-        "Which vector stands for the text: the mean of all tokens (auto, for BERT), the last (auto, for GPT-2), the first, "
-        "or the pre-trained pooler.",
+        "Which vector stands for the text. auto takes what the checkpoint was trained to give, with its dense layers; where it "
+        "says nothing, the mean of all tokens for BERT and the last for GPT-2.",
         choices=POOLINGS,
     )
     normalise: bool = option(True, "Give vectors of length 1, so that their product is the cosine.")
@@ -77,7 +77,7 @@ class TextEmbedding(Answering):
         cells = zip(split.cells("label"), split.cells("text_pair"), strict=True)
         return [(clean_label(label) or "", partner or "") for label, partner in cells]
 
-    def framing(self, framer: Any) -> Any:
+    def framing(self, framer: Any, learned: Learned | None = None) -> Any:
         from kerasft.preprocessing.twin_framing import TwinFraming
 
         return TwinFraming(framer)
@@ -88,11 +88,19 @@ class TextEmbedding(Answering):
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         import keras
 
-        auto = "last" if framer.family.causal else "mean"
-        pooled = pool(encoder, auto if self.pooling == "auto" else self.pooling)
+        pooled = pool(encoder, self.pooling_of(encoder.pooling, causal=framer.family.causal))
+        for layer in encoder.parts.dense if self.pooling == "auto" else ():
+            pooled = layer(pooled)
         if self.normalise:
             pooled = keras.layers.UnitNormalization(name="vector", dtype="float32")(pooled)
         return keras.Model(encoder.inputs, pooled, name="embedder")
+
+    def pooling_of(self, trained: str, *, causal: bool) -> str:
+        """Which vector stands for a text, on a checkpoint that was trained to give `trained`."""
+        if self.pooling != "auto":
+            return self.pooling
+        usual = "last" if causal else "mean"
+        return usual if trained == "pooled" else trained
 
     def monitored(self, learned: Learned) -> tuple[str, ...]:
         return self.monitors if learned.facts["pairs"] else ("neighbour_accuracy",)

@@ -148,7 +148,7 @@ class MaskedLM(Answering):
     def gold(self, split: Any, learned: Learned) -> np.ndarray:
         return np.zeros(len(split))  # what is hidden is drawn later
 
-    def framing(self, framer: Any) -> Any:
+    def framing(self, framer: Any, learned: Learned | None = None) -> Any:
         from kerasft.preprocessing.corpus_framing import CorpusFraming
         from kerasft.preprocessing.sentence_pairs import SentenceFraming
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kerasft.config import option
+from kerasft.data.label_spelling import label_key, one_spelling
 from kerasft.data.labels import split_labels
 from kerasft.errors import DataError, name_rows, name_values
 from kerasft.evaluation import multilabel
@@ -72,19 +73,23 @@ class MultiLabelClassification(PooledTask):
         if len(counts) > 1000:
             hint = "Is this the right label column? Free text is for causal_lm, numbers are for regression."
             raise DataError(f"The label column holds {len(counts):,} different labels.", where=where, hint=hint)
-        labels = tuple(sorted(counts))
-        frequent = [label for label in labels if counts[label] > len(split) / 2]
+        names = one_spelling(counts)
+        together: Counter[str] = Counter()
+        for label, count in counts.items():
+            together[names[label]] += count
+        labels = tuple(sorted(together))
+        frequent = [label for label in labels if together[label] > len(split) / 2]
         return Learned(labels, {"separator": separator, "thresholds": [0.5] * len(labels), "frequent": frequent})
 
     def gold(self, split: Any, learned: Learned) -> np.ndarray:
         given, _ = split_labels(split.cells("label"), learned.facts["separator"])
-        numbers = {label: i for i, label in enumerate(learned.labels)}
+        numbers = {label_key(label): i for i, label in enumerate(learned.labels)}
         targets = np.zeros((len(given), len(numbers)), dtype=np.float32)
         odd: dict[str, list[int]] = {}
         for i, row in enumerate(given):
             for label in row:
-                if label in numbers:
-                    targets[i, numbers[label]] = 1
+                if label_key(label) in numbers:
+                    targets[i, numbers[label_key(label)]] = 1
                 else:
                     odd.setdefault(label, []).append(int(split.table.rows[i]))
         if odd and not self.drop_unknown:

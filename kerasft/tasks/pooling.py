@@ -8,7 +8,7 @@ from typing import Any
 from kerasft.config import option
 from kerasft.tasks.base import Answering
 
-POOLINGS = ("auto", "pooled", "first", "last", "mean")
+POOLINGS = ("auto", "pooled", "first", "last", "mean", "max", "weighted_mean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +20,8 @@ class PooledTask(Answering):
     )
     pooling: str = option(
         "auto",
-        "Which vector stands for the text: the pre-trained pooler, the first token, the last, or the mean of all; auto takes "
-        "what the checkpoint was trained to give.",
+        "Which vector stands for the text: the pre-trained pooler, the first token, the last, the mean of all, the largest of "
+        "each number, or a mean that grows with the place; auto takes what the checkpoint was trained to give.",
         choices=POOLINGS,
         advanced=True,
     )

@@ -108,7 +108,7 @@ class QuestionAnswering(Answering):
     def remarks(self, split: Any, learned: Learned) -> list[str]:
         return read_answers(split)[1]
 
-    def framing(self, framer: Any) -> Any:
+    def framing(self, framer: Any, learned: Learned | None = None) -> Any:
         from kerasft.preprocessing.question_framing import QuestionFraming
 
         return QuestionFraming(framer, self.overlap, self.max_question)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kerasft.data.label_spelling import clean_label
 from kerasft.errors import DataError, name_rows
 
 
@@ -51,7 +52,15 @@ def read_tags(split: Any) -> tuple[list[list[str]], list[list[Span]] | None]:
             where=f"{where}, {rows}",
             hint='Give the words as a list, ["Ana", "came"], or spans for tags: [{"start": 0, "end": 3, "label": "PER"}].',
         )
-    if any(isinstance(item, dict | list) for items in found for item in items) or not listed:
+    spans_there = any(isinstance(item, dict | list) for items in found for item in items)
+    if spans_there and listed:
+        rows = name_rows([int(split.table.rows[i]) for i, text in enumerate(texts) if words_of(text)])
+        raise DataError(
+            f"Column {split.columns.label!r} holds spans, and column {split.columns.text!r} lists of words.",
+            where=f"{where}, {rows}",
+            hint='Spans count the characters of a plain text. Of words, give a tag each: ["B-PER", "I-PER", "O"].',
+        )
+    if spans_there or not listed:
         spans = [
             [_span(item, text or "", f"{where}, row {split.table.rows[i]}") for item in items]
             for i, (items, text) in enumerate(zip(found, texts, strict=True))
@@ -70,7 +79,7 @@ def read_tags(split: Any) -> tuple[list[list[str]], list[list[Span]] | None]:
             where=f"{where}, {rows}",
             hint="Give each word one tag; O for none.",
         )
-    return [[str(item) for item in items] for items in found], None
+    return [[clean_label(str(item)) or str(item) for item in items] for items in found], None
 
 
 def _span(item: Any, text: str, where: str) -> Span:
@@ -92,43 +101,95 @@ def _span(item: Any, text: str, where: str) -> Span:
     return span
 
 
-def spans_to_tags(texts: Sequence[str | None], spans: Sequence[Sequence[Span]]) -> tuple[list[list[str]], list[str]]:
-    """BIO tags of the words of each text, and remarks on spans that had to be widened or left out.
+@dataclass(frozen=True)
+class SpanTags:
+    """Spans laid over the words of their texts.
+
+    Attributes:
+        tags: BIO tags of the words of each text.
+        widened: Number of spans that begin or end inside a word.
+        overlapping: Number of spans that overlap a longer one, which is kept.
+        sharing: Number of spans that stand in one word with another, which is kept.
+        empty: Number of spans that hold nothing but white space.
+    """
+
+    tags: list[list[str]]
+    widened: int
+    overlapping: int
+    sharing: int
+    empty: int
+
+    @property
+    def misfits(self) -> int:
+        """How many spans are not what they were."""
+        return self.widened + self.sharing
+
+    @property
+    def remarks(self) -> list[str]:
+        """Sentences on spans that had to be widened or left out."""
+        told = (
+            (self.widened, "begin or end inside a word; each was widened to whole words"),
+            (self.empty, "hold nothing but white space and are left out"),
+            (self.overlapping, "overlap a longer one and are left out; a word has one tag"),
+            (self.sharing, "stand in one word with another one and are left out; a word has one tag"),
+        )
+        return [f"{count:,} spans {what}." for count, what in told if count]
+
+
+def word_pattern(facts: Mapping[str, Any]) -> str:
+    """The regular expression of a word for a tagger that learned these facts."""
+    from kerasft.preprocessing.alignment import FINE_WORDS, WORDS
+
+    return FINE_WORDS if facts.get("words") == "fine" else WORDS
+
+
+def needs_fine_words(texts: Sequence[str | None], spans: Sequence[Sequence[Span]]) -> bool:
+    """Whether spans end within words as they are usually cut (Rome/Paris), and fit better where every sign is a word."""
+    from kerasft.preprocessing.alignment import FINE_WORDS, WORDS
+
+    usual = spans_to_tags(texts, spans, WORDS)
+    return bool(usual.misfits) and spans_to_tags(texts, spans, FINE_WORDS).misfits < usual.misfits
+
+
+def spans_to_tags(texts: Sequence[str | None], spans: Sequence[Sequence[Span]], pattern: str) -> SpanTags:
+    """BIO tags of the words of each text.
 
     A span that ends inside a word takes the whole word. Of overlapping spans the longer one is kept.
+
+    Args:
+        texts: One a row.
+        spans: Those of each row.
+        pattern: Regular expression of a word.
     """
     import tensorflow as tf
 
-    from kerasft.preprocessing.alignment import WORDS, split_words
+    from kerasft.preprocessing.alignment import split_words
 
     encoded = [(text or "").encode("utf-8", errors="replace") for text in texts]
     tags: list[list[str]] = []
-    widened = overlapping = empty = 0
+    widened = overlapping = sharing = empty = 0
     for begin in range(0, len(encoded), 1024):
-        words = split_words(tf.constant(encoded[begin : begin + 1024], tf.string), WORDS)
+        words = split_words(tf.constant(encoded[begin : begin + 1024], tf.string), pattern)
         starts, ends = words.starts.numpy(), words.ends.numpy()
         offset = 0
         for row, count in enumerate(words.strings.row_lengths().numpy()):
             place = list(zip(starts[offset : offset + count].tolist(), ends[offset : offset + count].tolist(), strict=True))
             offset += count
             row_tags = ["O"] * len(place)
+            kept: list[Span] = []
             for span in sorted(spans[begin + row], key=lambda span: span.start - span.end):
                 inside = [i for i, (start, end) in enumerate(place) if start < span.end and end > span.start]
                 if not inside or any(row_tags[i] != "O" for i in inside):
-                    overlapping += bool(inside)
+                    crossed = any(span.start < other.end and other.start < span.end for other in kept)
+                    overlapping += bool(inside) and crossed
+                    sharing += bool(inside) and not crossed
                     empty += not inside
                     continue
                 text = (texts[begin + row] or "")[span.start : span.end]
                 stripped = (span.start + len(text) - len(text.lstrip()), span.end - len(text) + len(text.rstrip()))
                 widened += (place[inside[0]][0], place[inside[-1]][1]) != stripped
+                kept.append(span)
                 for i in inside:
                     row_tags[i] = f"{'B' if i == inside[0] else 'I'}-{span.label}"
             tags.append(row_tags)
-    remarks = []
-    if widened:
-        remarks.append(f"{widened:,} spans begin or end inside a word; each was widened to whole words.")
-    if empty:
-        remarks.append(f"{empty:,} spans hold nothing but white space and are left out.")
-    if overlapping:
-        remarks.append(f"{overlapping:,} spans overlap a longer one and are left out; a word has one tag.")
-    return tags, remarks
+    return SpanTags(tags, widened, overlapping, sharing, empty)

@@ -13,12 +13,13 @@ import numpy as np
 from kerasft.config import option
 from kerasft.errors import ConfigError, DataError, name_rows, name_values
 from kerasft.evaluation.report import Report
+from kerasft.evaluation.tag_spelling import TagSpelling, label_parts, odd_spelling, runs_to_bio, scheme_and_spelling
 from kerasft.evaluation.tagging import tagging_report, tagging_score
-from kerasft.evaluation.tags import odd_tags, scheme_of, to_bio
+from kerasft.evaluation.tags import odd_tags, to_bio
 from kerasft.tasks.advice import bolder
 from kerasft.tasks.asking import Answered
 from kerasft.tasks.base import TASKS, Answering, Learned
-from kerasft.tasks.tag_cells import read_tags, spans_to_tags
+from kerasft.tasks.tag_cells import needs_fine_words, read_tags, spans_to_tags, word_pattern
 from kerasft.tasks.telling import Told
 
 
@@ -64,6 +65,9 @@ class Tagged(NamedTuple):
     logits: np.ndarray
     starts: np.ndarray
     ends: np.ndarray
+
+
+UNTYPED = "ENTITY"  # the type of entities whose tags name none
 
 
 @TASKS.register
@@ -122,18 +126,34 @@ class TokenClassification(Answering):
         if spans:
             types = sorted({span.label for row in spans for span in row})
             labels, scheme = bio_labels(types), "spans"
+            fine = {"words": "fine"} if needs_fine_words(split.cells("text"), spans) else {}
+            return Learned(labels, {"scheme": scheme, "majority": "O", **fine})
+        if odd := odd_spelling({tag for row in tags for tag in row}):
+            where = f"{split.table.source} ({split.name}), column {split.columns.label!r}"
+            hint = "Write O, B-PER and I-PER: a prefix and a type, joined by a hyphen (or _ : .)."
+            raise DataError(f"The tags look like entities with {odd}, which is not read.", where=where, hint=hint)
+        scheme, spelling = scheme_and_spelling(tags)
+        tags = self._bio(split, tags, scheme, spelling)
+        if scheme == "plain":
+            labels = tuple(sorted({tag for row in tags for tag in row}))
         else:
-            scheme = scheme_of(tags)
-            self._check_tags(split, tags, scheme)
-            if scheme == "plain":
-                labels = tuple(sorted({tag for row in tags for tag in row}))
-            else:
-                labels = bio_labels(sorted({tag[2:] for row in tags for tag in to_bio(row, scheme) if tag != "O"}))
+            labels = bio_labels(sorted({tag[2:] for row in tags for tag in row if tag != "O"}))
         if len(labels) < 2:
             what = f"only the tag {labels[0]!r}" if labels else "none"
             raise DataError(f"A tagger needs at least two different tags; the training rows have {what}.")
         counts = Counter(tag for row in tags for tag in row) if scheme == "plain" else Counter(["O"])
-        return Learned(labels, {"scheme": scheme, "majority": counts.most_common(1)[0][0]})
+        written = {} if spelling.is_usual else {"spelling": spelling.to_dict()}
+        return Learned(labels, {"scheme": scheme, "majority": counts.most_common(1)[0][0], **written})
+
+    def _bio(self, split: Any, tags: list[list[str]], scheme: str, spelling: TagSpelling) -> list[list[str]]:
+        """Tags of that scheme and spelling in BIO; plain ones as they are."""
+        tags = [spelling.canonical(row) for row in tags]
+        if scheme == "IO":
+            return [runs_to_bio(row) for row in tags]
+        self._check_tags(split, tags, scheme)
+        if scheme != "plain":  # B, I and O alone: one kind of entity
+            tags = [[f"{tag}-{UNTYPED}" if len(tag) == 1 and tag != "O" else tag for tag in row] for row in tags]
+        return tags if scheme == "plain" else [to_bio(row, scheme) for row in tags]
 
     @staticmethod
     def _check_tags(split: Any, tags: list[list[str]], scheme: str) -> None:
@@ -143,19 +163,16 @@ class TokenClassification(Answering):
             raise DataError(
                 f"Tags of scheme {scheme} are O and tags such as B-PER and I-PER. Received: {name_values(sorted(odd))}.",
                 where=f"{split.table.source} ({split.name}), column {split.columns.label!r}, {name_rows(rows)}",
-                hint="Correct the tags; a prefix and the type are joined by a hyphen.",
+                hint="Correct the tags; a prefix and the type are joined by a hyphen, or by one other sign in all of them.",
             )
 
     def gold(self, split: Any, learned: Learned) -> list[np.ndarray]:
         numbers = {label: i for i, label in enumerate(learned.labels)}
-        scheme = learned.facts["scheme"]
         tags, spans = read_tags(split)
         if spans is not None:
-            tags, _ = spans_to_tags(split.cells("text"), spans)
-        elif scheme not in ("plain", "spans"):
-            own = scheme_of(tags)  # a split may be written in another scheme than the training rows
-            self._check_tags(split, tags, own)
-            tags = [to_bio(row, own) for row in tags]
+            tags = spans_to_tags(split.cells("text"), spans, word_pattern(learned.facts)).tags
+        else:
+            tags = self._as_learned(split, tags, learned)
         gold = [np.asarray([numbers.get(tag, -1) for tag in row], dtype=np.int32) for row in tags]
         unknown = sorted({tag for row in tags for tag in row} - set(numbers))
         if unknown and not self.drop_unknown:
@@ -167,17 +184,39 @@ class TokenClassification(Answering):
             )
         return gold
 
+    def _as_learned(self, split: Any, tags: list[list[str]], learned: Learned) -> list[list[str]]:
+        """Tags as the model's labels have them; a split may be written in another scheme or spelling than the training rows."""
+        known, scheme = set(learned.labels), learned.facts["scheme"]
+        if scheme in ("plain", "spans") or (scheme == "taken over" and all(set(row) <= known for row in tags)):
+            return tags
+        spelling = TagSpelling.from_dict(learned.facts.get("spelling"))
+        if spelling.bare:  # a small split may not show that it has no prefixes
+            canonical = [spelling.canonical(row) for row in tags]
+            if all(tag == "O" or f"B-{tag}" in known for row in canonical for tag in row):
+                return [runs_to_bio(row) for row in canonical]
+        own, spelling = scheme_and_spelling(tags)
+        return self._bio(split, tags, own, spelling)
+
     def unknown(self, gold: list[np.ndarray]) -> np.ndarray:
         return np.asarray([bool((row < 0).any()) for row in gold], dtype=bool)
 
     def remarks(self, split: Any, learned: Learned) -> list[str]:
-        _, spans = read_tags(split)
-        return [] if spans is None else spans_to_tags(split.cells("text"), spans)[1]
+        tags, spans = read_tags(split)
+        if spans is not None:
+            return spans_to_tags(split.cells("text"), spans, word_pattern(learned.facts)).remarks
+        if split.name != "train":
+            return []
+        if learned.facts["scheme"] == "IO":
+            return ["The tags have no prefixes (IO): a run of one tag is read as one entity."]
+        if learned.facts.get("spelling"):
+            example = next((tag for row in tags for tag in row if tag not in ("O", "o")), "O")
+            return [f"The tags are spelled such as {example!r}; read as BIO."]
+        return tag_warnings(Counter(tag for row in tags for tag in row)) if learned.facts["scheme"] == "plain" else []
 
-    def framing(self, framer: Any) -> Any:
+    def framing(self, framer: Any, learned: Learned | None = None) -> Any:
         from kerasft.preprocessing.word_framing import WordFraming
 
-        return WordFraming(framer, self.overlap)
+        return WordFraming(framer, self.overlap, word_pattern(learned.facts if learned else {}))
 
     def targets(self, encoded: Any, gold: list[np.ndarray], learned: Learned) -> Any:
         offsets = np.concatenate([[0], np.cumsum([len(row) for row in gold])])
@@ -249,10 +288,9 @@ class TokenClassification(Answering):
         self, found: list[Tagged], learned: Learned, texts: Sequence[str], pairs: Sequence[str | None]
     ) -> list[TagsPrediction]:
         from kerasft.evaluation.metrics import softmax
-        from kerasft.evaluation.tags import entities
 
         answers = []
-        plain = learned.facts["scheme"] == "plain"
+        parts = label_parts(learned.labels, plain=learned.facts["scheme"] == "plain")
         for row, tags, cell in zip(found, self.tags(found, learned), texts, strict=True):
             text = self.plain(cell)
             sure = softmax(row.logits)[np.arange(len(tags)), tags] if len(tags) else np.zeros(0)
@@ -262,7 +300,7 @@ class TokenClassification(Answering):
                 Word(text[start:end], name, float(score), start, end)
                 for name, score, (start, end) in zip(names, sure, offsets, strict=True)
             )
-            runs = [] if plain else [(kind, first, last - 1) for kind, first, last in entities(names)]
+            runs = [(kind, first, last - 1) for kind, first, last in parts.entities([int(tag) for tag in tags])]
             places = [(kind, offsets[first][0], offsets[last][1], first, last) for kind, first, last in runs]
             spans = tuple(
                 Entity(text[start:end], kind, float(sure[first : last + 1].mean()), start, end)
@@ -317,6 +355,18 @@ class TokenClassification(Answering):
             "words": json.dumps(words, ensure_ascii=False),
             "predicted_tags": json.dumps(tags, ensure_ascii=False),
         }
+
+
+def tag_warnings(counts: Counter[str]) -> list[str]:
+    """Sentences on tags that are read as plain ones, which form no entities, and may not be meant so."""
+    if counts and all(tag.isdigit() for tag in counts):
+        return ["The tags are numbers, so no entities can be made of them: their names are needed (B-PER, I-PER, O)."]
+    if "O" in counts:
+        return [
+            "Words without an entity have O, but the other tags fit no scheme (BIO, IOB1, BIOES, IO): no entities are made of "
+            "them."
+        ]
+    return []
 
 
 def bio_labels(types: Sequence[str]) -> tuple[str, ...]:

@@ -185,11 +185,11 @@ class _Loop:
         # Small validation splits often tie; the lower loss then says which weights are better.
         ranked = (value, -figures["loss"])
         better = state.best is None or ranked > (state.best, -state.best_loss)
+        # A figure that stands still is not better: a lower loss alone does not make patience begin anew.
+        state.since_best = 0 if state.best is None or value > state.best else state.since_best + 1
         if better:
-            state.best, state.best_loss, state.best_step, state.since_best = value, figures["loss"], state.step, 0
+            state.best, state.best_loss, state.best_step = value, figures["loss"], state.step
             self.checkpoints.save_best(self.job.weights)
-        else:
-            state.since_best += 1
         state.validated_step = state.step
         epoch = state.epoch + state.step_in_epoch / self.steps_per_epoch
         state.history.append({"step": state.step, "epoch": epoch, **figures})

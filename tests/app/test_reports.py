@@ -90,7 +90,7 @@ def test_data_of_every_task_are_understood_and_reported(task: str) -> None:
     given = dict(examples(task))
     data = kft.load_data(given.pop("rows") * 3, **given)
     found = suggest_task(data)
-    page = understood_html(NASTY, found.why) + quality_html(check_data(data, get_task(task)), task)
+    page = understood_html(NASTY, found.why, NASTY, "9 train rows") + quality_html(check_data(data, get_task(task)), task)
     assert "<script" not in page
     assert len(role_names(task)) == 3
 

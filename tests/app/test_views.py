@@ -25,10 +25,11 @@ from kerasft.tuning import TUNINGS
 from kerasft_app.charts import error_box, line_chart, status_card, training_charts
 from kerasft_app.figures import spoken_score
 from kerasft_app.forms import Form, convert
+from kerasft_app.reading import ReadFile, read_for_page
 from kerasft_app.recipes import command_line, python_snippet
 from kerasft_app.reports import quality_html
 from kerasft_app.runs import Progress
-from kerasft_app.tabs.data import _preview, _widths
+from kerasft_app.tabs.data import _widths
 
 NASTY = "<script>alert(1)</script>"
 
@@ -94,11 +95,12 @@ def test_a_chart_has_no_room_for_what_cannot_be(values: tuple[float, ...], lowes
 
 def test_what_a_model_reads_stands_first_and_fits() -> None:
     rows = [{"id": str(i), "review": f"{i} words and words and words and words", "stars": "ab"[i % 2]} for i in range(12)]
-    frame = _preview(kft.load_data(rows, text="review", label="stars"))
-    assert list(frame.columns) == ["row", "review", "stars", "id"]
-    number, text, label, other = _widths(frame)
+    found = read_for_page(rows, {"text": "review", "label": "stars"})
+    assert isinstance(found, ReadFile)
+    assert found.names == ["row", "review", "stars", "id"]
+    number, text, label, other = _widths(found)
     assert text > 240 > max(number, label, other)
-    assert sum(_widths(frame)) <= 700
+    assert sum(_widths(found)) <= 700
 
 
 def test_widget_values_become_options_and_defaults_are_left_out() -> None:

@@ -361,7 +361,9 @@ def test_a_prompt_that_is_too_long_loses_its_beginning(model: kft.FineTunedModel
 def test_more_new_tokens_than_positions_are_refused(model: kft.FineTunedModel, new: int) -> None:
     with pytest.raises(kft.ConfigError, match=f"'max_new_tokens' can be at most {CONTEXT - 1}"):
         model.generate("the", max_new_tokens=new)
-    assert model.generate("the", max_new_tokens=CONTEXT - 1).finish_reason in ("end", "length")
+    with pytest.raises(kft.ConfigError, match="leaves no room for the prompt"):
+        model.generate("the", max_new_tokens=CONTEXT - 1)
+    assert model.generate("", max_new_tokens=CONTEXT - 1).finish_reason in ("end", "length")
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,8 @@ LONG = 512  # no text of the fixtures is cut
 
 # --- Known deviations: name of the text -> tokens KerasFT gives, without special tokens; grouped by reason. ---
 
-# TF-Text limits words to 100 bytes, Hugging Face to 100 characters.
-COUNTS_BYTES = {"word of 60 cyrillic letters": "[UNK]"}
 # TensorFlow lower-cases a capital sigma at the end of a word to ς, Hugging Face, letter by letter, to σ.
 FINAL_SIGMA = {"greek final sigma": "ο ##σ ##ς ο ##ς"}
-# A text that names a special token does not get it: it could end a segment early. Hugging Face lets it.
-NEVER_READS_SPECIALS = {"special tokens as text": "hello [ s ##e ##p ] world [ m ##a ##s ##k ] [ p ##a ##d ]"}
-NEVER_READS_SPECIALS_CASED = {"special tokens as text": "hello [ S ##E ##P ] world [ M ##A ##S ##K ] [ P ##A ##D ]"}
 # KerasHub's GPT-2 marks spaces with the digit ६ and special tokens with Ĵ and a letter, so it loses or misreads these.
 MARKS_WITH_SIGNS = {"devanagari digit six": "16 à ¥ ¬ Ġ Ġa b", "circumflex j": "<|endoftext|> Ġ Ä ´ Ġ hello"}
 # Runs of white space at the end of a text, or before a word after a newline, are cut elsewhere.
@@ -45,8 +40,8 @@ CUTS_SPACES_ELSEWHERE = {
 REMOVES_NUL = {"nul": "hello"}
 
 DEVIATIONS = {
-    UNCASED: {**COUNTS_BYTES, **FINAL_SIGMA, **NEVER_READS_SPECIALS},
-    CASED: {**COUNTS_BYTES, **NEVER_READS_SPECIALS_CASED},
+    UNCASED: FINAL_SIGMA,
+    CASED: {},
     GPT2: {**MARKS_WITH_SIGNS, **CUTS_SPACES_ELSEWHERE, **REMOVES_NUL},
 }
 
@@ -236,7 +231,7 @@ def test_an_absent_vocabulary_is_a_preset_error(name: str, file: str, tmp_path: 
     folder = tmp_path / "model"
     shutil.copytree(FIXTURES / name, folder)
     (folder / file).unlink()
-    with pytest.raises(PresetError, match=f"no {file}"):
+    with pytest.raises(PresetError, match="no vocabulary" if file == "vocab.txt" else f"no {file}"):
         load_framer(folder, 64)
 
 

@@ -25,7 +25,8 @@ def test_the_whole_road(
     page: sync_api.Page, app: tuple[str, Path], presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]
 ) -> None:
     start_run(page, write_reviews(tmp_path / "reviews.csv", repeat=4), presets["bert"], "road", 2)
-    page.wait_for_selector(".kft-status.s-finished", timeout=120_000)
+    page.wait_for_selector(".kft-status.s-finished, .kft-status.s-failed", timeout=900_000)
+    assert page.locator(".kft-status.s-finished").count() == 1
     assert page.locator("#charts svg").count() == 2
     page.get_by_text("The same on the command line and in Python").click()
     page.wait_for_selector("text=kft.finetune(")
@@ -46,7 +47,8 @@ def test_the_whole_road(
     assert set(rows[0]) >= {"predicted_label", "score", "probability_good"}
     tab(page, "Export")
     page.click("#export")
-    page.wait_for_selector("#export-said .good", timeout=120_000)
+    # The page says how it ended; how long a shared machine takes for it is not known.
+    page.wait_for_function("!!document.querySelector('#export-said .good, #export-said .error')", timeout=900_000)
     assert "answers equal" in page.locator("#export-said").inner_text()
     with page.expect_download(timeout=180_000) as packed:
         page.locator("#export-file a").first.click()
@@ -102,7 +104,7 @@ def test_mistakes_are_told_beside_the_field(page: sync_api.Page, tmp_path: Path)
     page.wait_for_selector("#data-report .error >> text=NUL byte", timeout=20_000)
     tab(page, "Train")
     page.click("#train")
-    page.wait_for_selector("#train-said .error >> text=No data are chosen")
+    page.wait_for_selector("#train-said .error >> text=No data are loaded")
     tab(page, "Try")
     page.click("#predict")
     page.wait_for_selector("#try-said .error", timeout=20_000)

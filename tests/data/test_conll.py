@@ -133,7 +133,6 @@ def test_any_token_is_a_token(write, token: str) -> None:
         pytest.param("a.txt", "Mira NNP B-PER\nsings O\n\nOslo NNP B-LOC\nso RB O\n", ("1 of 4 lines", "row 2"), id="one of few"),
         pytest.param("a.conll", "".join(f"doc/1 {i} w{i} NN O\n" for i in range(9)), ("'doc/1' where the token",),
                      id="documents"),
-        pytest.param("a.conll", "Mira\tO\n\tO\nOslo\tO\n", ("no token", "row 2"), id="a token is missing"),
         pytest.param("a.conll", "-DOCSTART- O\n\n\n", ("holds no token",), id="nothing but a start"),
         pytest.param("a.conllu", "# text = a\n\n", ("holds no token",), id="nothing but remarks"),
         pytest.param("a.conll", "", ("empty (0 bytes)",), id="empty"),

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from kerasft.data.columns import Columns
-from kerasft.data.dataset import as_split, load_data
+from kerasft.data.dataset import load_data
+from kerasft.data.given_rows import as_split
 
 TEXTS = [f"a text of some length, number {i}" for i in range(4)]
 CSV = "comment_text,joy,anger,fear\n" + "".join(

@@ -8,7 +8,7 @@ import pytest
 
 from kerasft.data.columns import Columns
 from kerasft.data.dataset import load_data
-from kerasft.data.sources import split_files
+from kerasft.data.folders import split_parts
 
 HEAD = "text,label\n"
 
@@ -71,7 +71,7 @@ def test_patterns_that_are_refused(write, refused) -> None:
     refused(load_data, str(path.parent / "*.json"), "No file matches the pattern", "*.json")
     refused(load_data, str(path.parent / "*.csv"), "do not have the same columns: 'text', 'stars'", "b.csv")
     refused(load_data, [path, path.parent / "c.csv"], "no such file", "c.csv")
-    refused(load_data, ["a text", "another"], "type list cannot be read")
+    refused(load_data, ["a text", 7], "type list cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_patterns_that_are_refused(write, refused) -> None:
 def test_folders_of_splits(tmp_path: Path, write, names: list[str], expected: dict[str, str]) -> None:
     for name in names:
         write(name, "x")
-    assert {split: path.name for split, path in split_files(tmp_path).items()} == expected
+    assert {split: path.name for split, path in split_parts(tmp_path).items()} == expected
 
 
 def test_two_files_that_say_one_split(tmp_path: Path, write, refused) -> None:
     write("a-train.csv", "x")
     write("b-train.csv", "x")
-    refused(split_files, tmp_path, "Two files for the split 'train': a-train.csv and b-train.csv")
+    refused(split_parts, tmp_path, "Two files for the split 'train': a-train.csv and b-train.csv")

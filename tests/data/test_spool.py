@@ -13,6 +13,7 @@ import kerasft as kft
 from kerasft.data import spool, table
 from kerasft.data.plain_text import read_plain_text
 from kerasft.data.spool import Spool, taken
+from kerasft.data.text_files import find_text
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_a_corpus_beyond_the_limit_is_read_split_and_taken_as_any_other(
 ) -> None:
     path = corpus(small_limits)
     large = kft.load_data(str(path), validation=0.2)
-    rows = read_plain_text(path)
+    rows = read_plain_text(find_text(path))
     assert rows.columns.column("text").num_chunks > 3
     assert rows.rows_at_a_time() < 10
     monkeypatch.setattr(spool, "LIMIT", 2**28)

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from kerasft.data.columns import Columns
-from kerasft.data.dataset import as_split, load_data
+from kerasft.data.dataset import load_data
+from kerasft.data.given_rows import as_split
 from kerasft.data.readers import read_table
 
 KAGGLE = """Sentence #,Word,POS,Tag

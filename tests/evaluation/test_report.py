@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kerasft.data.dataset import as_split
+from kerasft.data.given_rows import as_split
 from kerasft.data.split import Split
 from kerasft.evaluation.classification import classification_report
 from kerasft.evaluation.metrics import softmax

@@ -42,7 +42,8 @@ try:
     error = ""
 except Exception as failure:
     error = str(failure)[:500]
-plain = {kind: {name: [v.decode() for v in value.numpy()] for name, value in found.items()} for kind, found in answers.items()}
+def said(value): return [v.decode() if isinstance(v, bytes) else int(v) for v in value.numpy()]
+plain = {kind: {name: said(value) for name, value in found.items()} for kind, found in answers.items()}
 foreign = [name for name in sys.modules if name.partition(".")[0] in ("kerasft", "keras_hub")]
 print(json.dumps({**plain, "error": error, "foreign": foreign}))
 """
@@ -72,6 +73,7 @@ def test_the_served_graph_draws_the_same_text_as_generate(model: kft.FineTunedMo
     for i, row in enumerate(rows):
         options = {name: value for name, value in row.items() if name not in ("text", "stop")}
         made = model.generate(row["text"], stop=row["stop"] or None, **options)
+        assert answers["sample"]["prompt_tokens_cut"][i] == made.prompt_tokens_cut
         assert (answers["sample"]["text"][i], answers["sample"]["finish_reason"][i]) == (made.text, made.finish_reason), row
 
 

@@ -1,0 +1,103 @@
+"""A file as the page shows it: what it is for, its report, its first rows, its columns; or one sentence on why it cannot be used.
+
+No Gradio here, so that the same code can be tried on many files.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasft.data.dataset import Dataset, load_data
+from kerasft.data.quality import QualityReport, check_data
+from kerasft.data.recognise import Suggestion, suggest_task
+from kerasft.errors import DataError, KerasFTError
+from kerasft.presets import default_preset, fetch, find_preset
+from kerasft.tasks import TASKS, get_task
+from kerasft.token_counts import token_counter
+from kerasft_app.reports import readable
+
+_PREVIEW = 50
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """What a source was understood to be.
+
+    Attributes:
+        data: The rows.
+        suggestion: The task they are for.
+        report: What was found in them.
+        title: The task's title.
+        windows: Whether the task reads long texts in several windows.
+        names: Columns of the first rows, those that are read first.
+        cells: The first rows, as people read them; the first cell is the row's number.
+    """
+
+    data: Dataset
+    suggestion: Suggestion
+    report: QualityReport
+    title: str
+    windows: bool
+    names: list[str]
+    cells: list[list[Any]]
+
+    @property
+    def file(self) -> str:
+        """The file's name, for people."""
+        return Path(str(self.data.config.path)).name
+
+    @property
+    def sizes(self) -> str:
+        """Rows by split, in words."""
+        return ", ".join(f"{count:,} {name}" for name, count in self.report.rows.items()) + " rows"
+
+    def known(self) -> dict[str, Any]:
+        """What other tabs need to know: task, columns by role, file and sizes."""
+        columns = {role: getattr(self.data.columns, role) for role in ("text", "text_pair", "label")}
+        return {"name": self.suggestion.task, "columns": columns, "file": self.file, "sizes": self.sizes}
+
+
+def read_for_page(source: Any, options: dict[str, Any]) -> ReadFile | KerasFTError:
+    """Read a source with the page's options.
+
+    Returns:
+        What it was understood to be, or the error to show. Nothing is raised: whatever goes wrong, the page says so in one
+        sentence, and no run can start on it.
+    """
+    try:
+        return _read(load_data(source, **options))
+    except KerasFTError as error:
+        return error
+    except Exception as error:
+        logging.getLogger(__name__).exception("The file %s could not be read.", source)
+        what = f"The file could not be read, because of an error in KerasFT: {type(error).__name__}: {error}"
+        hint = "Please report it, with the first lines of the file. Other formats (CSV UTF-8, JSONL) may work."
+        return DataError(what, where=str(source), hint=hint)
+
+
+def _read(data: Dataset) -> ReadFile:
+    suggestion = suggest_task(data)
+    cls: Any = TASKS.get(suggestion.task)
+    counter = token_counter(fetch(find_preset(default_preset(cls.families))))
+    report = check_data(data, get_task(suggestion.task), count_tokens=counter)
+    windows = any(spec.name == "overlap" for spec in cls.specs())
+    return ReadFile(data, suggestion, report, cls.title, windows, *first_rows(data))
+
+
+def first_rows(data: Dataset) -> tuple[list[str], list[list[Any]]]:
+    """Names and cells of the first rows; the columns a model reads and learns from come first, after the row's number."""
+    first, columns = first_split(data), data.columns
+    near = first.table.columns.slice(0, _PREVIEW)
+    used = [name for name in (columns.text, columns.text_pair, columns.label) if name in near.column_names]
+    names = [*used, *(name for name in near.column_names if name not in used)]
+    cells = [[readable(cell) for cell in near[name].to_pylist()] for name in names]
+    numbers = [int(row) for row in first.table.rows[:_PREVIEW]]
+    return ["row", *names], [list(row) for row in zip(numbers, *cells, strict=True)]
+
+
+def first_split(data: Dataset) -> Any:
+    """The training rows, or the first split of data without any."""
+    return data["train"] if "train" in data else next(iter(data.splits.values()))

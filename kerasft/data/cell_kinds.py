@@ -1,0 +1,62 @@
+"""What a cell is, judged by its characters: a number as people write it, a date, a word for a missing value, a name."""
+
+from __future__ import annotations
+
+import re
+
+MISSING_WORDS = frozenset(
+    {
+        "nan",
+        "none",
+        "null",
+        "n/a",
+        "na",
+        "unknown",
+        "-",
+        "?",
+        "undefined",
+        "\\n",
+        "<na>",
+        "nat",
+        "nil",
+        "(null)",
+        "<null>",
+        "#null",
+        "n.a.",
+        "n. a.",
+        "(blank)",
+        "(empty)",
+        "(none)",
+        "(leer)",
+    }
+)
+SPREADSHEET_ERRORS = frozenset(
+    {"#n/a", "#na", "#value!", "#ref!", "#name?", "#div/0!", "#num!", "#null!", "#error!", "#wert!", "#bezug!", "#nv", "#zahl!"}
+    | {"#spill!", "#calc!", "#getting_data", "#field!", "#blocked!", "#connect!", "#valeur!", "#nom?", "#¡valor!", "#¿nombre?"}
+    | {"#¡ref!", "#¡div/0!", "#¡num!", "#¡nulo!", "#n/d", "#nom!", "#zahl!", "#wert", "#bezug", "#rif!", "#valore!", "#valor!"}
+)
+_NUMBER = re.compile(
+    r"(?:[-+−]|\()?\s*(?:[$€£¥₹]\s*)?[-+]?\d[\d.,'’ \u00a0\u2009\u202f]*(?:[eE][-+]?\d+)?\s*(?:[%$€£¥₹]|[A-Z]{3})?\)?"
+)
+_DATE = re.compile(
+    r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[T ,]+\d{1,2}:\d{2}.*)?"
+    r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d{1,2}:\d{2}.*|\d{1,2}:\d{2}(?::\d{2})?(?: ?[AP]M)?"
+    r"|\d{1,2}\.? (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? \d{2,4}.*"
+    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? \d{1,2},? \d{4}.*"
+)
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number as people write it: signs, separators, percent, currency."""
+    return bool(_NUMBER.fullmatch(cell.strip()))
+
+
+def is_date(cell: str) -> bool:
+    """Whether a cell is a date or a time."""
+    return bool(_DATE.fullmatch(cell.strip()))
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell holds a word that stands for no value, or an error of a spreadsheet program."""
+    word = cell.strip().lower()
+    return word in MISSING_WORDS or word in SPREADSHEET_ERRORS

@@ -1,0 +1,115 @@
+"""What is done with the columns once their roles are known: numbers made plain, objects refused, damaged texts named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kerasft.data.cells import first_cells, parse_json
+from kerasft.data.columns import Columns, plain_name
+from kerasft.data.number_cells import with_plain_numbers
+from kerasft.data.table import Note, Table
+from kerasft.data.text_damage import damage_notes
+from kerasft.errors import DataError, name_rows, name_values
+
+_PLACES = frozenset({"start", "start_offset", "start_char", "begin", "end", "end_offset"})  # of spans, which tags are made of
+_FORMATS = (
+    "Read are JSON rows of plain values, and the exports of Label Studio, doccano, Prodigy, spaCy and others: see docs/data.md."
+)
+
+
+def checked(table: Table, columns: Columns) -> Table:
+    """The table with plain numbers in its label column; says which texts and labels are damaged.
+
+    Raises:
+        DataError: Texts or labels are JSON objects, of which no format that is read is made.
+    """
+    table = with_plain_numbers(table, columns.label)
+    refuse_objects(table, columns)
+    named = [name for name in (columns.text, columns.text_pair, columns.label) if name and name in table.names]
+    notes = list(damage_notes(table, named))
+    return replace(table, notes=(*table.notes, *notes)) if notes else table
+
+
+def refuse_objects(table: Table, columns: Columns) -> None:
+    """Refuse a table whose texts or labels are JSON objects: an object is never a text, a label or a word.
+
+    Raises:
+        DataError: One is; names the row and the keys.
+    """
+    for role, name in (("text", columns.text), ("second text", columns.text_pair), ("label", columns.label)):
+        if name is None or name not in table.names:
+            continue
+        if role == "label" and columns.text_pair is not None:
+            continue  # perhaps answers to questions, which their task looks at
+        cells = first_cells(table.columns[name])
+        if not any(cell.lstrip()[:1] in ("{", "[") for cell in cells) and not _begin_as_objects(table, name).any():
+            continue
+        rows, keys = _objects(table, name)
+        if not rows or (role != "label" and len(rows) < 0.5 * len(table)):
+            continue
+        raise DataError(
+            f"Column {name!r} holds JSON objects with the keys {name_values(keys)} where a {role} is expected.",
+            where=f"{table.source}, {name_rows(rows)}",
+            hint=f"Name another column, or export the fields as columns. {_FORMATS}",
+        )
+
+
+def _begin_as_objects(table: Table, name: str) -> np.ndarray:
+    begin = pc.match_substring_regex(table.columns[name], r"^\s*(\{|\[\s*\{)")
+    return np.asarray(pc.fill_null(begin, False).to_numpy(zero_copy_only=False))
+
+
+def _objects(table: Table, name: str) -> tuple[list[int], list[str]]:
+    """The rows whose cells are JSON objects or lists of them, and the keys of the first."""
+    rows: list[int] = []
+    keys: list[str] = []
+    places = np.flatnonzero(_begin_as_objects(table, name))
+    for place in places[:100_000]:
+        cell = table.columns[name][int(place)].as_py()
+        value = parse_json(cell, dict)
+        if value is None:
+            items = parse_json(cell, list)
+            value = next((item for item in items or [] if isinstance(item, dict) and not _PLACES & set(item)), None)
+        if value is not None:
+            rows.append(int(table.rows[place]))
+            keys = keys or [str(key) for key in value]
+    return rows, keys
+
+
+def without_labels(table: Table, columns: Columns, split: str) -> Table:
+    """A table that lacks only the label column, with an empty one; other tables as they are.
+
+    Hidden test sets (GLUE, Kaggle) have none: they can be answered, and are not scored.
+    """
+    if split != "test" or columns.label is None or columns.label in table.names:
+        return table
+    empty = pa.nulls(len(table), pa.large_string())
+    note = Note("no_test_labels", f"The test rows have no column {columns.label!r}: they are not scored.")
+    return replace(table, columns=table.columns.append_column(columns.label, empty), notes=(*table.notes, note))
+
+
+# Short, and yet part of what a person is asked.
+_PARTS = frozenset(
+    {"aspect", "aspect_term", "aspect_category", "term", "word", "target_word", "lemma", "entity", "keyword", "trigger"}
+)
+
+
+def unread_texts(table: Table, columns: Columns) -> Sequence[str]:
+    """Columns that hold texts and have no role: they may belong to the example and are not read."""
+    found = []
+    for name in table.names:
+        if name in (columns.text, columns.text_pair, columns.label, columns.split):
+            continue
+        cells = first_cells(table.columns[name])
+        if plain_name(name) in _PARTS and cells:
+            found.append(name)
+            continue
+        long = [cell for cell in cells if len(cell.split()) >= 4 and cell.lstrip()[:1] not in ("[", "{")]
+        if cells and len(long) >= 0.5 * len(cells) and len(set(cells)) > 0.5 * len(cells):
+            found.append(name)
+    return found

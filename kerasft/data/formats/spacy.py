@@ -1,0 +1,66 @@
+"""spaCy's rows: `[text, {"entities": [[0, 5, "PER"]]}]`, `[text, {"cats": {"POS": 1.0}}]`, and objects with `cats`.
+
+Categories of which exactly one holds in each row are one label; otherwise each row gets a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from kerasft.data.cells import as_json
+from kerasft.data.formats.base import Rows, misfit
+from kerasft.data.table import Note
+
+NAME = "training rows of spaCy"
+_HOLDS = 0.5  # a category holds from this value on
+
+
+def recognise(sample: Sequence[Any]) -> bool:
+    """Whether the rows are of this format."""
+    return bool(sample) and all(_parts(row) is not None for row in sample[:100])
+
+
+def _parts(row: Any) -> tuple[Any, Mapping[str, Any], Mapping[str, Any]] | None:
+    """Text, annotations and the other columns of a row; None when it is of another format."""
+    if isinstance(row, list | tuple) and len(row) == 2 and isinstance(row[0], str) and isinstance(row[1], Mapping):
+        known = {"entities", "cats"} & set(row[1])
+        if "cats" in known and not (isinstance(row[1]["cats"], Mapping) and _are_values(row[1]["cats"])):
+            return None
+        return (row[0], row[1], {}) if known else None
+    if isinstance(row, Mapping) and "text" in row and isinstance(row.get("cats"), Mapping) and _are_values(row["cats"]):
+        rest = {key: value for key, value in row.items() if key not in ("text", "cats", "tokens", "sents")}
+        return row["text"], {"cats": row["cats"]}, rest
+    return None
+
+
+def _are_values(cats: Mapping[str, Any]) -> bool:
+    return all(isinstance(value, int | float) for value in cats.values())
+
+
+def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Rows of plain columns; see `base.Format`."""
+    kept = []
+    for number, row in rows:
+        parts = (row[0], {}, {}) if isinstance(row, list | tuple) and len(row) == 2 and row[1] == {} else _parts(row)
+        if parts is None or not isinstance(parts[0], str):
+            raise misfit(number, row, source, NAME)
+        kept.append((number, parts))
+    held = [[name for name, value in parts[1]["cats"].items() if value >= _HOLDS] for _, parts in kept if "cats" in parts[1]]
+    exclusive = bool(held) and all(len(names) == 1 for names in held)
+    entities = any("entities" in parts[1] for _, parts in kept)
+    for number, (text, held_there, rest) in kept:
+        columns: dict[str, Any] = {"text": text, **rest}
+        if entities:
+            spans = held_there.get("entities") or []
+            columns["entities"] = as_json([_span(one) for one in spans])
+        if "cats" in held_there:
+            names = [name for name, value in held_there["cats"].items() if value >= _HOLDS]
+            columns["label"] = names[0] if exclusive else as_json(names)
+        yield number, columns
+
+
+def _span(one: Any) -> Any:
+    if isinstance(one, list | tuple) and len(one) >= 3:
+        return {"start": one[0], "end": one[1], "label": one[2]}
+    return one

@@ -1,0 +1,78 @@
+"""Lines that begin with their labels: `__label__pos a good film`, `NUM:count How many ...`, trees `(3 (2 It) (4 works))`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from kerasft.data.cells import as_json
+from kerasft.data.table import Note, Table, TableBuilder
+from kerasft.data.text_files import TextFile
+from kerasft.errors import DataError, name_rows
+
+_FASTTEXT = re.compile(r"((?:__label__\S+[ \t,]*)+)(.*)")
+_FASTTEXT_END = re.compile(r"(.*?)[ \t]+((?:__label__\S+[ \t]*)+)")
+_ONE = re.compile(r"__label__([^\s,]+)")
+_TREE = re.compile(r"\((\d) \(\d ")  # of sentiment trees: the label of the whole sentence first
+_LEAF = re.compile(r"\(\d ([^()]+)\)")
+_COARSE = re.compile(r"([A-Z]{2,}:[A-Za-z]+)[ \t]+(\S.*)")
+
+
+def looks_like_labelled_lines(lines: Sequence[str]) -> bool:
+    """Whether nearly all lines begin (or end) with fastText's labels, or all with a label `COARSE:fine`."""
+    filled = [line.strip("\ufeff \t\r\n") for line in lines if line.strip("\ufeff \t\r\n")]
+    if not filled:
+        return False
+    if len(filled) >= 3 and all(map(_TREE.match, filled)) and all(line.count("(") == line.count(")") for line in filled):
+        return True
+    if sum("__label__" in line for line in filled) >= 0.9 * len(filled):
+        return sum(bool(_FASTTEXT.fullmatch(line) or _FASTTEXT_END.fullmatch(line)) for line in filled) >= 0.9 * len(filled)
+    labels = Counter(found.group(1) for line in filled if (found := _COARSE.fullmatch(line)))
+    return len(filled) >= 5 and labels.total() == len(filled) and len(labels) <= 0.6 * len(filled)
+
+
+def read_labelled_lines(text: TextFile) -> Table:
+    """Read lines of labels and text as columns `text` and `label`, several labels of a line as a JSON list.
+
+    Raises:
+        DataError: No line has a label and a text.
+    """
+    rows: list[tuple[int, str, list[str]]] = []
+    bare: list[int] = []
+    with text.open() as file:
+        for number, line in enumerate(file, start=1):
+            stripped = line.strip("\ufeff \t\r\n")
+            if not stripped:
+                continue
+            found = _parts(stripped)
+            if found is None:
+                bare.append(number)
+                rows.append((number, stripped, []))
+            else:
+                rows.append((number, *found))
+    if not rows:
+        raise DataError("The file holds nothing but blank lines.", where=str(text.path))
+    several = any(len(labels) > 1 for _, _, labels in rows)
+    builder = TableBuilder(["text", "label"])
+    for number, content, labels in rows:
+        builder.add(number, [content or None, as_json(labels) if several else (labels[0] if labels else None)])
+    notes = [
+        *text.notes,
+        Note("labelled_lines", "The labels stand in the lines, before or behind the texts (as fastText has them)."),
+    ]
+    if bare:
+        notes.append(Note("no_label", f"{len(bare):,} lines have no label: {name_rows(bare)}.", tuple(bare)))
+    return builder.build(text.path.name, notes)
+
+
+def _parts(line: str) -> tuple[str, list[str]] | None:
+    if found := _TREE.match(line):
+        return " ".join(_LEAF.findall(line)), [found.group(1)]
+    if found := _FASTTEXT.fullmatch(line):
+        return found.group(2).strip(), _ONE.findall(found.group(1))
+    if found := _FASTTEXT_END.fullmatch(line):
+        return found.group(1).strip(), _ONE.findall(found.group(2))
+    if found := _COARSE.fullmatch(line):
+        return found.group(2), [found.group(1)]
+    return None

@@ -1,0 +1,133 @@
+"""Cells that hold a list in another spelling than JSON: Python's, NumPy's, a set's, PostgreSQL's -> JSON lists.
+
+| spelling | cell |
+|---|---|
+| Python | `['joy', 'anger']`, `('joy', 'anger')` |
+| a set | `{'joy', 'anger'}`, in the order of the alphabet |
+| NumPy | `['joy' 'anger']`, `[0 3 3]` |
+| NumPy, printed by pandas | `array(['joy', 'anger'], dtype=object)` |
+| PostgreSQL | `{joy,anger}`, `{"a b",c}` |
+| Spark | `[joy, anger]` |
+| R | `c("joy", "anger")` |
+| any of these in marks once more | `"['joy', 'anger']"` |
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from kerasft.data.cells import as_json, first_cells, parse_json
+from kerasft.data.columns import LABEL_NAMES, plain_name
+from kerasft.data.table import Note, Table, text_array
+from kerasft.errors import name_rows
+
+_NUMPY = re.compile(r"\[\s*(?:(?:'[^']*'|\"[^\"]*\"|[\w.+-]+)\s*)*\]", re.DOTALL)
+_NUMPY_ITEM = re.compile(r"'([^']*)'|\"([^\"]*)\"|([\w.+-]+)")
+_CALL = re.compile(r"(?:array|frozenset|set|list|tuple)\((.*?)(?:,\s*dtype=[\w.'<>|]+)?\)", re.DOTALL)
+_OF_R = re.compile(r"c\((.*)\)", re.DOTALL)
+_OPENING = ("[", "(", "{", '"[', "array(", "frozenset(", "set(", "list(", "tuple(", "c(")
+_BARE = re.compile(r"\[\s*[^\[\]{}'\",]+(?:,[^\[\]{}'\",]+)*\]")
+_BRACES = re.compile(r"\{[^{}:]*\}", re.DOTALL)
+
+
+def with_lists(table: Table) -> Table:
+    """A table in which every column of lists holds JSON lists; other columns stay as they are.
+
+    A column is one of lists when all its first cells are; a cell further down that cannot be read is left as it stands and named.
+    """
+    notes: list[Note] = []
+    for name in table.names:
+        sample = first_cells(table.columns[name])
+        lists = [cell for cell in sample if cell.lstrip().startswith(_OPENING)]
+        if not lists or all(parse_json(cell, list) is not None for cell in sample):
+            continue
+        if not all(_read(cell) is not None for cell in lists):
+            continue
+        plain = len(lists) < len(sample)
+        if 2 * len(lists) < len(sample):
+            continue
+        if plain and not _are_labels(name, [cell for cell in sample if cell not in lists], lists):
+            continue
+        values: list[str | None] = []
+        odd: list[int] = []
+        for row, cell in zip(table.rows, table.columns[name].to_pylist(), strict=True):
+            items = _read(cell) if cell is not None and cell.strip() else None
+            if items is None and cell is not None and cell.strip():
+                items = [cell.strip()] if plain else None
+                odd.append(int(row))
+            values.append(cell if items is None else as_json(items))
+        notes.append(Note("list_cells", f"The cells of column {name!r} were read as lists, such as {sample[0][:60]!r}."))
+        if odd and plain:
+            message = f"{len(odd):,} cells of column {name!r} hold a single label and no list; each was read as a list of one."
+            notes.append(Note("single_labels", message, tuple(odd)))
+        elif odd:
+            message = f"{len(odd):,} cells of column {name!r} are no lists as the others are: {name_rows(odd)}."
+            notes.append(Note("odd_lists", message, tuple(odd)))
+        columns = table.columns.set_column(table.names.index(name), name, text_array(values))
+        table = replace(table, columns=columns)
+    return replace(table, notes=(*table.notes, *notes)) if notes else table
+
+
+def _are_labels(name: str, plain: Sequence[str], lists: Sequence[str]) -> bool:
+    """Whether the cells that are no lists are labels, as those in the lists: of a column that is named so, and short."""
+    return plain_name(name) in LABEL_NAMES and all(len(cell) <= 60 and "\n" not in cell for cell in (*plain, *lists))
+
+
+def _read(cell: str) -> list[Any] | None:
+    """The items of a cell that is a list in any spelling; None when it is none."""
+    text = cell.strip()
+    if text.startswith('"') and isinstance(inner := _literal(text), str):
+        text = inner.strip()
+    if call := _CALL.fullmatch(text):
+        text = call.group(1).strip() or "[]"
+    elif call := _OF_R.fullmatch(text):
+        text = f"[{call.group(1)}]"
+    if text.startswith("[[[["):
+        return None
+    if (items := parse_json(text, list)) is not None:
+        return list(items)
+    if parse_json(text, dict) is not None:
+        return None
+    if text[:1] == "[" and "," not in text and _NUMPY.fullmatch(text):
+        found = [next(part for part in item.groups() if part is not None) for item in _NUMPY_ITEM.finditer(text)]
+        return [_number(one) for one in found]
+    literal = _literal(text)
+    if isinstance(literal, list | tuple):
+        return list(literal) if _is_plain(literal) else None
+    if isinstance(literal, set | frozenset):
+        return sorted(literal, key=str)
+    if isinstance(literal, dict):  # {'joy': 1}: those that hold
+        said = all(isinstance(key, str) and type(value) in (int, bool) and value in (0, 1) for key, value in literal.items())
+        return [key for key, value in literal.items() if value] if said and literal else None
+    if _BARE.fullmatch(text):
+        return [part.strip() for part in text[1:-1].split(",")]
+    if _BRACES.fullmatch(text):
+        inner = text[1:-1].strip()
+        parts = next(csv.reader([inner], skipinitialspace=True), []) if inner else []
+        return [part.strip() for part in parts if part.strip() and part.strip() != "NULL"]
+    return None
+
+
+def _is_plain(value: Any, levels: int = 3) -> bool:
+    """Whether a value is made of texts, numbers, lists and objects, not too deep: what JSON has."""
+    if isinstance(value, list | tuple):
+        return levels > 0 and all(_is_plain(item, levels - 1) for item in value)
+    if isinstance(value, dict):
+        return levels > 0 and all(isinstance(key, str) and _is_plain(item, levels - 1) for key, item in value.items())
+    return value is None or isinstance(value, str | int | float)
+
+
+def _number(item: str) -> Any:
+    return int(item) if re.fullmatch(r"[+-]?\d+", item) else item
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return None
