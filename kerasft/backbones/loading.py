@@ -68,7 +68,7 @@ def reading(folder: Path) -> Iterator[None]:
     """While a folder is read: whatever a library raises at a damaged file becomes a `PresetError`."""
     try:
         yield
-    except KerasFTError:
+    except (KerasFTError, MemoryError):  # too little memory is no damage
         raise
     except Exception as error:  # of KerasHub, TF-Text, safetensors, h5py; nothing else is done here
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
