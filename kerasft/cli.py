@@ -177,6 +177,7 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub = command("import-huggingface", model_commands.import_huggingface)
     sub.add_argument("model", help="folder, or hf://owner/name")
     sub.add_argument("out", help="folder to write")
+    sub.add_argument("--base", help="of an adapter of PEFT alone: the model it was trained on; the one it names by default")
     sub.add_argument(
         "--text-pair", choices=("yes", "no"), help="whether it reads pairs of texts; by its labels and config by default"
     )

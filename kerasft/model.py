@@ -384,15 +384,17 @@ def load(folder: str | Path, *, base: str | Path | FineTunedModel | None = None)
     return FineTunedModel(**vars(read_artifact(folder, base)), folder=folder)
 
 
-def import_huggingface(name: str, *, text_pair: bool | None = None, **options: Any) -> FineTunedModel:
+def import_huggingface(name: str, *, base: str | None = None, text_pair: bool | None = None, **options: Any) -> FineTunedModel:
     """Take over a model fine-tuned with transformers, head and labels included.
 
     Args:
-        name: A folder with `config.json`, `model.safetensors` and the vocabulary, or `hf://owner/name`.
+        name: A folder with `config.json`, `model.safetensors` and the vocabulary, or `hf://owner/name`. A LoRA of PEFT beside
+            the model is merged into it.
+        base: For an adapter alone the model it was trained on (folder, preset or handle); by default the one that it names.
         text_pair: Whether it reads pairs of texts; by default its labels and config decide (NLI, cross-encoders).
         **options: Of the task that fits its architecture, such as `max_length`.
 
     Raises:
         PresetError: It cannot be had, or its architecture has no task here.
     """
-    return FineTunedModel(**vars(huggingface.import_huggingface(name, text_pair=text_pair, **options)))
+    return FineTunedModel(**vars(huggingface.import_huggingface(name, base=base, text_pair=text_pair, **options)))

@@ -230,7 +230,9 @@ def import_huggingface(parsed: argparse.Namespace) -> None:
     folder = Path(parsed.out)
     _must_be_free(folder)
     given = {None: None, "yes": True, "no": False}[parsed.text_pair]
-    model = import_huggingface(parsed.model, text_pair=given)
+    model = import_huggingface(parsed.model, base=parsed.base, text_pair=given)
+    if note := model.recipe.get("adapter"):
+        print(note)
     if model.paired:
         print("It reads pairs of texts (--text-pair no for single texts).")
     print(f'Written to {model.save(folder)}. Next: kerasft predict {folder} "{model.task.asks}"')

@@ -89,6 +89,7 @@ CATALOGUE: tuple[Preset, ...] = (
     _kerashub("gpt2_large_en", "gpt2", 774_030_080, "English", "MIT"),
     _kerashub("gpt2_extra_large_en", "gpt2", 1_557_611_200, "English", "MIT"),
 )
+_ADAPTER = "adapter_config.json"  # of PEFT
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "model.weights.h5", "model.weights.json")
 
@@ -138,7 +139,20 @@ def fetch(preset: Preset, emit: Emit = ignore) -> Path:
     """The preset's folder on this disk, downloaded if need be (downloads resume where they stopped).
 
     Raises:
-        PresetError: It cannot be had; says what was tried and what to do. Or it holds only pickled weights.
+        PresetError: It cannot be had; says what was tried and what to do. Or it holds only pickled weights, or an adapter alone.
+    """
+    path = locate(preset, emit)
+    _check_files(path)
+    if preset.sha256:
+        _check_sha256(path / "model.safetensors", preset.sha256)
+    return path
+
+
+def locate(preset: Preset, emit: Emit = ignore) -> Path:
+    """The preset's folder on this disk as `fetch` gives it; what is in it is not looked at.
+
+    Raises:
+        PresetError: It cannot be had.
     """
     path = _local_path(preset)
     if path is None:
@@ -147,9 +161,6 @@ def fetch(preset: Preset, emit: Emit = ignore) -> Path:
             raise PresetError(f"The weights of '{preset.name}' are not installed.", where=preset.handle, hint=hint)
         emit(Phase(phase="download", detail=f"{preset.name} from {_SOURCES[preset.source][0]}"))
         path = _download(preset)
-    _check_files(path)
-    if preset.sha256:
-        _check_sha256(path / "model.safetensors", preset.sha256)
     return path
 
 
@@ -246,7 +257,7 @@ def _describe_folder(path: Path) -> Preset:
 
 def _check_files(path: Path) -> None:
     """A folder is a model when it has a config and weights that are data, not code."""
-    _refuse_adapter(path)
+    _refuse_adapter_alone(path)
     if not (path / "config.json").exists():
         hint = "Give the folder that holds config.json, the weights and the vocabulary."
         raise PresetError("The folder holds no config.json.", where=str(path), hint=hint)
@@ -256,6 +267,8 @@ def _check_files(path: Path) -> None:
         raise PresetError(error.message, where=error.where or str(path), hint=error.hint) from None
     if not isinstance(config, dict):
         raise PresetError("config.json holds no JSON object.", where=str(path))
+    if (path / _ADAPTER).exists() and "model_type" not in config:
+        raise PresetError("An adapter of PEFT is read beside a Hugging Face model, not beside one of KerasHub.", where=str(path))
     if any((path / name).exists() for name in _WEIGHTS):
         return
     pickles = [file.name for file in path.iterdir() if file.suffix in _PICKLES]
@@ -269,22 +282,22 @@ def _check_files(path: Path) -> None:
     raise PresetError("The folder holds no weights (model.safetensors or model.weights.h5).", where=str(path))
 
 
-def _refuse_adapter(path: Path) -> None:
-    """Refuse a folder of PEFT: an adapter by itself, or a base whose numbers it would change."""
-    if not (path / "adapter_config.json").exists():
+def _refuse_adapter_alone(path: Path) -> None:
+    """Refuse a folder of PEFT without a model; one beside a model is merged into it when the weights are read."""
+    if not (path / _ADAPTER).exists() or (path / "config.json").exists():
         return
     try:
-        given = read_json(path / "adapter_config.json")
+        given = read_json(path / _ADAPTER)
     except ConfigError:
         given = {}
     base = given.get("base_model_name_or_path") if isinstance(given, dict) else None
-    hint = "Put it into the weights with PEFT and save the result: model.merge_and_unload().save_pretrained(folder)."
-    if (path / "config.json").exists():
-        raise PresetError(
-            "The folder holds a PEFT adapter beside the model, and adapters are not applied.", where=str(path), hint=hint
-        )
     what = f"; it belongs to {base!r}" if base else ""
-    raise PresetError(f"The folder holds a PEFT adapter alone and no model{what}.", where=str(path), hint=hint)
+    raise PresetError(
+        f"The folder holds an adapter of PEFT alone and no model{what}.",
+        where=str(path),
+        hint="Take it over together with its base: kerasft import-huggingface ADAPTER OUT --base BASE "
+        "(kft.import_huggingface(adapter, base=...)), or copy both files of the adapter into a copy of the base's folder.",
+    )
 
 
 def _check_sha256(path: Path, expected: str) -> None:

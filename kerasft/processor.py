@@ -12,6 +12,9 @@ from tensorflow.python.util import _pywrap_util_port
 
 _ASKED = Path("/proc/cpuinfo")
 _INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
+_BELOW_AVX512 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2"}  # values of ONEDNN_MAX_CPU_ISA
+# A number format, and the instructions by which TensorFlow decides that oneDNN computes with it.
+_DECIDES = {"mixed_bfloat16": "avx512f", "mixed_float16": "avx512_fp16"}
 _LONG = 300.0  # seconds of training from which on it is worth a word
 
 
@@ -21,17 +24,37 @@ def has_bfloat16() -> bool | None:
 
     Asked of `/proc/cpuinfo`; on other systems and other processors nothing is said.
     """
+    flags = _flags()
+    return None if flags is None or platform.machine().lower() not in ("x86_64", "amd64") else bool(_INSTRUCTIONS & flags)
+
+
+def _flags() -> set[str] | None:
     try:
         text = _ASKED.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    flags = next((line.partition(":")[2].split() for line in text.splitlines() if line.startswith("flags")), None)
-    return None if flags is None or platform.machine().lower() not in ("x86_64", "amd64") else bool(_INSTRUCTIONS & set(flags))
+    return next((set(line.partition(":")[2].split()) for line in text.splitlines() if line.startswith("flags")), None)
 
 
 def uses_onednn() -> bool:
     """Whether TensorFlow computes with oneDNN in this process, which decides the last digits of every result."""
     return bool(_pywrap_util_port.IsMklEnabled())
+
+
+def format_fault(precision: str) -> str:
+    """Why a run in a number format would end this process; empty otherwise.
+
+    TensorFlow asks the processor, oneDNN obeys ONEDNN_MAX_CPU_ISA: where that forbids the instructions which the processor has,
+    a product of bfloat16 matrices ends in `dnnl::error` and the process is aborted (TensorFlow 2.21).
+    """
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "")).upper()
+    if limit not in _BELOW_AVX512 or not uses_onednn() or _DECIDES.get(precision) not in (_flags() or ()) or _has_accelerator():
+        return ""
+    return f"ONEDNN_MAX_CPU_ISA={limit} forbids the instructions that TensorFlow takes for {precision} on this processor."
+
+
+def _has_accelerator() -> bool:
+    return any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
 
 
 def onednn_warning() -> str:
@@ -52,7 +75,7 @@ def advice(precision: str, seconds: float) -> str:
         precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seconds: What training will take.
     """
-    if any(device.device_type != "CPU" for device in tf.config.list_logical_devices()):
+    if _has_accelerator():
         return ""
     native = has_bfloat16()
     if precision == "float32" and native and seconds >= _LONG:

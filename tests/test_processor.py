@@ -11,7 +11,9 @@ import pytest
 import tensorflow as tf
 
 from kerasft import events, processor
+from kerasft.errors import ConfigError
 from kerasft.progress import TerminalProgress
+from kerasft.training.strategy import prepare
 
 FASTER = "mixed_bfloat16 is about 1.4 times as fast"
 SLOWER = "float32 is faster here"
@@ -51,6 +53,34 @@ def test_of_a_processor_that_does_not_tell_nothing_is_said(flags: Path, monkeypa
     flags.write_text("flags\t: avx512_bf16\n", encoding="utf-8")
     monkeypatch.setattr(processor.platform, "machine", lambda: "aarch64")
     assert processor.has_bfloat16() is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "told", "precision", "refused"),
+    [
+        ("AVX2", "avx2 avx512f", "mixed_bfloat16", True),
+        ("avx2_vnni", "avx2 avx512f", "mixed_bfloat16", True),
+        ("AVX512_CORE", "avx2 avx512f", "mixed_bfloat16", False),
+        ("AVX2", "avx2", "mixed_bfloat16", False),  # TensorFlow does not ask oneDNN there
+        ("AVX2", "avx2 avx512f", "float32", False),
+        ("AVX2", "avx2 avx512f avx512_fp16", "mixed_float16", True),
+        ("", "avx2 avx512f", "mixed_bfloat16", False),
+    ],
+)
+def test_a_limit_of_onednn_that_would_abort_the_process_is_refused(
+    flags: Path, monkeypatch: pytest.MonkeyPatch, limit: str, told: str, precision: str, refused: bool
+) -> None:
+    """TensorFlow 2.21 aborts with dnnl::error there (measured with a product of two bfloat16 matrices)."""
+    flags.write_text(f"flags\t: fpu {told}\n", encoding="utf-8")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    monkeypatch.setattr(processor, "uses_onednn", lambda: True)
+    if not refused:
+        assert processor.format_fault(precision) == ""
+        return
+    with pytest.raises(ConfigError, match=f"ONEDNN_MAX_CPU_ISA={limit.upper()}"):
+        prepare(seed=1, precision=precision)
+    monkeypatch.setattr(processor, "uses_onednn", lambda: False)
+    assert processor.format_fault(precision) == ""
 
 
 def test_where_a_gpu_trains_nothing_is_said_of_the_processor(flags: Path, monkeypatch: pytest.MonkeyPatch) -> None:

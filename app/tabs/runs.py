@@ -47,14 +47,18 @@ def build(page: Page) -> None:
     with gr.Accordion("Take over a model fine-tuned with transformers", open=False, elem_id="import"):
         source = gr.Textbox(label="Folder, or hf://owner/name", max_lines=1, elem_id="import-source",
                             info="Head and labels come with it; it is tried, explained and exported like a run.")  # fmt: skip
+        base = gr.Textbox(label="Base, for an adapter of PEFT alone", max_lines=1, elem_id="import-base",
+                          info="Folder, preset or hf://owner/name; empty for the one that the adapter names.")  # fmt: skip
         take = gr.Button("Take it over", elem_id="import-take")
 
-    def take_over(source: str) -> list[Any]:
+    def take_over(source: str, base: str) -> list[Any]:
         try:
             if not source.strip():
                 raise ConfigError("No model is named.", hint="Give a folder that holds config.json, or hf://owner/name.")
             name = page.board.free_name(Path(source.strip().rstrip("/")).name)
-            run_command(["import-huggingface", source.strip(), str(page.board.folder(name))], "The model cannot be taken over.")
+            chosen = ["--base", base.strip()] if base.strip() else []
+            command = ["import-huggingface", source.strip(), str(page.board.folder(name)), *chosen]
+            run_command(command, "The model cannot be taken over.")
         except KerasFTError as error:
             return [error_box(error), show(), gr.skip()]
         return [good_box(f"Taken over as {name}."), show(), page.runs_update(name)]
@@ -74,5 +78,5 @@ def build(page: Page) -> None:
     refresh.click(renew, page.run, [table, page.run], show_progress="hidden")
     page.ticking.tick(show, None, table, show_progress="hidden")
     page.loaded(show, None, table, show_progress="hidden")
-    take.click(take_over, source, [said, table, page.run])
+    take.click(take_over, [source, base], [said, table, page.run])
     resume.click(again, page.run, [said, table, page.run])

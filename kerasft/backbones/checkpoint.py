@@ -1,11 +1,13 @@
-"""The weights of a Hugging Face folder: one safetensors file or several, checked before anything is built."""
+"""The weights of a Hugging Face folder: one safetensors file or several, with the adapter of PEFT that lies beside them, checked
+before anything is built.
+"""
 
 from __future__ import annotations
 
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from kerasft.backbones.peft_adapter import Change, Update, has_adapter, read_changes
 from kerasft.config import read_json
 from kerasft.errors import ConfigError, PresetError, name_values
 
@@ -49,10 +52,12 @@ class Checkpoint:
     Attributes:
         folder: Where they are.
         files: File of each array, by its name in the file.
+        changes: What an adapter makes of them, by their names of today.
     """
 
     folder: Path
     files: Mapping[str, Path]
+    changes: Mapping[str, Change] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path) -> Checkpoint | None:
@@ -61,34 +66,44 @@ class Checkpoint:
         Raises:
             PresetError: A file is absent or damaged.
         """
-        if (folder / INDEX).exists():
-            return cls(folder, _indexed(folder))
         path = folder / ONE_FILE
-        return cls(folder, dict.fromkeys(_names_in(path), path)) if path.exists() else None
+        if (folder / INDEX).exists():
+            found = cls(folder, _indexed(folder))
+        elif path.exists():
+            found = cls(folder, dict.fromkeys(_names_in(path), path))
+        else:
+            return None
+        return replace(found, changes=read_changes(folder, found.shapes)) if has_adapter(folder) else found
 
     @cached_property
-    def stored(self) -> dict[str, str]:
+    def names(self) -> frozenset[str]:
+        """The names of today of all arrays, with those that an adapter adds."""
+        return frozenset(self._stored) | frozenset(self.changes)
+
+    @cached_property
+    def _stored(self) -> dict[str, str]:
         """Name in the file of each array, by its name of today."""
         return {today(name): name for name in self.files}
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether it is one file whose names are those of today."""
-        return set(self.files.values()) == {self.folder / ONE_FILE} and all(today(name) == name for name in self.files)
+        """Whether it is one file whose names are those of today, and nothing changes its arrays."""
+        one_file = set(self.files.values()) == {self.folder / ONE_FILE}
+        return one_file and not self.changes and all(today(name) == name for name in self.files)
 
     def array(self, name: str) -> np.ndarray:
         """An array by its name of today."""
-        with safe_open(self.files[self.stored[name]], framework="numpy") as file:
-            found: np.ndarray = file.get_tensor(self.stored[name])
-            return found
+        change = self.changes.get(name)
+        if isinstance(change, np.ndarray):
+            return change
+        with safe_open(self.files[self._stored[name]], framework="numpy") as file:
+            stored: np.ndarray = file.get_tensor(self._stored[name])
+        return change.merged(stored) if isinstance(change, Update) else stored
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
-        """All arrays, a file at a time, by their names of today."""
-        for path in dict.fromkeys(self.files.values()):
-            with safe_open(path, framework="numpy") as file:
-                for name, place in self.files.items():
-                    if place == path:
-                        yield today(name), file.get_tensor(name)
+        """All arrays, by their names of today."""
+        for name in sorted(self.names):
+            yield name, self.array(name)
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -144,8 +144,8 @@ def _completed(folder: Path, config: dict[str, Any], checkpoint: Checkpoint | No
     if checkpoint is None:
         yield folder
         return
-    prefix = "bert." if any(name.startswith("bert.") for name in checkpoint.stored) else ""
-    absent = config.get("model_type") == "bert" and f"{prefix}pooler.dense.weight" not in checkpoint.stored
+    prefix = "bert." if any(name.startswith("bert.") for name in checkpoint.names) else ""
+    absent = config.get("model_type") == "bert" and f"{prefix}pooler.dense.weight" not in checkpoint.names
     if checkpoint.is_plain and not absent:
         yield folder
         return
@@ -207,7 +207,7 @@ def masked_lm_head(folder: Path) -> dict[str, Any]:
     """A Hugging Face checkpoint's masked-LM head by short names (`transform.dense.weight`, ..., `bias`); empty without one."""
     prefix = "cls.predictions."
     checkpoint = Checkpoint.of(folder)
-    names = [name for name in checkpoint.stored if name.startswith(prefix) and "decoder" not in name] if checkpoint else []
+    names = [name for name in checkpoint.names if name.startswith(prefix) and "decoder" not in name] if checkpoint else []
     if checkpoint is None:
         return {}
     found = {name.removeprefix(prefix): checkpoint.array(name) for name in names}

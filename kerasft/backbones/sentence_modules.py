@@ -204,14 +204,14 @@ def _dense(folder: Path, width: int) -> DenseModule:
     if checkpoint is None:
         hint = "Save the model with safetensors; a pickle is never opened."
         raise PresetError("A dense module has no weights (model.safetensors).", where=str(folder), hint=hint)
-    if "linear.weight" not in checkpoint.stored:
+    if "linear.weight" not in checkpoint.names:
         raise PresetError("A dense module lacks 'linear.weight'.", where=str(folder))
     expected = {"linear.weight"} | ({"linear.bias"} if given.get("bias", True) else set())
-    if set(checkpoint.stored) != expected:
-        what = f"{name_values(sorted(checkpoint.stored))} in place of {name_values(sorted(expected))}"
+    if checkpoint.names != expected:
+        what = f"{name_values(sorted(checkpoint.names))} in place of {name_values(sorted(expected))}"
         raise PresetError(f"A dense module's weights are {what}.", where=str(folder))
     kernel = checkpoint.array("linear.weight").T
-    bias = checkpoint.array("linear.bias") if "linear.bias" in checkpoint.stored else None
+    bias = checkpoint.array("linear.bias") if "linear.bias" in checkpoint.names else None
     sizes = (given.get("in_features", width), given.get("out_features", kernel.shape[-1]))
     if kernel.shape != sizes or kernel.shape[0] != width:
         what = f"its config says {sizes}, and it gets {width} numbers"

@@ -16,13 +16,14 @@ from kerasft.assembly import assemble
 from kerasft.backbones.base import Backbone
 from kerasft.backbones.checkpoint import Checkpoint
 from kerasft.backbones.loading import load_backbone, reading
+from kerasft.backbones.peft_adapter import merged_note
 from kerasft.backbones.sentence_modules import save_modules
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.errors import ConfigError, PresetError
 from kerasft.evaluation.tag_spelling import is_bio, label_parts
 from kerasft.interchange import language_head
-from kerasft.presets import fetch, find_preset
+from kerasft.interchange.peft_import import model_folder
 from kerasft.tasks import Learned, Task, get_task
 from kerasft.tuning.full import Full
 from kerasft.weights import as_array, free_to_write, weights_by_path, whole_folder, write_arrays, write_text
@@ -125,19 +126,19 @@ def write_backbone(backbone: Backbone, folder: Path, *, overwrite: bool = False)
     return _write(folder, backbone, config, arrays, overwrite=overwrite)
 
 
-def import_huggingface(name: str, *, text_pair: bool | None = None, **options: Any) -> Artifact:
-    """A fine-tuned model of transformers, with its head: a folder, or `hf://owner/name`.
+def import_huggingface(name: str, *, base: str | None = None, text_pair: bool | None = None, **options: Any) -> Artifact:
+    """A fine-tuned model of transformers, with its head: a folder, or `hf://owner/name`. An adapter of PEFT is merged.
 
     Args:
         name: The folder or handle; `config.json` must name an architecture we have a task for.
+        base: For a folder with an adapter of PEFT alone, the model it was trained on; None for the one that it names.
         text_pair: Whether it reads pairs of texts; None for what its labels and config say (NLI, cross-encoders).
         **options: Of the task, such as `max_length`.
 
     Raises:
         PresetError: It cannot be had, or is no fine-tuned model of ours to read.
     """
-    path = fetch(find_preset(name))
-    with reading(path):
+    with model_folder(name, base) as path, reading(path):
         return _imported(name, path, text_pair, options)
 
 
@@ -166,13 +167,25 @@ def _imported(name: str, path: Path, text_pair: bool | None, options: dict[str, 
     model, encoder = assemble(backbone, task, Full(), learned)
     head = _KINDS[task.name][family].head
     checkpoint = Checkpoint.of(path)
+    if getattr(task, "pooling", None) == "pooled" and checkpoint is not None:
+        _check_pooler(checkpoint)
     if pairs and checkpoint is not None:
         language_head.read_next_sentence(model, checkpoint)
     if head:
         _read_head(model.get_layer("head"), head, checkpoint, path)
     columns = _columns(task.name, config, backbone, text_pair)
     recipe = {"preset": name, "data": {}, "task": task.to_dict(), "tuning": Full().to_dict(), "train": {}, "imported": True}
+    if note := merged_note(path):
+        recipe["adapter"] = note
     return Artifact(task, Full(), learned, columns, backbone, model, encoder, recipe)
+
+
+def _check_pooler(checkpoint: Checkpoint) -> None:
+    """Refuse a classifier without the layer that it reads: a drawn one would answer at random."""
+    if not any(name.endswith("pooler.dense.weight") for name in checkpoint.names):
+        raise PresetError(
+            "The weights lack the pooler (pooler.dense.weight), which the head reads.", where=str(checkpoint.folder)
+        )
 
 
 def _read_head(layer: Any, head: str, checkpoint: Checkpoint | None, folder: Path) -> None:
@@ -181,11 +194,11 @@ def _read_head(layer: Any, head: str, checkpoint: Checkpoint | None, folder: Pat
     Raises:
         PresetError: They are absent, or their shapes do not fit the labels that the config names.
     """
-    stored = checkpoint.stored if checkpoint is not None else {}
-    if checkpoint is None or f"{head}.weight" not in stored:
+    names = checkpoint.names if checkpoint is not None else frozenset()
+    if checkpoint is None or f"{head}.weight" not in names:
         raise PresetError(f"The weights of the head ({head}.weight) are missing.", where=str(folder))
     weight = checkpoint.array(f"{head}.weight")
-    bias = checkpoint.array(f"{head}.bias") if f"{head}.bias" in stored else np.zeros(len(weight), np.float32)
+    bias = checkpoint.array(f"{head}.bias") if f"{head}.bias" in names else np.zeros(len(weight), np.float32)
     expected = tuple(layer.weights[0].shape)
     if weight.T.shape != expected or bias.shape != expected[1:]:
         what = f"{head}.weight has shape {weight.shape}, and the config names {expected[1]} labels"

@@ -42,7 +42,7 @@ def read_next_sentence(model: Any, checkpoint: Checkpoint) -> None:
         PresetError: The checkpoint has none.
     """
     names = ("cls.seq_relationship.weight", "cls.seq_relationship.bias")
-    if absent := [name for name in names if name not in checkpoint.stored]:
+    if absent := [name for name in names if name not in checkpoint.names]:
         raise PresetError(f"The weights lack {name_values(absent)}.", where=str(checkpoint.folder))
     weight, bias = (checkpoint.array(name) for name in names)
     check_numbers(dict(zip(names, (weight, bias), strict=True)), checkpoint.folder)

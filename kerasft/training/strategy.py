@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from kerasft.errors import ConfigError
+from kerasft.processor import format_fault
 
 
 def prepare(*, seed: int, precision: str, xla: bool = False) -> str:
@@ -20,13 +21,15 @@ def prepare(*, seed: int, precision: str, xla: bool = False) -> str:
         The Keras dtype policy for all layers.
 
     Raises:
-        ConfigError: Keras runs on a backend other than TensorFlow.
+        ConfigError: Keras runs on a backend other than TensorFlow, or the precision would end the process.
     """
     if keras.config.backend() != "tensorflow":
         raise ConfigError(
             f"KerasFT needs Keras on TensorFlow. Keras was loaded on {keras.config.backend()!r}.",
             hint='Put this before the first import of keras: import os; os.environ["KERAS_BACKEND"] = "tensorflow"',
         )
+    if fault := format_fault(precision):
+        raise ConfigError(fault, hint="Take precision float32, or start without that variable, or with TF_ENABLE_ONEDNN_OPTS=0.")
     keras.utils.set_random_seed(seed)
     if not xla:
         tf.config.experimental.enable_op_determinism()
