@@ -18,8 +18,7 @@ import numpy as np
 
 from kerasft.assembly import assemble
 from kerasft.backbones.base import family_of
-from kerasft.backbones.loading import load_backbone
-from kerasft.backbones.peft_adapter import merged_note
+from kerasft.backbones.loading import folder_notes, load_backbone
 from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.split import Split
@@ -204,8 +203,8 @@ class _Run:
         preset = find_preset(self.config.preset)
         path = fetch(preset, self.emit)
         self.emit(Phase(phase="model", detail=preset.name))
-        if note := merged_note(path):
-            self.emit(Warned(code="adapter", message=note))
+        for note in folder_notes(path):
+            self.emit(Warned(code="model_folder", message=note))
         train = self.config.train
         dtype = prepare(seed=train.seed, precision=train.precision, xla=train.jit_compile)
         task, tuning = self.config.task, self.config.tuning

@@ -231,7 +231,7 @@ def import_huggingface(parsed: argparse.Namespace) -> None:
     _must_be_free(folder)
     given = {None: None, "yes": True, "no": False}[parsed.text_pair]
     model = import_huggingface(parsed.model, base=parsed.base, text_pair=given)
-    if note := model.recipe.get("adapter"):
+    for note in model.recipe.get("notes", ()):
         print(note)
     if model.paired:
         print("It reads pairs of texts (--text-pair no for single texts).")

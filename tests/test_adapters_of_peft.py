@@ -116,7 +116,7 @@ def test_an_adapter_beside_a_model_is_merged_into_a_preset_and_named(tmp_path: P
     train, out = kft.TrainConfig(epochs=1, batch_size=8, tensorboard=False), tmp_path / "run"
     tuning, events = kft.LoRA(rank=2), list[Event]()
     model = kft.finetune(str(folder), data, kft.TextClassification(), tuning=tuning, train=train, out=out, on_event=events.append)
-    remarks = [event.message for event in events if isinstance(event, Warned) and event.code == "adapter"]
+    remarks = [event.message for event in events if isinstance(event, Warned) and event.code == "model_folder"]
     assert remarks == [merged_note(folder)]
     again = kft.load(tmp_path / "run")
     assert again.predict("good film") == model.predict("good film")

@@ -39,6 +39,9 @@ _SIZES = {
         "n_positions": ("wpe.weight", 0),
     },
 }
+# What wrappers of PyTorch put before every name: DataParallel, torch.compile, Lightning.
+_WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.|model\.)+")
+_PREFIXES = {"bert": ("", "bert."), "gpt2": ("", "transformer.")}
 _LAYERS = {
     "bert": ("num_hidden_layers", re.compile(r"(?:^|\.)encoder\.layer\.(\d+)\.")),
     "gpt2": ("n_layer", re.compile(r"(?:^|\.)h\.(\d+)\.")),
@@ -120,9 +123,14 @@ class Checkpoint:
         """Refuse sizes in a config that the weights do not have, before a model of them is built.
 
         Raises:
-            PresetError: A size is no whole number, or differs; names it.
+            PresetError: A size is no whole number, or differs; names it. Or the arrays belong to another model.
         """
         where = str(self.folder / "config.json")
+        ending = next((ending for ending, _ in _SIZES.get(family, {}).values()), "")
+        found = {name.removesuffix(ending) for name in self.shapes if name.endswith(ending)}
+        if ending and not found & set(_PREFIXES[family]):
+            what = f"they lie under {name_values(sorted(found))}" if found else f"there is no {ending}"
+            raise PresetError(f"The weights are not named as transformers names those of {family}: {what}.", where=where)
         for key, (ending, axis) in _SIZES.get(family, {}).items():
             shape = next((shape for name, shape in self.shapes.items() if name.endswith(ending)), None)
             if key not in config or shape is None or len(shape) <= axis:
@@ -141,7 +149,8 @@ class Checkpoint:
 
 
 def today(name: str) -> str:
-    """The name of an array as `transformers` writes it today."""
+    """The name of an array as `transformers` writes it today, without what wrappers put before it."""
+    name = _WRAPPERS.sub("", name)
     for pattern, new in _OLD_NAMES:
         name = pattern.sub(new, name)
     return name

@@ -1,7 +1,8 @@
 """What a Hugging Face folder says of its tokenizer: the vocabulary, how texts are normalised, which tokens were added.
 
 Files that are read: `vocab.txt`, `tokenizer.json` (its vocabulary, normaliser and added tokens), `tokenizer_config.json`
-(`do_lower_case`, `strip_accents`, `tokenize_chinese_chars`, `added_tokens_decoder`, `tokenizer_class`), `added_tokens.json`.
+(`do_lower_case`, `strip_accents`, `tokenize_chinese_chars`, `added_tokens_decoder`, `additional_special_tokens`,
+`tokenizer_class`), `special_tokens_map.json`, `added_tokens.json`.
 What is another tokenizer is refused by its name.
 """
 
@@ -28,6 +29,8 @@ _BERT_LIKE = frozenset(
 )
 _GPT2_LIKE = frozenset({"GPT2Tokenizer", "GPT2TokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"})
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_END = "<|endoftext|>"
+_CUT_RIGHT: dict[str, tuple[Any, ...]] = {"truncation_side": ("right", None)}
 _LARGEST = 1 << 26  # bytes of a vocabulary
 _MOST_PIECES = 1_500_000
 
@@ -40,9 +43,10 @@ def read_bert_tokenizer(folder: Path) -> tuple[list[str], dict[str, Any]]:
     """
     given, described = _read(folder / "tokenizer_config.json"), _read(folder / "tokenizer.json")
     _check_class(given, _BERT_LIKE, folder)
-    _check_options(given, {"do_basic_tokenize": (True, None), "never_split": (None, [])}, folder)
+    _check_options(given, {"do_basic_tokenize": (True, None), "never_split": (None, [])} | _CUT_RIGHT, folder)
     for role, token in zip(("pad", "unk", "cls", "sep", "mask"), _SPECIAL, strict=True):
-        _check_options(given, {f"{role}_token": (token, None)}, folder)
+        for named in (given, _read(folder / "special_tokens_map.json")):
+            _check_options(named, {f"{role}_token": (token, None)}, folder)
     rust = described if isinstance(described.get("model"), Mapping) else {}
     _check_wordpiece(rust, folder)
     normaliser = rust.get("normalizer") or {}
@@ -66,7 +70,10 @@ def check_gpt2_tokenizer(folder: Path) -> None:
     """
     given, described = _read(folder / "tokenizer_config.json"), _read(folder / "tokenizer.json")
     _check_class(given, _GPT2_LIKE, folder)
-    _check_options(given, {"add_prefix_space": (False, None), "add_bos_token": (False, None)}, folder)
+    _check_options(given, {"add_prefix_space": (False, None), "add_bos_token": (False, None)} | _CUT_RIGHT, folder)
+    for role in ("bos", "eos", "unk"):
+        for named in (given, _read(folder / "special_tokens_map.json")):
+            _check_options(named, {f"{role}_token": (_END, None)}, folder)
     rust = described if isinstance(described.get("model"), Mapping) else {}
     if rust:
         kind = str(rust["model"].get("type"))
@@ -77,10 +84,11 @@ def check_gpt2_tokenizer(folder: Path) -> None:
     vocabulary = _read(folder / "vocab.json")
     if len(vocabulary) > _MOST_PIECES:
         raise PresetError(f"The vocabulary has {len(vocabulary):,} pieces, more than any model of this kind.", where=str(folder))
-    added = [token for token in _declared(folder, given, rust) if token not in vocabulary]
+    added = [token for token in (*_declared(folder, given, rust), *_further_special(folder, given)) if token != _END]
     if vocabulary and added:
         hint = "Tokens that were added to a GPT-2 are not read yet. Save the model without them, or take a BERT."
-        raise PresetError(f"The folder adds tokens to GPT-2's vocabulary: {name_values(added)}.", where=str(folder), hint=hint)
+        what = f"The folder has tokens that are never cut, beside {_END}: {name_values(dict.fromkeys(added))}."
+        raise PresetError(what, where=str(folder), hint=hint)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -190,12 +198,29 @@ def _declared(folder: Path, given: Mapping[str, Any], rust: Mapping[str, Any]) -
     return found
 
 
+def _further_special(folder: Path, given: Mapping[str, Any]) -> list[str]:
+    """The special tokens that a tokenizer has besides its usual ones."""
+    found: list[str] = []
+    for source in (given, _read(folder / "special_tokens_map.json")):
+        for key in ("additional_special_tokens", "extra_special_tokens"):
+            listed = source.get(key) or []
+            for token in listed.values() if isinstance(listed, Mapping) else listed if isinstance(listed, list) else ():
+                found.append(str(token.get("content") if isinstance(token, Mapping) else token))
+    return list(dict.fromkeys(found))
+
+
 def _with_added(
     pieces: list[str], folder: Path, given: Mapping[str, Any], rust: Mapping[str, Any]
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """The pieces with those that were added after them, and the added tokens that are never cut."""
     places = {piece: number for number, piece in enumerate(pieces)}
     declared = _declared(folder, given, rust)
+    numbered = [token["id"] for token in declared.values() if type(token["id"]) is int]
+    following = max([len(pieces) - 1, *numbered]) + 1  # transformers adds those without a number behind all others
+    for text in _further_special(folder, given):
+        if text not in declared and text not in _SPECIAL:
+            declared[text] = {"id": places.get(text, following), "special": True, "normalized": False}
+            following += text not in places
     further = {text: token["id"] for text, token in declared.items() if text not in places}
     for text, number in sorted(further.items(), key=lambda item: str(item[1])):
         if type(number) is not int:

@@ -17,7 +17,8 @@ from safetensors.numpy import save_file
 
 from kerasft.backbones.base import UNTRAINED, Backbone, family_of
 from kerasft.backbones.checkpoint import INDEX, ONE_FILE, Checkpoint
-from kerasft.backbones.hf_config import check_config
+from kerasft.backbones.hf_config import check_config, unknown_keys_note
+from kerasft.backbones.peft_adapter import merged_note
 from kerasft.backbones.tokenization import Framer
 from kerasft.config import read_json
 from kerasft.errors import KerasFTError, PresetError
@@ -61,6 +62,13 @@ def load_backbone(folder: Path, *, dtype: str = "float32", dropout: float | None
             )
     backbone.origin = origin or str(folder)
     return backbone
+
+
+def folder_notes(folder: Path) -> list[str]:
+    """What a person should know of how a folder is read: a merged adapter, keys of the config that are not read."""
+    given = read_json(folder / "config.json")
+    notes = [merged_note(folder), unknown_keys_note(given) if "model_type" in given else None]
+    return [note for note in notes if note]
 
 
 @contextmanager

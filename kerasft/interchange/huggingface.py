@@ -15,12 +15,11 @@ from kerasft.artifact import Artifact
 from kerasft.assembly import assemble
 from kerasft.backbones.base import Backbone
 from kerasft.backbones.checkpoint import Checkpoint
-from kerasft.backbones.loading import load_backbone, reading
-from kerasft.backbones.peft_adapter import merged_note
+from kerasft.backbones.loading import folder_notes, load_backbone, reading
 from kerasft.backbones.sentence_modules import save_modules
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
-from kerasft.errors import ConfigError, PresetError
+from kerasft.errors import ConfigError, PresetError, name_values
 from kerasft.evaluation.tag_spelling import is_bio, label_parts
 from kerasft.interchange import language_head
 from kerasft.interchange.peft_import import model_folder
@@ -175,8 +174,8 @@ def _imported(name: str, path: Path, text_pair: bool | None, options: dict[str, 
         _read_head(model.get_layer("head"), head, checkpoint, path)
     columns = _columns(task.name, config, backbone, text_pair)
     recipe = {"preset": name, "data": {}, "task": task.to_dict(), "tuning": Full().to_dict(), "train": {}, "imported": True}
-    if note := merged_note(path):
-        recipe["adapter"] = note
+    if notes := folder_notes(path):
+        recipe["notes"] = notes
     return Artifact(task, Full(), learned, columns, backbone, model, encoder, recipe)
 
 
@@ -296,6 +295,9 @@ def _learned(task: str, config: dict[str, Any]) -> Learned:
     """What the task would have taken from the rows, as far as the config says."""
     named = config.get("id2label") or {str(i): f"LABEL_{i}" for i in range(_count(config))}
     labels = tuple(str(named[key]) for key in sorted(named, key=int))
+    if twice := [label for label in dict.fromkeys(labels) if labels.count(label) > 1]:
+        hint = "Give each its own name in id2label."
+        raise PresetError(f"Two labels of config.json have one name: {name_values(twice)}.", hint=hint)
     if task == "regression":
         return Learned((), {"mean": 0.0, "deviation": 1.0})
     if task == "question_answering":
