@@ -1,4 +1,4 @@
-"""Arrow tables, and files of them: Parquet and Arrow, with the class names that `datasets` keeps in their schema."""
+"""Read Arrow tables, Parquet files and Arrow files; class numbers become the names that `datasets` stores in the schema."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from kerasft.errors import DataError
 
 
 def text_cells(column: Iterable[Any]) -> pa.Array:
-    """The values as cells of text."""
+    """Convert values of any type to an Arrow array of strings."""
     return text_array([as_text(value) for value in column])
 
 
 def from_arrow(table: pa.Table, source: str) -> Table:
-    """A `Table` of an Arrow table of any column types; rows are numbered from 1.
+    """Convert an Arrow table with columns of any type to a `Table`; rows are numbered from 1.
 
-    Class numbers become names where the schema holds them, as it does in files that `datasets` writes.
+    Class numbers become class names if the schema contains the names, as in files that `datasets` writes.
 
     Raises:
         DataError: There are no rows.
     """
     if not table.num_rows:
         raise DataError("The table has no rows.", where=source)
-    table = _with_names(table, _class_names(table.schema))
+    table = _name_classes(table, _class_names(table.schema))
     columns = []
     for column in table.columns:
         if pa.types.is_dictionary(column.type):
@@ -41,26 +41,24 @@ def from_arrow(table: pa.Table, source: str) -> Table:
         else:
             columns.append(pa.chunked_array([text_cells(chunk.to_pylist()) for chunk in column.chunks], pa.large_string()))
     texts = pa.table(columns, names=unique_names(table.column_names))
-    texts.validate(full=True)  # a damaged file may hold strings that are no UTF-8
+    texts.validate(full=True)  # a damaged file may hold strings that are not UTF-8
     return Table(texts, np.arange(1, table.num_rows + 1), source)
 
 
 def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
-    """Names of the classes of each column, from what `datasets` writes into the schema of Parquet and Arrow files."""
-    held = (schema.metadata or {}).get(b"huggingface")
+    """The class names of each column, which `datasets` writes into the schema of Parquet and Arrow files."""
+    metadata = (schema.metadata or {}).get(b"huggingface")
     try:
-        features = json.loads(held)["info"]["features"] if held else {}
+        features = json.loads(metadata)["info"]["features"] if metadata else {}
     except (ValueError, KeyError, TypeError):
         return {}
-    return (
-        {str(name): names for name, feature in features.items() if (names := _names_in(feature))}
-        if isinstance(features, Mapping)
-        else {}
-    )
+    if not isinstance(features, Mapping):
+        return {}
+    return {str(name): names for name, feature in features.items() if (names := _names_in(feature))}
 
 
 def _names_in(feature: Any) -> list[str] | None:
-    """The names of a class label, also of a list of them (tags of tokens)."""
+    """The names of a class label, or of the class labels in a list (the tags of tokens)."""
     while isinstance(feature, Mapping | list):
         if isinstance(feature, list):
             feature = feature[0] if feature else None
@@ -71,21 +69,21 @@ def _names_in(feature: Any) -> list[str] | None:
     return None
 
 
-def _with_names(table: pa.Table, names: Mapping[str, list[str]]) -> pa.Table:
-    """The table with class numbers as names; -1 and missing values as missing ones."""
+def _name_classes(table: pa.Table, names: Mapping[str, list[str]]) -> pa.Table:
+    """Replace class numbers by class names; -1 becomes a missing value."""
     for column, labels in names.items():
         if column not in table.column_names:
             continue
-        values = [_named(value, labels) for value in table[column].to_pylist()]
+        values = [_to_names(value, labels) for value in table[column].to_pylist()]
         if any(isinstance(value, list) for value in values):
             values = [as_json(value) if isinstance(value, list) else value for value in values]
         table = table.set_column(table.column_names.index(column), column, pa.array(values, type=pa.large_string()))
     return table
 
 
-def _named(value: Any, labels: list[str]) -> Any:
+def _to_names(value: Any, labels: list[str]) -> Any:
     if isinstance(value, list):
-        return [_named(item, labels) for item in value]
+        return [_to_names(item, labels) for item in value]
     if isinstance(value, int):
         return labels[value] if 0 <= value < len(labels) else None
     return as_text(value)
@@ -95,7 +93,7 @@ def read_parquet(path: Path) -> Table:
     """Read a Parquet file.
 
     Raises:
-        DataError: It is absent, damaged or empty.
+        DataError: The file does not exist, is damaged, or has no rows.
     """
     import pyarrow.parquet as pq
 
@@ -108,27 +106,27 @@ def read_parquet(path: Path) -> Table:
 
 
 def read_arrow(path: Path) -> Table:
-    """Read an Arrow file, of the kind for files or for streams (which `datasets` writes).
+    """Read an Arrow file, in the file format or the stream format (which `datasets` writes).
 
     Raises:
-        DataError: It is damaged or empty.
+        DataError: The file is damaged or has no rows.
     """
     try:
         with path.open("rb") as file:
-            stream = file.read(6) != b"ARROW1"
+            is_stream = file.read(6) != b"ARROW1"
         with pa.OSFile(str(path)) as source:
-            table = (pa.ipc.open_stream(source) if stream else pa.ipc.open_file(source)).read_all()
+            table = (pa.ipc.open_stream(source) if is_stream else pa.ipc.open_file(source)).read_all()
         return from_arrow(table, path.name)
     except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(f"The file is not a valid Arrow file: {error}.", where=str(path)) from None
 
 
 def from_datasets(source: Any) -> Table:
-    """A `datasets.Dataset`; class labels come as their names."""
+    """Convert a `datasets.Dataset`; class numbers become class names."""
     table = source.with_format("arrow")[:]
     names = {}
     for name, feature in source.features.items():
         labels = getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
         if labels:
             names[name] = list(labels)
-    return from_arrow(_with_names(table, names).replace_schema_metadata(None), "the dataset")
+    return from_arrow(_name_classes(table, names).replace_schema_metadata(None), "the dataset")

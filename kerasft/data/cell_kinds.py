@@ -1,4 +1,4 @@
-"""What a cell is, judged by its characters: a number as people write it, a date, a word for a missing value, a name."""
+"""Tell from the characters of a cell whether it is a number, a date or a word for a missing value."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _DATE = re.compile(
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is a number as people write it: signs, separators, percent, currency."""
+    """Whether a cell is a number, perhaps with a sign, separators, a percent sign or a currency."""
     return bool(_NUMBER.fullmatch(cell.strip()))
 
 
@@ -57,6 +57,6 @@ def is_date(cell: str) -> bool:
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell holds a word that stands for no value, or an error of a spreadsheet program."""
+    """Whether a cell holds a word for a missing value (`n/a`) or an error of a spreadsheet program (`#REF!`)."""
     word = cell.strip().lower()
     return word in MISSING_WORDS or word in SPREADSHEET_ERRORS

@@ -1,4 +1,4 @@
-"""What is done with the columns once their roles are known: numbers made plain, objects refused, damaged texts named."""
+"""Check columns whose roles are known: normalise numbers, refuse JSON objects, report damaged texts."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from kerasft.data.table import Note, Table
 from kerasft.data.text_damage import damage_notes
 from kerasft.errors import DataError, name_rows, name_values
 
-_PLACES = frozenset({"start", "start_offset", "start_char", "begin", "end", "end_offset"})  # of spans, which tags are made of
+_OFFSET_KEYS = frozenset({"start", "start_offset", "start_char", "begin", "end", "end_offset"})  # of spans, which become tags
 _FORMATS = (
-    "Read are JSON rows of plain values, and the exports of Label Studio, doccano, Prodigy, spaCy and others: see docs/data.md."
+    "KerasFT reads JSON rows of plain values and exports of Label Studio, doccano, Prodigy, spaCy and others: see docs/data.md."
 )
 
 
-def checked(table: Table, columns: Columns) -> Table:
-    """The table with plain numbers in its label column; says which texts and labels are damaged.
+def check_columns(table: Table, columns: Columns) -> Table:
+    """Normalise the numbers of the label column, and note which texts and labels are damaged.
 
     Raises:
-        DataError: Texts or labels are JSON objects, of which no format that is read is made.
+        DataError: Texts or labels are JSON objects of an unknown format.
     """
     table = with_plain_numbers(table, columns.label)
     refuse_objects(table, columns)
-    named = [name for name in (columns.text, columns.text_pair, columns.label) if name and name in table.names]
-    notes = list(damage_notes(table, named))
+    checked_names = [name for name in (columns.text, columns.text_pair, columns.label) if name and name in table.names]
+    notes = list(damage_notes(table, checked_names))
     return replace(table, notes=(*table.notes, *notes)) if notes else table
 
 
@@ -39,15 +39,15 @@ def refuse_objects(table: Table, columns: Columns) -> None:
     """Refuse a table whose texts or labels are JSON objects: an object is never a text, a label or a word.
 
     Raises:
-        DataError: One is; names the row and the keys.
+        DataError: Cells are JSON objects; names the rows and the keys.
     """
     for role, name in (("text", columns.text), ("second text", columns.text_pair), ("label", columns.label)):
         if name is None or name not in table.names:
             continue
         if role == "label" and columns.text_pair is not None:
-            continue  # perhaps answers to questions, which their task looks at
+            continue  # may be answers to questions, which that task checks itself
         cells = first_cells(table.columns[name])
-        if not any(cell.lstrip()[:1] in ("{", "[") for cell in cells) and not _begin_as_objects(table, name).any():
+        if not any(cell.lstrip()[:1] in ("{", "[") for cell in cells) and not _start_like_objects(table, name).any():
             continue
         rows, keys = _objects(table, name)
         if not rows or (role != "label" and len(rows) < 0.5 * len(table)):
@@ -59,57 +59,57 @@ def refuse_objects(table: Table, columns: Columns) -> None:
         )
 
 
-def _begin_as_objects(table: Table, name: str) -> np.ndarray:
-    begin = pc.match_substring_regex(table.columns[name], r"^\s*(\{|\[\s*\{)")
-    return np.asarray(pc.fill_null(begin, False).to_numpy(zero_copy_only=False))
+def _start_like_objects(table: Table, name: str) -> np.ndarray:
+    starts = pc.match_substring_regex(table.columns[name], r"^\s*(\{|\[\s*\{)")
+    return np.asarray(pc.fill_null(starts, False).to_numpy(zero_copy_only=False))
 
 
 def _objects(table: Table, name: str) -> tuple[list[int], list[str]]:
     """The rows whose cells are JSON objects or lists of them, and the keys of the first."""
     rows: list[int] = []
     keys: list[str] = []
-    places = np.flatnonzero(_begin_as_objects(table, name))
-    for place in places[:100_000]:
-        cell = table.columns[name][int(place)].as_py()
+    positions = np.flatnonzero(_start_like_objects(table, name))
+    for position in positions[:100_000]:
+        cell = table.columns[name][int(position)].as_py()
         value = parse_json(cell, dict)
         if value is None:
             items = parse_json(cell, list)
-            value = next((item for item in items or [] if isinstance(item, dict) and not _PLACES & set(item)), None)
+            value = next((item for item in items or [] if isinstance(item, dict) and not _OFFSET_KEYS & set(item)), None)
         if value is not None:
-            rows.append(int(table.rows[place]))
+            rows.append(int(table.rows[position]))
             keys = keys or [str(key) for key in value]
     return rows, keys
 
 
-def without_labels(table: Table, columns: Columns, split: str) -> Table:
-    """A table that lacks only the label column, with an empty one; other tables as they are.
+def add_empty_labels(table: Table, columns: Columns, split: str) -> Table:
+    """Add an empty label column to test rows without one; any other table is returned unchanged.
 
-    Hidden test sets (GLUE, Kaggle) have none: they can be answered, and are not scored.
+    Hidden test sets (GLUE, Kaggle) have no labels: they can be predicted but not scored.
     """
     if split != "test" or columns.label is None or columns.label in table.names:
         return table
     empty = pa.nulls(len(table), pa.large_string())
-    note = Note("no_test_labels", f"The test rows have no column {columns.label!r}: they are not scored.")
+    note = Note("no_test_labels", f"The test rows have no column {columns.label!r}, so they are not scored.")
     return replace(table, columns=table.columns.append_column(columns.label, empty), notes=(*table.notes, note))
 
 
-# Short, and yet part of what a person is asked.
-_PARTS = frozenset(
+# Columns of short texts that belong to the example.
+_SHORT_TEXT_NAMES = frozenset(
     {"aspect", "aspect_term", "aspect_category", "term", "word", "target_word", "lemma", "entity", "keyword", "trigger"}
 )
 
 
 def unread_texts(table: Table, columns: Columns) -> Sequence[str]:
-    """Columns that hold texts and have no role: they may belong to the example and are not read."""
-    found = []
+    """The columns that hold texts but have no role: they are not read, but may belong to the example."""
+    unread = []
     for name in table.names:
         if name in (columns.text, columns.text_pair, columns.label, columns.split):
             continue
         cells = first_cells(table.columns[name])
-        if plain_name(name) in _PARTS and cells:
-            found.append(name)
+        if plain_name(name) in _SHORT_TEXT_NAMES and cells:
+            unread.append(name)
             continue
         long = [cell for cell in cells if len(cell.split()) >= 4 and cell.lstrip()[:1] not in ("[", "{")]
         if cells and len(long) >= 0.5 * len(cells) and len(set(cells)) > 0.5 * len(cells):
-            found.append(name)
-    return found
+            unread.append(name)
+    return unread

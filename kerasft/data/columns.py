@@ -83,7 +83,8 @@ PROMPTS = (
     ("question", "answer"),
 )
 TEXT_PAIRS = (("anchor", "positive"), ("query", "passage"), ("query", "document"))
-# Names that surely say a label, names that usually do, and names of what is also measured beside a label.
+# From most to least certain: names that always mean the label, names that usually do, and names of measures that may also
+# stand beside a label.
 LABEL_TIERS = (
     frozenset(["label", "labels", "gold_label", "gold", "label_text", "etiqueta", "etiquette"]),
     frozenset(
@@ -166,7 +167,7 @@ SPLIT_ALIASES = {
     "testing": "test",
     "eval": "validation",
 }
-NO_COLUMN = "none"  # in place of a column's name: none has this role, whatever the names look like
+NO_COLUMN = "none"  # given in place of a column's name: no column has this role, whatever the names suggest
 _SAMPLE = 2_000
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\w+|[0-9a-f]{8}-[0-9a-f-]{27}", re.IGNORECASE)
 
@@ -198,7 +199,7 @@ def find_columns(
     split: str | None = None,
     need_label: bool = True,
 ) -> Columns:
-    """Map columns to roles; what is not given is guessed.
+    """Map columns to roles; the roles that are not given are guessed.
 
     Args:
         table: Columns of strings.
@@ -213,24 +214,24 @@ def find_columns(
         DataError: A named column is absent or named twice, or the guess is not clear; lists the columns.
     """
     names = list(table.column_names)
-    given = {role: name for role, name in (("text", text), ("text_pair", text_pair), ("label", label), ("split", split)) if name}
-    for role, name in given.items():
+    named = {role: name for role, name in (("text", text), ("text_pair", text_pair), ("label", label), ("split", split)) if name}
+    for role, name in named.items():
         _check_present(name, names, role, source)
-    if len(set(given.values())) < len(given):
-        raise DataError(f"One column cannot have two roles. Received: {given}.", where=source)
-    free = [name for name in names if name not in given.values()]
+    if len(set(named.values())) < len(named):
+        raise DataError(f"One column cannot have two roles. Received: {named}.", where=source)
+    free = [name for name in names if name not in named.values()]
     split = split or _split_column(table, free)
-    usual = _by_pattern(table, [name for name in names if name != split], text, text_pair, label)
-    if usual:
-        text, text_pair, label = usual
+    pattern = _by_pattern(table, [name for name in names if name != split], text, text_pair, label)
+    if pattern:
+        text, text_pair, label = pattern
     else:
         free = [name for name in free if name != split]
         label = label or label_by_name(table, free) or _spans(table, free)
         free = [name for name in free if name != label]
         text_pair = text_pair or (_by_name(free, PAIR_NAMES) if text is None else None)
         free = [name for name in free if name != text_pair]
-        named = [name for name in free if not _is_form_field(table, name)]
-        text = text or _by_name(named, TEXT_NAMES) or _longest(table, free)
+        candidates = [name for name in free if not _is_form_field(table, name)]
+        text = text or _by_name(candidates, TEXT_NAMES) or _longest(table, free)
         free = [name for name in free if name != text]
         label = label or _few_values(table, free)
     listing = f"The columns are: {name_values(names, most=20)}."
@@ -251,62 +252,64 @@ def plain_name(name: str) -> str:
 
 
 def label_by_name(table: pa.Table, names: Sequence[str]) -> str | None:
-    """The column whose name says most surely that it is the label; None when none does, or when two say it equally.
+    """The column whose name most clearly means the label; None if there is none, or if several are equally clear.
 
-    Names end as they are: `airline_sentiment` is as good as `sentiment`.
+    A usual name at the end counts too: `airline_sentiment` is read like `sentiment`.
     """
     for tier in LABEL_TIERS:
-        found = [name for name in names if plain_name(name) in tier and f"{name} (2)" not in names]
-        if found:
-            return found[0] if tier is LABEL_TIERS[0] or not _differ(table, found) else None
-    endings = [name for name in names if plain_name(name).endswith(_LABEL_ENDINGS) and f"{name} (2)" not in names]
-    fitting = [name for name in endings if few_values(table[name])]
-    return fitting[0] if len(fitting) == 1 else None
+        candidates = [name for name in names if plain_name(name) in tier and f"{name} (2)" not in names]
+        if candidates:
+            return candidates[0] if tier is LABEL_TIERS[0] or not _differ(table, candidates) else None
+    suffixed = [name for name in names if plain_name(name).endswith(_LABEL_ENDINGS) and f"{name} (2)" not in names]
+    classes = [name for name in suffixed if few_values(table[name])]
+    return classes[0] if len(classes) == 1 else None
 
 
 def _differ(table: pa.Table, names: Sequence[str]) -> bool:
-    """Whether several columns are classes, and not one of them the other in other words."""
+    """Whether several columns hold classes and two of them say different things."""
     classes = [name for name in names if few_values(table[name]) > 1]
     pairs = ((one, other) for i, one in enumerate(classes) for other in classes[i + 1 :])
-    return any(not _say_the_same(table, one, other) for one, other in pairs)
+    return any(not _are_equivalent(table, one, other) for one, other in pairs)
 
 
-def _say_the_same(table: pa.Table, one: str, other: str) -> bool:
-    """Whether each value of a column goes with one of another, and the other way round."""
-    both = set(zip(table[one].slice(0, _SAMPLE).to_pylist(), table[other].slice(0, _SAMPLE).to_pylist(), strict=True))
-    return len(both) == len({first for first, _ in both}) == len({second for _, second in both})
+def _are_equivalent(table: pa.Table, one: str, other: str) -> bool:
+    """Whether the values of two columns correspond one to one."""
+    pairs = set(zip(table[one].slice(0, _SAMPLE).to_pylist(), table[other].slice(0, _SAMPLE).to_pylist(), strict=True))
+    return len(pairs) == len({first for first, _ in pairs}) == len({second for _, second in pairs})
 
 
 def _by_pattern(
     table: pa.Table, names: Sequence[str], text: str | None, text_pair: str | None, label: str | None
 ) -> tuple[str, str | None, str | None] | None:
-    """Text, second text and label where columns of usual names stand together; None when what was said does not fit."""
+    """Text, second text and label where columns of usual names stand together; None if the named columns do not fit."""
     known = {plain_name(name): name for name in reversed(names) if f"{name} (2)" not in names}
 
-    def lists(name: str) -> bool:
+    def has_lists(name: str) -> bool:
         return holds_tokens(first_cells(table[known[name]]))
 
-    classed = label or label_by_name(table, list(known.values()))
-    token = next((known[name] for name in TOKEN_NAMES if name in known and known[name] != label and lists(name)), None)
+    class_column = label or label_by_name(table, list(known.values()))
+    token = next((known[name] for name in TOKEN_NAMES if name in known and known[name] != label and has_lists(name)), None)
     if token and text in (None, token) and text_pair is None:
-        tag = label or next((known[name] for name in TAG_NAMES if name in known and known[name] != token and lists(name)), None)
+        tag = label or next(
+            (known[name] for name in TAG_NAMES if name in known and known[name] != token and has_lists(name)), None
+        )
         if tag and holds_tokens(first_cells(table[tag])):
             return token, None, tag
-        if not classed and (text == token or not TEXT_NAMES & set(known)):
+        if not class_column and (text == token or not TEXT_NAMES & set(known)):
             return token, None, None
     question, context, answers = (known.get(name) for name in ("question", "context", "answers"))
     if question and context and text in (None, question) and text_pair in (None, context) and label not in (question, context):
-        found = classed or answers or known.get("answer")
-        if text is None or text_pair or found == answers:
-            return question, context, found
+        answer = class_column or answers or known.get("answer")
+        if text is None or text_pair or answer == answers:
+            return question, context, answer
     for one, other in (*PROMPTS, *TEXT_PAIRS):
         first, second = known.get(one), known.get(other)
         if not first or not second or text not in (None, first) or label == first:
             continue
-        if (one, other) in PROMPTS and text_pair is None and not context and classed in (None, second):
+        if (one, other) in PROMPTS and text_pair is None and not context and class_column in (None, second):
             return first, None, second
         if (one, other) in TEXT_PAIRS and text is None and text_pair in (None, second) and label != second:
-            return first, second, classed
+            return first, second, class_column
     return None
 
 
@@ -328,17 +331,17 @@ def _check_present(name: str, names: Sequence[str], role: str, source: str) -> N
 
 
 def _is_form_field(table: pa.Table, name: str) -> bool:
-    """Whether a column of a form is named like a text and holds addresses of persons, or "anonymous" in every row."""
+    """Whether a column named `email` is a form field: it holds addresses, or the same value in every row."""
     cells = first_cells(table[name])
-    return plain_name(name) == "email" and len(cells) > 1 and (len(set(cells)) == 1 or _is_no_text(cells))
+    return plain_name(name) == "email" and len(cells) > 1 and (len(set(cells)) == 1 or _are_not_texts(cells))
 
 
 def _by_name(names: Sequence[str], known: frozenset[str]) -> str | None:
     """The first column of a known name; one that is there twice is not clear and so not taken."""
     plain = {plain_name(name) for name in names}
-    survey = {"q1", "q2"} if "q3" in plain else set()  # numbered questions, not two to compare
+    numbered = {"q1", "q2"} if "q3" in plain else set()  # numbered questions, not two to compare
     for name in names:
-        if plain_name(name) in known - survey and f"{name} (2)" not in names:
+        if plain_name(name) in known - numbered and f"{name} (2)" not in names:
             return name
     return None
 
@@ -349,7 +352,7 @@ def _split_column(table: pa.Table, names: Sequence[str]) -> str | None:
     if name is None:
         return None
     values = {str(value or "").strip().lower() for value in pc.unique(table[name]).to_pylist()}
-    # A `fold` may be a number and a `subset` a topic; but a `split` with a slip in it must be told, not passed over.
+    # A `fold` may be a number and a `subset` a topic, but a misspelt value of a `split` must be reported, not ignored.
     return name if name.strip().lower() == "split" or values <= set(SPLIT_ALIASES) else None
 
 
@@ -358,32 +361,32 @@ def _longest(table: pa.Table, names: Sequence[str]) -> str | None:
     lengths = {}
     for name in names:
         mean = pc.mean(pc.utf8_length(table[name].slice(0, _SAMPLE))).as_py()
-        lengths[name] = 0.0 if mean is None or _is_no_text(first_cells(table[name])) else mean
+        lengths[name] = 0.0 if mean is None or _are_not_texts(first_cells(table[name])) else mean
     best = max(lengths, key=lambda name: lengths[name], default=None)
     return best if best is not None and (lengths[best] >= 12 or len(table.column_names) <= 2) else None
 
 
-def _is_no_text(cells: Sequence[str]) -> bool:
-    """Whether cells are dates, numbers, addresses of pages or of persons, which may be long and are no texts."""
-    odd = sum(is_date(cell) or is_number(cell) or bool(_ADDRESS.fullmatch(cell.strip())) for cell in cells)
-    return bool(cells) and odd >= 0.9 * len(cells)
+def _are_not_texts(cells: Sequence[str]) -> bool:
+    """Whether cells are dates, numbers, web addresses or e-mail addresses, which may be long but are not texts."""
+    count = sum(is_date(cell) or is_number(cell) or bool(_ADDRESS.fullmatch(cell.strip())) for cell in cells)
+    return bool(cells) and count >= 0.9 * len(cells)
 
 
 def few_values(column: pa.ChunkedArray) -> int:
-    """How many different values a column has, if they are few for its rows; else 0."""
-    near = column.slice(0, _SAMPLE).drop_null()
-    distinct = len(pc.unique(near))
-    return distinct if distinct <= max(2, min(50, len(near) // 3)) else 0
+    """The number of different values in a column if they are few for its number of rows; otherwise 0."""
+    sample = column.slice(0, _SAMPLE).drop_null()
+    distinct = len(pc.unique(sample))
+    return distinct if distinct <= max(2, min(50, len(sample) // 3)) else 0
 
 
 def _few_values(table: pa.Table, names: Sequence[str]) -> str | None:
     """The one column with few different values for its rows; None when there is none or more than one."""
-    found = []
+    columns = []
     for name in names:
         if plain_name(name) in NO_LABEL_NAMES:
-            continue  # few values, but they say where a row is from
+            continue  # few values, but they identify the source of a row
         if distinct := few_values(table[name]):
-            found.append((name, distinct))
-    several = [name for name, distinct in found if distinct > 1]
-    candidates = several or [name for name, _ in found]
+            columns.append((name, distinct))
+    several = [name for name, distinct in columns if distinct > 1]
+    candidates = several or [name for name, _ in columns]
     return candidates[0] if len(candidates) == 1 else None

@@ -1,4 +1,4 @@
-"""CoNLL files: one token a line, its columns parted by tabs or spaces, a blank line between sentences."""
+"""Read CoNLL files: one token per line, columns separated by tabs or spaces, a blank line between sentences."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from kerasft.errors import DataError, name_rows
 SUFFIXES = frozenset({"conll", "iob", "iob2", "bio", "bio2", "bioes", "conllu", "conll03", "conll2003"})
 TOKEN_NAMES = ("token", "tokens", "word", "words", "form", "text")
 TAG_NAMES = ("tag", "tags", "ner_tag", "ner_tags", "ner", "label", "labels", "entity", "iob", "bio", "pos", "pos_tag", "upos")
-_SAMPLE = 4_000  # lines that are looked at
+_SAMPLE = 4_000  # lines used to detect the layout
 _BIO = re.compile(r"[OBIESLUM]|[BIESLUM][-_:.].+|.+[-_:.][BIESLUM]|o|[bieslu][-_:.].+")
 _CHUNKS = frozenset({"NP", "VP", "PP", "ADVP", "SBAR", "ADJP", "PRT", "CONJP", "INTJ", "LST", "UCP", "PC", "NC", "VC", "AC"})
 _GLOBAL = re.compile(r"#\s*global\.columns\s*=\s*(.+)", re.IGNORECASE)
 _WORD_NAMES = ("form", "text", "token", "word")
 _NER_NAMES = ("ner", "upos", "tag", "xpos", "pos")
-_MOST_KINDS = 200  # of tags
+_MAX_TAGS = 200  # a column with more different values does not hold tags
 _UPPER = re.compile(r"[A-Z][A-Z0-9$:+*_-]*|[.,:()$#'`\"-]{1,5}")
 _SPACES = re.compile(r"[ \t]+")
 _WORD_ID = re.compile(r"\d+")
-_NO_WORD_ID = re.compile(r"\d+-\d+|\d+\.\d+")  # "zum" over its two words; a word that was left out
+_NO_WORD_ID = re.compile(r"\d+-\d+|\d+\.\d+")  # a range of words (CoNLL-U: 4-5), an empty node (8.1)
 _COMMENT = re.compile(r"###|# *(?:[\w.:-]+ *=|(?:id|newdoc|newpar|sent_id|begin|end) )")
-_NOTHING = frozenset({"-", "_", ""})
+_EMPTY = frozenset({"-", "_", ""})
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class ConllLayout:
     """What the columns of a file are.
 
     Attributes:
-        tab: Whether columns are parted by a tab, not by spaces.
+        tab: Whether columns are separated by a tab, not by spaces.
         width: Number of columns.
         ids: Whether the first column counts the words of a sentence, as in CoNLL-U.
         token: Index of the column of the tokens.
         tag: Index of the column of the tags, or None when there is none.
         header: Whether the first line names the columns.
-        rivals: Other columns that hold tags, too.
+        rivals: Other columns that also hold tags.
     """
 
     tab: bool
@@ -58,12 +58,13 @@ class ConllLayout:
 def read_conll(source: Path | TextFile, *, encoding: str | None = None, tag_column: int | None = None) -> Table:
     """Read a CoNLL file: a row for each sentence, `tokens` and `tags` as JSON lists.
 
-    Lines of `-DOCSTART-`, comments, and CoNLL-U's ranges and empty nodes are passed over.
+    Lines of `-DOCSTART-`, comments, and CoNLL-U's ranges and empty nodes are skipped.
 
     Args:
-        source: Plain or packed file, or one whose encoding is known.
+        source: Plain or compressed file, or one whose encoding is known.
         encoding: None detects it.
-        tag_column: Column of the tags, from 1; None takes UPOS of CoNLL-U, else the last that is not empty.
+        tag_column: Column of the tags, from 1; None takes UPOS of CoNLL-U, otherwise a column of entity tags, or the last
+            column that is not empty.
 
     Raises:
         DataError: Lines differ in their number of columns, a token is empty, there is no such column or no token.
@@ -76,7 +77,7 @@ def read_conll(source: Path | TextFile, *, encoding: str | None = None, tag_colu
 
 
 def looks_like_conll(lines: Sequence[str]) -> bool:
-    """Whether the first lines of a file are tokens with tags, in sentences parted by blank lines."""
+    """Whether the first lines of a file are tokens with tags, in sentences separated by blank lines."""
     filled = [line.rstrip() for line in lines if line.strip() and not line.startswith(("-DOCSTART-", "# "))]
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
     last = max((i for i, line in enumerate(lines) if line.strip()), default=0)
@@ -86,14 +87,14 @@ def looks_like_conll(lines: Sequence[str]) -> bool:
     rows = [_cells(line, tab) for line in filled]
     usual, count = Counter(map(len, rows)).most_common(1)[0]
     last_cells = [row[-1] for row in rows]
-    sure = all(map(_BIO.fullmatch, last_cells)) and any(len(cell) > 2 for cell in last_cells)
-    if usual < 2 or count < (0.5 if sure else 0.9) * len(filled):
-        return False  # what is surely CoNLL is read as such, so that lines with a slip are told
+    is_certain = all(map(_BIO.fullmatch, last_cells)) and any(len(cell) > 2 for cell in last_cells)
+    if usual < 2 or count < (0.5 if is_certain else 0.9) * len(filled):
+        return False  # a file that is clearly CoNLL is read as such, so that its faulty lines are reported
     rows = [row for row in rows if len(row) == usual]
     if usual == 10 and _counts_words(rows):
         return True
     if rows[0][-1].lower() in TAG_NAMES and rows[0][0].lower() not in TOKEN_NAMES:
-        return False  # a table with a header, and something else than tokens first
+        return False  # a table with a header whose first column does not hold tokens
     if sum(any(" " in cell for cell in row) for row in rows) > 0.1 * len(rows):
         return False  # texts, not tokens
     if any(_are_tags([row[column] for row in rows]) for column in (-1, 0, 2 if _counts_words(rows) else -1)):
@@ -102,11 +103,11 @@ def looks_like_conll(lines: Sequence[str]) -> bool:
 
 
 def _are_tags(cells: Sequence[str]) -> bool:
-    """Tags come in few kinds and look alike: B-PER and O, or capitals such as NOUN and VBZ."""
-    kinds = set(cells)
-    if all(map(_BIO.fullmatch, kinds)):
-        return kinds == {"O"} or {"B", "O"} <= kinds or (len(kinds) > 1 and any(len(kind) > 2 for kind in kinds))
-    return len(cells) >= 6 and 1 < len(kinds) <= min(60, 0.6 * len(cells)) and all(map(_UPPER.fullmatch, kinds))
+    """Whether cells are tags: few different ones of one form, such as B-PER and O, or NOUN and VBZ."""
+    tags = set(cells)
+    if all(map(_BIO.fullmatch, tags)):
+        return tags == {"O"} or {"B", "O"} <= tags or (len(tags) > 1 and any(len(tag) > 2 for tag in tags))
+    return len(cells) >= 6 and 1 < len(tags) <= min(60, 0.6 * len(cells)) and all(map(_UPPER.fullmatch, tags))
 
 
 def _counts_words(rows: Sequence[Sequence[str]]) -> bool:
@@ -122,8 +123,8 @@ def _cells(line: str, tab: bool) -> list[str]:
     return [cell.strip(" ") for cell in text.split("\t")] if tab else _SPACES.split(text.lstrip(" \t"))
 
 
-def _with_blank(line: str, cells: list[str], layout: ConllLayout) -> list[str]:
-    """The cells of a line whose token is a blank: of spaces alone, or lost at the beginning of the line."""
+def _restore_blank_token(line: str, cells: list[str], layout: ConllLayout) -> list[str]:
+    """The cells of a line, with the token restored if it is white space and was lost when the line was split."""
     if len(cells) == layout.width - 1 and layout.token == 0 and not layout.tab and line[:1] in " \t\u00a0":
         return [" ", *cells]
     if len(cells) == layout.width and not cells[layout.token]:
@@ -144,7 +145,7 @@ def find_layout(lines: Sequence[str], path: Path, *, tag_column: int | None = No
     filled = [line for line in lines if line.strip(" \t\r\n\ufeff") and not line.startswith("-DOCSTART-")]
     likely = [line for line in filled if not _COMMENT.match(line)]
     if not likely:
-        hint = "A CoNLL file has one token a line and a blank line between sentences."
+        hint = "A CoNLL file has one token per line and a blank line between sentences."
         raise DataError("The file holds no token.", where=str(path), hint=hint)
     tab = sum("\t" in line.strip() for line in likely) > 0.5 * len(likely)
     rows = [_cells(line, tab) for line in likely if not (line.startswith("# ") and tab and "\t" not in line)]
@@ -166,18 +167,18 @@ def find_layout(lines: Sequence[str], path: Path, *, tag_column: int | None = No
         tag, rivals = _tag_column(rows, usual, ids)
     token = named[0] if named else next((column for column in range(int(ids), usual) if column != tag), 0)
     if usual > 3 and len(rows) > 5 and len({row[token] for row in rows}) == 1:
-        hint = "The first column must hold the tokens, or count the words of a sentence; take others before it away."
+        hint = "The first column must hold the tokens or count the words of a sentence. Remove any columns before it."
         raise DataError(f"Every line has {rows[0][token]!r} where the token is expected.", where=str(path), hint=hint)
     if tab and sum(len(row[token].split()) > 3 for row in rows) > 0.5 * len(rows):
-        hint = "A CoNLL file has one token a line. Give such a file as CSV with a list of words and one of tags."
+        hint = "A CoNLL file has one token per line. Save sentences as CSV, with one column of word lists and one of tags."
         raise DataError("The lines hold whole sentences, not tokens.", where=str(path), hint=hint)
     return ConllLayout(tab, usual, ids, token, tag if tag != token else None, header, rivals)
 
 
 def _named_columns(lines: Sequence[str], width: int) -> tuple[int, int | None] | None:
-    """Columns of words and of tags that a CoNLL-U Plus file names in its first line."""
-    found = next((match for line in lines[:20] if (match := _GLOBAL.match(line.strip()))), None)
-    names = [name.lower().split(":")[-1] for name in found.group(1).split()] if found else []
+    """The columns of words and of tags, as the first line of a CoNLL-U Plus file names them."""
+    declaration = next((match for line in lines[:20] if (match := _GLOBAL.match(line.strip()))), None)
+    names = [name.lower().split(":")[-1] for name in declaration.group(1).split()] if declaration else []
     token = next((names.index(name) for name in _WORD_NAMES if name in names), None)
     if token is None or len(names) != width:
         return None
@@ -185,47 +186,47 @@ def _named_columns(lines: Sequence[str], width: int) -> tuple[int, int | None] |
 
 
 def _tag_column(rows: Sequence[Sequence[str]], width: int, ids: bool) -> tuple[int | None, tuple[int, ...]]:
-    """The column of the tags, by what the columns hold, and others that hold tags of the same kind.
+    """Choose the column of the tags by content; also return the other columns that hold tags of entities.
 
-    Entities come before chunks and parts of speech; of several columns of entities (outer and nested ones) the one with most of
-    them, of those that agree (true and predicted ones) the first.
+    Entities are preferred to chunks and parts of speech. Of several columns of entities the first with nearly the most of them
+    is chosen: outer entities rather than the fewer nested ones, and true tags rather than the predictions after them.
     """
     if width < 2:
         return None, ()
     if ids and width == 10:
         return 3, ()  # UPOS of CoNLL-U
     if not ids and width == 2 and _all_bio(rows, 0) and not _all_bio(rows, 1):
-        return 0, ()  # tag before token, as some corpora have it
+        return 0, ()  # some corpora write the tag before the token
     lowest = 2 if ids else 1
-    columns = [column for column in range(lowest, width) if any(row[column] not in _NOTHING for row in rows)]
+    columns = [column for column in range(lowest, width) if any(row[column] not in _EMPTY for row in rows)]
     entities = [column for column in columns if _holds_entities(rows, column)]
     if entities:
-        counts = {column: sum(row[column] not in ("O", "o", *_NOTHING) for row in rows) for column in entities}
+        counts = {column: sum(row[column] not in ("O", "o", *_EMPTY) for row in rows) for column in entities}
         most = max(counts.values())
         chosen = next(column for column in entities if counts[column] >= 0.8 * most)
         return chosen, tuple(column for column in entities if column != chosen)
-    tagged = [column for column in columns if len({row[column] for row in rows}) <= _MOST_KINDS]
+    tagged = [column for column in columns if len({row[column] for row in rows}) <= _MAX_TAGS]
     return (tagged or columns or [width - 1])[-1], ()
 
 
 def _holds_entities(rows: Sequence[Sequence[str]], column: int) -> bool:
-    """Whether a column holds tags of entities, and not of chunks."""
-    cells = [row[column] for row in rows if row[column] not in _NOTHING]
-    marked = [cell for cell in cells if cell not in ("O", "o")]
+    """Whether a column holds tags of entities rather than of chunks."""
+    cells = [row[column] for row in rows if row[column] not in _EMPTY]
+    entity_tags = [cell for cell in cells if cell not in ("O", "o")]
     if not cells or not any(cell in ("O", "o") for cell in cells):
         return False
-    fitting = sum(bool(_BIO.fullmatch(cell)) for cell in cells)
-    kinds = {re.split(r"[-_:.]", cell, maxsplit=1)[-1] for cell in marked}
-    return fitting >= 0.9 * len(cells) and not (kinds and len(kinds & _CHUNKS) >= 0.5 * len(kinds))
+    tag_count = sum(bool(_BIO.fullmatch(cell)) for cell in cells)
+    entity_types = {re.split(r"[-_:.]", cell, maxsplit=1)[-1] for cell in entity_tags}
+    return tag_count >= 0.9 * len(cells) and not (entity_types and len(entity_types & _CHUNKS) >= 0.5 * len(entity_types))
 
 
 def _all_bio(rows: Sequence[Sequence[str]], column: int) -> bool:
-    kinds = {row[column] for row in rows}
-    return len(kinds) > 1 and all(map(_BIO.fullmatch, kinds))
+    tags = {row[column] for row in rows}
+    return len(tags) > 1 and all(map(_BIO.fullmatch, tags))
 
 
 def _lines(file: Iterable[str], layout: ConllLayout) -> Iterator[tuple[int, list[str] | None]]:
-    """Each token's line number and cells; None for what ends a sentence."""
+    """The line number and cells of each token; None in place of the cells where a sentence ends."""
     header = layout.header
     for number, line in enumerate(file, start=1):
         if not line.strip(" \t\r\n\x0b\x0c\ufeff") or line.startswith("-DOCSTART-"):
@@ -233,9 +234,9 @@ def _lines(file: Iterable[str], layout: ConllLayout) -> Iterator[tuple[int, list
         elif header:
             header = False
         elif not _is_comment(line, layout.ids):
-            cells = _with_blank(line, _cells(line, layout.tab), layout)
-            remark = line.startswith("# ") and len(cells) != layout.width and not (layout.tab and "\t" in line)
-            if not remark and not (layout.ids and _NO_WORD_ID.fullmatch(cells[0])):
+            cells = _restore_blank_token(line, _cells(line, layout.tab), layout)
+            is_comment = line.startswith("# ") and len(cells) != layout.width and not (layout.tab and "\t" in line)
+            if not is_comment and not (layout.ids and _NO_WORD_ID.fullmatch(cells[0])):
                 yield number, cells
 
 
@@ -247,7 +248,7 @@ def _read_sentences(file: Iterable[str], path: Path, layout: ConllLayout, notes:
     tags: list[str] = []
     first = sentences = total = longest = 0
 
-    def end() -> None:
+    def finish_sentence() -> None:
         nonlocal sentences, longest
         if tokens:
             builder.add(first, [as_json(tokens)] if layout.tag is None else [as_json(tokens), as_json(tags)])
@@ -257,7 +258,7 @@ def _read_sentences(file: Iterable[str], path: Path, layout: ConllLayout, notes:
 
     for number, cells in _lines(file, layout):
         if cells is None:
-            end()
+            finish_sentence()
             continue
         total += 1
         if len(cells) != layout.width:
@@ -269,23 +270,24 @@ def _read_sentences(file: Iterable[str], path: Path, layout: ConllLayout, notes:
             tokens.append(cells[layout.token])
             if layout.tag is not None:
                 tags.append(cells[layout.tag])
-    end()
+    finish_sentence()
     if ragged:
-        parted = "a tab" if layout.tab else "spaces"
+        separator = "a tab" if layout.tab else "spaces"
         raise DataError(
             f"{len(ragged):,} of {total:,} lines do not have {layout.width} columns, as the others do.",
             where=f"{path}, {name_rows(ragged)}",
-            hint=f"Part the columns by {parted}, the same number in every line, and sentences by a blank line.",
+            hint=f"Separate columns by {separator}, with the same number in every line, and sentences by a blank line.",
         )
     if blank:
-        notes.append(Note("blank_tokens", f"{len(blank):,} tokens are blanks and are read as such.", tuple(blank)))
+        notes.append(Note("blank_tokens", f"{len(blank):,} tokens consist of white space only; they are kept.", tuple(blank)))
     if layout.rivals and layout.tag is not None:
         others = " and ".join(str(column + 1) for column in layout.rivals)
         message = (
-            f"Columns {layout.tag + 1} and {others} hold tags; column {layout.tag + 1} was read. Another: --data.tag_column."
+            f"Columns {layout.tag + 1} and {others} hold tags; column {layout.tag + 1} was read. "
+            "To read another one, use --data.tag_column."
         )
         notes.append(Note("tag_columns", message))
     if sentences == 1 and longest > 500:
-        message = f"No blank line parts the sentences: all {longest:,} tokens are read as one."
+        message = f"There is no blank line between sentences, so all {longest:,} tokens are read as one sentence."
         notes.append(Note("one_sentence", message, (first,)))
     return builder.build(path.name, notes)

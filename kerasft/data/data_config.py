@@ -17,9 +17,8 @@ class DataConfig(Options):
 
     path: str | None = option(
         None,
-        "File of any format in docs/data.md (CSV, TSV, Excel, JSON, Parquet, CoNLL, plain text ...; packed or not), pattern of "
-        "files "
-        "(notes/*.txt), folder, archive, or hub name.",
+        "File of any format in docs/data.md (CSV, TSV, Excel, JSON, Parquet, CoNLL, plain text ...; packed or not), "
+        "pattern of files (notes/*.txt), folder, archive, or hub name.",
     )
     text: str | None = option(None, "Column of the text; found by name and content when not given.")
     text_pair: str | None = option(
@@ -71,9 +70,9 @@ class DataConfig(Options):
         if self.delimiter is not None and len(self.delimiter) != 1:
             yield f"'delimiter' must be one character. Received: {self.delimiter!r}."
         if self.escape not in (None, "\\"):
-            yield f"'escape' can be a backslash. Received: {self.escape!r}."
+            yield f"'escape' can only be a backslash. Received: {self.escape!r}."
 
     def reading(self, *, text: str | None, label: str | None) -> ReadOptions:
-        """How a file is read, with the columns a person has named."""
+        """The options for reading a file, with the columns that the user named."""
         names = ("delimiter", "encoding", "header", "quote", "escape", "sheet", "tag_column", "sentence", "repair")
         return ReadOptions(**{name: getattr(self, name) for name in names}, text=text, label=label)

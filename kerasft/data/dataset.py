@@ -1,4 +1,4 @@
-"""`Dataset`: one to three splits of rows with roles; `load_data` makes one from whatever a person has."""
+"""`Dataset`: one to three splits of rows with roles; `load_data` makes one from files or from data in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kerasft.data.cells import first_cells, holds_answers, holds_spans
-from kerasft.data.checked_columns import checked, without_labels
+from kerasft.data.checked_columns import add_empty_labels, check_columns
 from kerasft.data.columns import LABEL_NAMES, NO_COLUMN, SPLIT_ALIASES, Columns, find_columns, plain_name
 from kerasft.data.data_config import DataConfig
 from kerasft.data.label_columns import columns_of_0_and_1, join_labels, named_columns
@@ -56,7 +56,7 @@ class Dataset:
 
     @property
     def notes(self) -> list[Note]:
-        """What the readers did that is worth knowing."""
+        """What the readers changed, left out or decided."""
         return list(dict.fromkeys(note for part in self.splits.values() for note in part.table.notes))
 
     @property
@@ -65,7 +65,7 @@ class Dataset:
         return label_names(self["train"])
 
     def without(self, *roles: str) -> Dataset:
-        """The same data in which no column has some roles (`text_pair`, `label`)."""
+        """The same data without some roles (`text_pair`, `label`): no column has them."""
         columns = _without(self.columns, roles)
         splits = {name: replace(split, columns=columns) for name, split in self.splits.items()}
         return replace(self, columns=columns, splits=splits)
@@ -97,8 +97,8 @@ def label_names(split: Split) -> tuple[str, ...]:
             where=split.table.source,
             hint="Name it: label='...' (--data.label, Label in the app).",
         )
-    found = {clean_label(value) for value in pc.unique(split.table.columns[split.columns.label]).to_pylist()}
-    names = sorted(set(one_spelling(name for name in found if name is not None).values()))
+    labels = {clean_label(value) for value in pc.unique(split.table.columns[split.columns.label]).to_pylist()}
+    names = sorted(set(one_spelling(name for name in labels if name is not None).values()))
     try:
         values = {name: float(name) for name in names}
     except ValueError:
@@ -137,18 +137,18 @@ def load_data(source: Any = None, config: DataConfig | None = None, *, need_labe
     tables, columns = _read_and_map(source, config, need_label)
     if columns.split:
         tables = _by_column(tables, columns.split)
-    tables = {name: without_labels(table, columns, name) for name, table in tables.items()}
+    tables = {name: add_empty_labels(table, columns, name) for name, table in tables.items()}
     for table in tables.values():
         needed = [name for name in (columns.text, columns.text_pair, columns.label) if name]
         absent = [name for name in needed if name not in table.names]
         if absent:
             hint = f"Its columns are: {name_values(table.names, most=20)}."
             raise DataError(f"A split lacks the columns {name_values(absent)}.", where=table.source, hint=hint)
-    splits = {name: Split(name, checked(table, columns), columns) for name, table in tables.items()}
+    splits = {name: Split(name, check_columns(table, columns), columns) for name, table in tables.items()}
     if "train" in splits:
         splits = _set_aside(splits, config)
         if config.per_label and columns.label:
-            splits["train"] = _few(splits["train"], config.per_label, config.split_seed)
+            splits["train"] = _draw_per_label(splits["train"], config.per_label, config.split_seed)
     if config.path is None:
         config = _as_read(config, columns)
     return Dataset({name: splits[name] for name in ("train", "validation", "test") if name in splits}, columns, config)
@@ -183,43 +183,43 @@ def _read_and_map(source: Any, config: DataConfig, need_label: bool) -> tuple[di
     first = _first(tables)
     if need_label and "label" in unwanted:
         raise DataError(
-            "A label is needed, and none was asked for.", where=first.source, hint="Leave label out, or name a column."
+            "A label is needed, but label='none' was given.", where=first.source, hint="Leave out 'label', or name a column."
         )
-    # Found first and dropped then, so that a column that is plainly a label is not taken for the text.
+    # Roles are dropped only now, so that a column that is clearly a label is not taken for the text.
     columns = find_columns(first.columns, first.source, need_label=need_label, **wanted)
     return tables, _without(columns, unwanted)
 
 
 def _first(tables: Mapping[str, Table]) -> Table:
-    """The training rows, whose columns are those of all; of tables without any the first."""
+    """The table of the training rows, whose columns all tables share; the first table if there are none."""
     return tables["train"] if "train" in tables else next(iter(tables.values()))
 
 
 def _without(columns: Columns, roles: Iterable[str]) -> Columns:
-    """The same roles but for some, which no column has."""
+    """The columns without some roles."""
     return Columns(**{**asdict(columns), **dict.fromkeys(roles)})
 
 
 def _as_read(config: DataConfig, columns: Columns) -> DataConfig:
-    """The options that find the same columns in the rows as they now are, for rows that are kept rather than read again."""
-    said: dict[str, Any] = {
+    """The options that find the same columns in rows that are stored rather than read from their source again."""
+    roles: dict[str, Any] = {
         role: getattr(columns, role) or NO_COLUMN for role in ("text", "text_pair", "label") if getattr(config, role)
     }
-    return replace(config, sentence=None, **said)
+    return replace(config, sentence=None, **roles)
 
 
-def _few(split: Split, per_label: int, seed: int) -> Split:
-    """At most so many rows of each label, drawn at random, in their order."""
+def _draw_per_label(split: Split, per_label: int, seed: int) -> Split:
+    """Draw at most `per_label` rows of each label at random; they keep their order."""
     by_label: dict[str | None, list[int]] = {}
     for i, cell in enumerate(split.cells("label")):
         by_label.setdefault(clean_label(cell), []).append(i)
     rng = np.random.default_rng(seed)
-    kept = [rng.permutation(rows)[:per_label] for label, rows in by_label.items() if label is not None]
-    return split.take(np.sort(np.concatenate(kept))) if kept else split
+    chosen = [rng.permutation(rows)[:per_label] for label, rows in by_label.items() if label is not None]
+    return split.take(np.sort(np.concatenate(chosen))) if chosen else split
 
 
 def _by_column(tables: Mapping[str, Table], column: str) -> dict[str, Table]:
-    """Divide the one table, or of several that of the training rows, by what its split column says."""
+    """Divide the only table, or that of the training rows, by its split column."""
     name = "train" if "train" in tables else next(iter(tables))
     table, others = tables[name], {other: tables[other] for other in tables if other != name}
     if column not in table.names or (others and name != "train"):
@@ -227,7 +227,7 @@ def _by_column(tables: Mapping[str, Table], column: str) -> dict[str, Table]:
     names = [SPLIT_ALIASES.get((value or "").strip().lower()) for value in table.columns[column].to_pylist()]
     unknown = [i for i, name in enumerate(names) if name is None]
     if unknown and others:
-        return dict(tables)  # they are given apart, and the column means something else
+        return dict(tables)  # the splits are separate files, so the column means something else
     if unknown:
         values = dict.fromkeys(table.columns[column][i].as_py() for i in unknown)
         raise DataError(
@@ -235,13 +235,13 @@ def _by_column(tables: Mapping[str, Table], column: str) -> dict[str, Table]:
             where=f"{table.source}, {name_rows([int(table.rows[i]) for i in unknown])}",
             hint="Correct the values, or rename the column if it does not say the split.",
         )
-    found = np.asarray(names, dtype=object)
-    parts = {str(name): table.take(np.flatnonzero(found == name)) for name in dict.fromkeys(names)}
+    split_names = np.asarray(names, dtype=object)
+    parts = {str(name): table.take(np.flatnonzero(split_names == name)) for name in dict.fromkeys(names)}
     if "train" not in parts:
         raise DataError(f"Column {column!r} marks no row as train.", where=table.source)
     if twice := sorted(parts.keys() & others.keys()):
-        told = f"Column {column!r} marks rows as {' and '.join(twice)}, and a file of its own is given for them, too."
-        raise DataError(told, where=table.source, hint="Leave out the file, or remove the rows or the column.")
+        message = f"Column {column!r} marks rows as {' and '.join(twice)}, but a separate file is given for them as well."
+        raise DataError(message, where=table.source, hint="Leave out the file, or remove the rows or the column.")
     return {**parts, **others}
 
 

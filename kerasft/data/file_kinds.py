@@ -1,4 +1,4 @@
-"""What a file is, by its content: which reader it is for, or the name of the format that is not read."""
+"""Recognise by its content which reader a file needs, or which unsupported format it is in."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _OFFICE = (
     ("content.xml", "an OpenDocument file (.ods or .odt)"),
     ("META-INF/", "a Java archive"),
 )
-# Lines that are code and no sentence: each must end as code does, so that "return my order" is none.
+# Lines of code; they must also end like code, so that the sentence "return my order" does not match.
 _CODE = re.compile(
     r"\s*(?:#!/.*|import [\w.]+(?: as \w+)?;?|from [\w.]+ import [\w*, ()]+|def \w+\(.*:|class \w+(?:\(.*\))?\s*[:{]|"
     r"(?:export |async )*function \w*\(.*[{)]|#include\s*[<\"].*[>\"]|public (?:class|static).*[{;]|package [\w.]+;|"
@@ -70,7 +70,7 @@ def binary_kind(path: Path) -> str:
     """The kind of a file by its first bytes: one of `READ`; `text` for what may be text.
 
     Raises:
-        DataError: It is no regular file, empty, or of a format that is not read.
+        DataError: The path is not a regular file, or the format is not supported.
     """
     try:
         mode = path.stat().st_mode
@@ -80,7 +80,7 @@ def binary_kind(path: Path) -> str:
         with path.open("rb") as file:
             head = file.read(265)
     except (OSError, ValueError):
-        return "text"  # the text reader says what is wrong with it
+        return "text"  # the text reader reports the error
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             kind = _zip_kind(path) if kind == "zip" else kind
@@ -103,14 +103,14 @@ def _zip_kind(path: Path) -> str:
 
 
 def refuse_other_text(lines: Sequence[str], path: Path) -> None:
-    """Refuse text that is no table and no list of texts, by the name of its format.
+    """Refuse text that is neither a table nor a list of texts, and name its format.
 
     Args:
         lines: The first lines.
-        path: Of the file; its end may be looked at.
+        path: Path of the file, whose end may be read too.
 
     Raises:
-        DataError: The lines are of a format that is not read.
+        DataError: The format of the lines is not supported.
     """
     filled = [line.rstrip("\r\n") for line in lines if line.strip("\ufeff \t\r\n")][:200]
     if not filled:
@@ -133,8 +133,8 @@ def _text_kind(filled: Sequence[str], path: Path) -> tuple[str, str] | None:
     ):
         return "an annotation file of BRAT (.ann)", "Convert it to CoNLL or to JSON lines of texts and spans."
     if re.match(r"<!doctype html|<html", first, re.IGNORECASE):
-        return "an HTML page", "Was the page of a link saved in place of its file? Download the file itself."
-    if first.startswith("<?xml") or (first.startswith("<") and _ends_as_it_begins(first, filled, path)):
+        return "an HTML page", "The page of a link may have been saved instead of the file. Download the file itself."
+    if first.startswith("<?xml") or (first.startswith("<") and _closes_root_tag(first, filled, path)):
         return "an XML file", "Convert it to CSV or JSONL: one row for each text with its label."
     directives = [line.strip().lower() for line in filled if not line.strip().startswith("%")]
     if (
@@ -143,8 +143,8 @@ def _text_kind(filled: Sequence[str], path: Path) -> tuple[str, str] | None:
         and any(line.startswith(("@attribute", "@data")) for line in directives)
     ):
         return "an ARFF file (Weka)", "Save it as CSV in Weka."
-    if named := _marked_kind(filled):
-        return named, ""
+    if kind := _kind_by_first_lines(filled):
+        return kind, ""
     if first.startswith(("\\documentclass", "\\begin{")):
         return "a LaTeX document", ""
     if suffix in (".yml", ".yaml") or _is_yaml(filled):
@@ -160,8 +160,8 @@ def _text_kind(filled: Sequence[str], path: Path) -> tuple[str, str] | None:
     return None
 
 
-def _marked_kind(filled: Sequence[str]) -> str | None:
-    """Formats that a mark in their first lines gives away."""
+def _kind_by_first_lines(filled: Sequence[str]) -> str | None:
+    """The format, if the first lines identify it."""
     head = [line.strip() for line in filled[:60]]
     first = head[0]
     if re.match(
@@ -180,8 +180,8 @@ def _marked_kind(filled: Sequence[str]) -> str | None:
     return None
 
 
-def _ends_as_it_begins(first: str, filled: Sequence[str], path: Path) -> bool:
-    """Whether the first tag of a file is closed at its end, as the root of an XML file is, and not in the same line as well."""
+def _closes_root_tag(first: str, filled: Sequence[str], path: Path) -> bool:
+    """Whether the first tag is closed at the end of the file, like the root of an XML file, and not in its own line."""
     root = _ROOT.match(first)
     if root is None or (len(filled) > 1 and f"</{root.group(1)}>" in first):
         return False
@@ -203,17 +203,17 @@ def _is_yaml(filled: Sequence[str]) -> bool:
 
 
 def _is_markdown(filled: Sequence[str], suffix: str) -> bool:
-    """Headings and lists; plain text may have them, so only what is called a table is refused for it."""
+    """Whether the lines are Markdown headings and lists, which a .txt file may contain as well."""
     if suffix == ".txt" or not re.match(r"#{1,6} \S", filled[0]):
         return False
     return sum(bool(_MARKDOWN.match(line)) for line in filled) >= 3
 
 
 def _is_code(filled: Sequence[str]) -> bool:
-    """Whether the first line is code, and others are."""
+    """Whether the first line and enough of the others are program code."""
     head = filled[:60]
     first = next((line for line in head if not line.lstrip().startswith(("#", "//", "--", "/*", "*"))), "")
-    found = sum(bool(_CODE.fullmatch(line)) for line in head)
+    code_lines = sum(bool(_CODE.fullmatch(line)) for line in head)
     if head[0].startswith(("#!/", "<?php")) or re.fullmatch(r"[\w.$]+\(\s*[\[{].*[\]}]\s*\);?", head[0].strip()):  # JSONP
         return True
-    return bool(_CODE.fullmatch(first)) and found >= 2 and found >= 0.15 * len(head)
+    return bool(_CODE.fullmatch(first)) and code_lines >= 2 and code_lines >= 0.15 * len(head)

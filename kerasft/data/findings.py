@@ -1,4 +1,4 @@
-"""`Finding`: one thing about the data that a person should know."""
+"""`Finding`: one observation about the data that the user should know."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found.
+    """One observation about the data.
 
     Attributes:
         code: Short stable name: `duplicate_texts`.
-        severity: `problem` (the result will be wrong), `warning` (look at it), `note`.
+        severity: `problem` (the result will be wrong), `warning` (check it) or `note`.
         message: One sentence with counts.
-        split: Which split.
-        rows: The rows concerned, as a spreadsheet numbers them.
+        split: Name of the split, or empty.
+        rows: Numbers of the rows, as a spreadsheet counts them.
         hint: What to do, or empty.
     """
 

@@ -1,4 +1,4 @@
-"""Rows that a model is asked about: any source, read with the columns the model was trained with."""
+"""Read rows for evaluation or prediction from any source, with the columns the model was trained with."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def as_split(
     labels: Sequence[str] = (),
     how: ReadOptions | None = None,
 ) -> Split:
-    """Any rows as one split with the given roles: a split, a file, a DataFrame; used by `evaluate` and `predict`.
+    """Read rows (a split, a file, a DataFrame ...) as one split with the given roles, for `evaluate` and `predict`.
 
     Args:
         rows: A split, or anything `read_table` reads.
         columns: The roles; None guesses them.
         need_label: Fail when the label column is absent.
-        labels: The labels there are: where columns of 0 and 1 stand for a list of labels, the columns meant.
+        labels: The labels of the model; if there are columns of these names, they are read as columns of 0 and 1.
         how: How a file is read.
 
     Raises:
@@ -45,19 +45,19 @@ def as_split(
     table = table_of_columns(rows) if isinstance(rows, Mapping) else read_table(rows, how)
     label = columns.label if columns else None
     if need_label and columns and label not in table.names and (label is None or label.startswith(LABELS)):
-        there = tuple(labels) if labels and set(labels) <= set(table.names) else ()
-        several = there or (columns_of_0_and_1(table, but=(columns.text, columns.text_pair)) if label else ())
+        label_names = tuple(labels) if labels and set(labels) <= set(table.names) else ()
+        several = label_names or (columns_of_0_and_1(table, but=(columns.text, columns.text_pair)) if label else ())
         if several:
             tables, joined = join_labels({"data": table}, several)
             table, label = tables["data"], label or joined
     if columns is None:
         return Split("data", table, find_columns(table.columns, table.source, need_label=need_label))
     if len(table.names) == 1 and not need_label and columns.text_pair is None:
-        return Split("data", table, Columns(table.names[0]))  # whatever its name, there is no other text to mean
-    wanted = {"text": columns.text, "text_pair": columns.text_pair, "label": label if need_label else None}
-    absent = [f"{name!r} ({role})" for role, name in wanted.items() if name and name not in table.names]
+        return Split("data", table, Columns(table.names[0]))  # the only column is the text, whatever its name
+    roles = {"text": columns.text, "text_pair": columns.text_pair, "label": label if need_label else None}
+    absent = [f"{name!r} ({role})" for role, name in roles.items() if name and name not in table.names]
     if absent:
         hint = f"Name the columns as in training. They are: {name_values(table.names, most=20)}."
         raise DataError(f"The columns the model was trained with are absent: {', '.join(absent)}.", where=table.source, hint=hint)
-    table = with_plain_numbers(table, wanted["label"])
-    return Split("data", table, find_columns(table.columns, table.source, need_label=need_label, **wanted))
+    table = with_plain_numbers(table, roles["label"])
+    return Split("data", table, find_columns(table.columns, table.source, need_label=need_label, **roles))

@@ -1,4 +1,4 @@
-"""JSON: one object a line, or one value of any shape that makes rows (`json_shapes`)."""
+"""Read JSON files: one object per line, or one value of any shape that holds rows (see `json_shapes`)."""
 
 from __future__ import annotations
 
@@ -16,25 +16,23 @@ from kerasft.data.table import Note, Table, TableBuilder, as_text, unique_names
 from kerasft.data.text_files import TextFile
 from kerasft.errors import DataError
 
-_SAMPLE = 1000  # rows whose keys are the columns
+_SAMPLE = 1000  # rows whose keys become the columns
+_RENAME_HINT = "A name may occur only once in an object; rename one of them."
 
 
-_ONE_NAME = "Each name may stand once in an object; rename one of them."
+class _DuplicateNameError(ValueError):
+    """An object contains a name twice, so that one of the values would be lost."""
 
 
-class _NamedTwiceError(ValueError):
-    """An object in which a name stands twice, so that one value would be lost."""
-
-
-def _unlike(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
         names = [name for name, _ in pairs]
-        raise _NamedTwiceError(f"An object names {next(name for name in names if names.count(name) > 1)!r} twice.")
-    return found
+        raise _DuplicateNameError(f"An object contains the name {next(name for name in names if names.count(name) > 1)!r} twice.")
+    return values
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unlike)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object_without_duplicates)
 
 
 def read_json(text: TextFile, *, whole: bool, every_record: bool = False) -> Table:
@@ -42,11 +40,11 @@ def read_json(text: TextFile, *, whole: bool, every_record: bool = False) -> Tab
 
     Args:
         text: The file and its encoding.
-        whole: The file may be one list or one object, not only an object a line.
-        every_record: Whether each row of the file is a row of the table, so that no format may leave out or divide any.
+        whole: Whether the file may be one list or one object, rather than one object per line.
+        every_record: Whether each row of the file stays a row of the table, so that no format leaves out or divides any.
 
     Raises:
-        DataError: The file is not valid JSON, or not of a shape that makes rows; names the line or item.
+        DataError: The file is not valid JSON, or holds no rows; names the line or item.
     """
     content = one_value(text) if whole else None
     if content is not None:
@@ -56,20 +54,20 @@ def read_json(text: TextFile, *, whole: bool, every_record: bool = False) -> Tab
 
 
 def content_table(content: Any, source: str, notes: Iterable[Note] = (), *, every_record: bool = False) -> Table:
-    """The table that a parsed JSON file holds.
+    """Convert the content of a JSON file to a table.
 
     Raises:
-        DataError: It is of no shape that makes rows.
+        DataError: The content has no shape that holds rows.
     """
     if holds_paragraphs(content):
         articles = articles_of(content) or [content] if isinstance(content, Mapping) else [{"paragraphs": content}]
         return squad_rows({"data": articles}, source, [*notes])
-    said = list(notes)
-    return rows_table(rows_of(content, source, said), source, said, every_record=every_record)
+    all_notes = list(notes)
+    return rows_table(rows_of(content, source, all_notes), source, all_notes, every_record=every_record)
 
 
 def one_value(text: TextFile) -> Any:
-    """What a file holds that is one list or object; None for a file of one object a line.
+    """Read a file that is one list or object; None for a file of one object per line.
 
     Raises:
         DataError: The file begins as one value and is not valid JSON.
@@ -83,7 +81,7 @@ def one_value(text: TextFile) -> Any:
         value = _DECODER.decode(first)
     except (ValueError, RecursionError):
         if first[:1] == "{" and (alone or first.endswith("}")):
-            return None  # a line with a mistake: told with its number
+            return None  # a faulty line, which is reported with its number
         with text.open() as file:
             return _parsed(file.read(), text.path)
     if not alone:
@@ -92,33 +90,33 @@ def one_value(text: TextFile) -> Any:
 
 
 def _is_row(value: Mapping[str, Any]) -> bool:
-    """Whether one object on the only line of a file is a row: there is nothing in it but plain values and lists of them."""
+    """Whether the only object of a file is a row: it holds nothing but plain values and lists of them."""
     tokens = {"tokens", "words"} & {str(key).lower() for key in value}
     if isinstance(value.get("data"), list) or (value and not tokens and all(isinstance(item, list) for item in value.values())):
         return False
     return (
         not any(isinstance(item, Mapping) for item in value.values())
         and not any(isinstance(item, list) and any(isinstance(part, Mapping | list) for part in item) for item in value.values())
-        and not _columnar(value)
+        and not _are_columns(value)
     )
 
 
-def _columnar(value: Mapping[str, Any]) -> bool:
+def _are_columns(value: Mapping[str, Any]) -> bool:
     lists = [item for item in value.values() if isinstance(item, list)]
-    named = any(str(key).lower() in TEXT_NAMES for key in value)
-    same = len(lists) == len(value) > 1 and (named or len({len(item) for item in lists}) == 1)
+    has_text_name = any(str(key).lower() in TEXT_NAMES for key in value)
+    are_lists = len(lists) == len(value) > 1 and (has_text_name or len({len(item) for item in lists}) == 1)
     # `{"tokens": [...], "tags": [...]}` is a row of one sentence.
-    return same and not {"tokens", "words"} & {str(key).lower() for key in value}
+    return are_lists and not {"tokens", "words"} & {str(key).lower() for key in value}
 
 
 def _parsed(text: str, path: Path) -> Any:
     try:
         return _DECODER.decode(text.lstrip("\ufeff"))
-    except _NamedTwiceError as error:
-        raise DataError(str(error), where=str(path), hint=_ONE_NAME) from None
+    except _DuplicateNameError as error:
+        raise DataError(str(error), where=str(path), hint=_RENAME_HINT) from None
     except json.JSONDecodeError as error:
         raise DataError(f"The file is not valid JSON: {error.msg}.", where=f"{path}, line {error.lineno}") from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; thousands of brackets
+    except (ValueError, RecursionError) as error:  # thousands of digits or of brackets
         raise DataError(f"The file cannot be read as JSON: {error}.", where=str(path)) from None
 
 
@@ -129,10 +127,10 @@ def _json_lines(lines: Iterable[str], path: Path) -> Iterator[tuple[int, Any]]:
             continue
         try:
             row = _DECODER.decode(text)
-        except _NamedTwiceError as error:
-            raise DataError(str(error), where=f"{path}, row {number}", hint=_ONE_NAME) from None
+        except _DuplicateNameError as error:
+            raise DataError(str(error), where=f"{path}, row {number}", hint=_RENAME_HINT) from None
         except (ValueError, RecursionError) as error:
-            hint = 'A JSONL file has one object a line, such as {"text": "...", "label": "..."}.'
+            hint = 'A JSONL file has one object per line, such as {"text": "...", "label": "..."}.'
             raise DataError(f"The line is not valid JSON: {error}.", where=f"{path}, row {number}", hint=hint) from None
         if not isinstance(row, dict | list):
             raise DataError(f"The line is not a JSON object. Received: {text[:60]!r}.", where=f"{path}, row {number}")
@@ -140,13 +138,13 @@ def _json_lines(lines: Iterable[str], path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def rows_table(rows: Rows, source: str, notes: Iterable[Note] = (), *, every_record: bool = False) -> Table:
-    """Rows of any known format -> columns: those of the first thousand rows; a later new one is noted and left out.
+    """Convert rows of any known format to a table; its columns are the fields of the first thousand rows.
 
     Raises:
         DataError: There are no rows, a row is no object, or a cell is nested too deeply.
     """
-    said = list(notes)
-    iterator = iter(read_rows(rows, source, said, every_record=every_record))
+    all_notes = list(notes)
+    iterator = iter(read_rows(rows, source, all_notes, every_record=every_record))
     first = list(islice(iterator, _SAMPLE))
     for number, row in first:
         _check_row(number, row, source)
@@ -154,20 +152,23 @@ def rows_table(rows: Rows, source: str, notes: Iterable[Note] = (), *, every_rec
     if not keys:
         raise DataError("There are no rows.", where=source)
     builder = TableBuilder(unique_names(keys))
-    known = set(keys)
-    extra: dict[str, int] = {}
+    known_keys = set(keys)
+    late_fields: dict[str, int] = {}
     for group in (first, iterator):
         for number, row in group:
             _check_row(number, row, source)
             for key in row:
-                if key not in known:
-                    extra.setdefault(str(key), number)
+                if key not in known_keys:
+                    late_fields.setdefault(str(key), number)
             try:
                 builder.add(number, [as_text(row.get(key)) for key in keys])
             except DataError as error:
                 raise DataError(error.message, where=f"{source}, row {number}") from None
-    late = [Note("late_field", f"Field {name!r} first appears late and is not read.", (row,)) for name, row in extra.items()]
-    return builder.build(source, [*said, *late])
+    late = [
+        Note("late_field", f"Field {name!r} is not read, because it first appears after the first {_SAMPLE:,} rows.", (row,))
+        for name, row in late_fields.items()
+    ]
+    return builder.build(source, [*all_notes, *late])
 
 
 def _check_row(number: int, row: Any, source: str) -> None:

@@ -37,7 +37,7 @@ def named_columns(label: str | None, table: Table) -> tuple[str, ...]:
 
 def columns_of_0_and_1(table: Table, but: Sequence[str | None]) -> tuple[str, ...]:
     """The columns that hold nothing but 0 and 1, when there are two or more of them and not all are 0."""
-    found = []
+    binary_columns = []
     ones = False
     for name in table.names:
         if name in but or not {cell.strip() for cell in first_cells(table.columns[name])} <= _NUMERALS:
@@ -45,11 +45,11 @@ def columns_of_0_and_1(table: Table, but: Sequence[str | None]) -> tuple[str, ..
         values = {value.strip() for value in pc.unique(table.columns[name]).to_pylist() if value is not None}
         values.discard("")
         if values and values <= _NUMERALS:
-            found.append(name)
+            binary_columns.append(name)
             ones = ones or bool(values & _YES)
-    if found and all(ANNOTATOR_NAME.fullmatch(name) for name in found):
-        return ()  # each is the answer of one person
-    return tuple(found) if ones and len(found) > 1 else ()
+    if binary_columns and all(ANNOTATOR_NAME.fullmatch(name) for name in binary_columns):
+        return ()  # each holds the labels of one annotator
+    return tuple(binary_columns) if ones and len(binary_columns) > 1 else ()
 
 
 def join_labels(tables: Mapping[str, Table], names: Sequence[str]) -> tuple[dict[str, Table], str]:
@@ -79,12 +79,12 @@ def _marks(table: Table, name: str) -> np.ndarray:
     """(rows,) bool: True where the column says yes."""
     column = pc.utf8_lower(trimmed(table.columns[name]))
     values = pc.unique(column).to_pylist()
-    odd = [value for value in values if value not in _YES | _NO]
+    invalid = [value for value in values if value not in _YES | _NO]
     cells = column.to_numpy()
-    if odd:
-        rows = [int(row) for row in table.rows[np.isin(cells, odd)]]
+    if invalid:
+        rows = [int(row) for row in table.rows[np.isin(cells, invalid)]]
         raise DataError(
-            f"Column {name!r} holds {name_values(odd)} where 0 or 1 is expected.",
+            f"Column {name!r} holds {name_values(invalid)} where 0 or 1 is expected.",
             where=f"{table.source}, {name_rows(rows)}",
             hint="Write 1 (or true, yes) where the label applies, and 0 (or false, no, or nothing) where it does not.",
         )

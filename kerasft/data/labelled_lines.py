@@ -1,4 +1,4 @@
-"""Lines that begin with their labels: `__label__pos a good film`, `NUM:count How many ...`, trees `(3 (2 It) (4 works))`."""
+"""Read lines that begin with their labels: `__label__pos a good film`, `NUM:count How many ...`, trees `(3 (2 It) (4 works))`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from kerasft.data.cells import as_json
-from kerasft.data.table import Note, Table, TableBuilder
+from kerasft.data.table import Note, Table, TableBuilder, row_notes
 from kerasft.data.text_files import TextFile
-from kerasft.errors import DataError, name_rows
+from kerasft.errors import DataError
 
 _FASTTEXT = re.compile(r"((?:__label__\S+[ \t,]*)+)(.*)")
 _FASTTEXT_END = re.compile(r"(.*?)[ \t]+((?:__label__\S+[ \t]*)+)")
 _ONE = re.compile(r"__label__([^\s,]+)")
-_TREE = re.compile(r"\((\d) \(\d ")  # of sentiment trees: the label of the whole sentence first
+_TREE = re.compile(r"\((\d) \(\d ")  # a sentiment tree, whose first label is that of the whole sentence
 _LEAF = re.compile(r"\(\d ([^()]+)\)")
 _COARSE = re.compile(r"([A-Z]{2,}:[A-Za-z]+)[ \t]+(\S.*)")
 
@@ -28,7 +28,7 @@ def looks_like_labelled_lines(lines: Sequence[str]) -> bool:
         return True
     if sum("__label__" in line for line in filled) >= 0.9 * len(filled):
         return sum(bool(_FASTTEXT.fullmatch(line) or _FASTTEXT_END.fullmatch(line)) for line in filled) >= 0.9 * len(filled)
-    labels = Counter(found.group(1) for line in filled if (found := _COARSE.fullmatch(line)))
+    labels = Counter(match.group(1) for line in filled if (match := _COARSE.fullmatch(line)))
     return len(filled) >= 5 and labels.total() == len(filled) and len(labels) <= 0.6 * len(filled)
 
 
@@ -39,40 +39,40 @@ def read_labelled_lines(text: TextFile) -> Table:
         DataError: No line has a label and a text.
     """
     rows: list[tuple[int, str, list[str]]] = []
-    bare: list[int] = []
+    unlabelled: list[int] = []
     with text.open() as file:
         for number, line in enumerate(file, start=1):
             stripped = line.strip("\ufeff \t\r\n")
             if not stripped:
                 continue
-            found = _parts(stripped)
-            if found is None:
-                bare.append(number)
+            parts = _parts(stripped)
+            if parts is None:
+                unlabelled.append(number)
                 rows.append((number, stripped, []))
             else:
-                rows.append((number, *found))
+                rows.append((number, *parts))
     if not rows:
         raise DataError("The file holds nothing but blank lines.", where=str(text.path))
-    several = any(len(labels) > 1 for _, _, labels in rows)
+    multi_label = any(len(labels) > 1 for _, _, labels in rows)
     builder = TableBuilder(["text", "label"])
     for number, content, labels in rows:
-        builder.add(number, [content or None, as_json(labels) if several else (labels[0] if labels else None)])
+        builder.add(number, [content or None, as_json(labels) if multi_label else (labels[0] if labels else None)])
+    message = "The labels were read from the lines themselves, before or after the texts (as in fastText files)."
     notes = [
         *text.notes,
-        Note("labelled_lines", "The labels stand in the lines, before or behind the texts (as fastText has them)."),
+        Note("labelled_lines", message),
+        *row_notes(("no_label", unlabelled, "{count} lines have no label: {rows}.")),
     ]
-    if bare:
-        notes.append(Note("no_label", f"{len(bare):,} lines have no label: {name_rows(bare)}.", tuple(bare)))
     return builder.build(text.path.name, notes)
 
 
 def _parts(line: str) -> tuple[str, list[str]] | None:
-    if found := _TREE.match(line):
-        return " ".join(_LEAF.findall(line)), [found.group(1)]
-    if found := _FASTTEXT.fullmatch(line):
-        return found.group(2).strip(), _ONE.findall(found.group(1))
-    if found := _FASTTEXT_END.fullmatch(line):
-        return found.group(1).strip(), _ONE.findall(found.group(2))
-    if found := _COARSE.fullmatch(line):
-        return found.group(2), [found.group(1)]
+    if match := _TREE.match(line):
+        return " ".join(_LEAF.findall(line)), [match.group(1)]
+    if match := _FASTTEXT.fullmatch(line):
+        return match.group(2).strip(), _ONE.findall(match.group(1))
+    if match := _FASTTEXT_END.fullmatch(line):
+        return match.group(1).strip(), _ONE.findall(match.group(2))
+    if match := _COARSE.fullmatch(line):
+        return match.group(2), [match.group(1)]
     return None

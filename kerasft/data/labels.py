@@ -15,7 +15,7 @@ SEPARATORS = (";", "|", ",")
 _SPACE = "space"
 _PARTS = re.compile(r"[;|]")
 _OR_COMMA = re.compile(r"[;|,]")
-PLURALS = frozenset({"labels", "categories", "topics", "tags", "genres", "emotions"})  # names that promise several labels
+PLURALS = frozenset({"labels", "categories", "topics", "tags", "genres", "emotions"})  # names of columns of several labels
 
 
 def split_labels(cells: Sequence[str | None], separator: str | None) -> tuple[list[list[str]], str]:
@@ -53,21 +53,21 @@ def find_separator(cells: Sequence[str]) -> str:
     return ";"
 
 
-def a_cell_of_several(cells: Sequence[str], column: str) -> str | None:
-    """A cell with several labels in it, when one in twenty is such and their parts come back elsewhere; else None.
+def example_of_several_labels(cells: Sequence[str], column: str) -> str | None:
+    """A cell with several labels, if one in twenty has several and their parts recur in other cells; otherwise None.
 
     Args:
         cells: Cells of a label column that are not empty.
-        column: Its name; a plural (`topics`) makes a comma a separator too.
+        column: Name of the column; after a plural such as `topics`, a comma is a separator too.
     """
-    signs = _OR_COMMA if plain_name(column) in PLURALS else _PARTS
-    several = [cell for cell in cells if signs.search(cell) and parse_json(cell, dict) is None]
+    separators = _OR_COMMA if plain_name(column) in PLURALS else _PARTS
+    several = [cell for cell in cells if separators.search(cell) and parse_json(cell, dict) is None]
     if len(several) < max(1, 0.05 * len(cells)):
         return None
-    parts = Counter(part.strip() for cell in cells for part in signs.split(cell) if part.strip())
-    within = [part.strip() for cell in several for part in signs.split(cell) if part.strip()]
-    again = sum(parts[part] > 1 for part in within)
-    return several[0] if again > 0.5 * len(within) else None
+    parts = Counter(part.strip() for cell in cells for part in separators.split(cell) if part.strip())
+    parts_of_several = [part.strip() for cell in several for part in separators.split(cell) if part.strip()]
+    recurring = sum(parts[part] > 1 for part in parts_of_several)
+    return several[0] if recurring > 0.5 * len(parts_of_several) else None
 
 
 def _as_list(cell: str | None) -> list[str] | None:
@@ -76,7 +76,7 @@ def _as_list(cell: str | None) -> list[str] | None:
     if not text.startswith("["):
         return None
     try:
-        found = json.loads(text)
+        items = json.loads(text)
     except ValueError:
         return None
-    return [str(item).strip() for item in found] if isinstance(found, list) else None
+    return [str(item).strip() for item in items] if isinstance(items, list) else None

@@ -1,15 +1,15 @@
-"""Cells that hold a list in another spelling than JSON: Python's, NumPy's, a set's, PostgreSQL's -> JSON lists.
+"""Convert cells that hold a list in another notation than JSON (Python, NumPy, a set, PostgreSQL ...) to JSON lists.
 
-| spelling | cell |
+| notation | cell |
 |---|---|
 | Python | `['joy', 'anger']`, `('joy', 'anger')` |
-| a set | `{'joy', 'anger'}`, in the order of the alphabet |
+| a set | `{'joy', 'anger'}`, sorted alphabetically |
 | NumPy | `['joy' 'anger']`, `[0 3 3]` |
 | NumPy, printed by pandas | `array(['joy', 'anger'], dtype=object)` |
 | PostgreSQL | `{joy,anger}`, `{"a b",c}` |
 | Spark | `[joy, anger]` |
 | R | `c("joy", "anger")` |
-| any of these in marks once more | `"['joy', 'anger']"` |
+| any of these in further quotation marks | `"['joy', 'anger']"` |
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ from typing import Any
 
 from kerasft.data.cells import as_json, first_cells, parse_json
 from kerasft.data.columns import LABEL_NAMES, plain_name
-from kerasft.data.table import Note, Table, text_array
-from kerasft.errors import name_rows
+from kerasft.data.table import Note, Table, row_notes, text_array
 
 _NUMPY = re.compile(r"\[\s*(?:(?:'[^']*'|\"[^\"]*\"|[\w.+-]+)\s*)*\]", re.DOTALL)
 _NUMPY_ITEM = re.compile(r"'([^']*)'|\"([^\"]*)\"|([\w.+-]+)")
 _CALL = re.compile(r"(?:array|frozenset|set|list|tuple)\((.*?)(?:,\s*dtype=[\w.'<>|]+)?\)", re.DOTALL)
-_OF_R = re.compile(r"c\((.*)\)", re.DOTALL)
+_R_VECTOR = re.compile(r"c\((.*)\)", re.DOTALL)
 _OPENING = ("[", "(", "{", '"[', "array(", "frozenset(", "set(", "list(", "tuple(", "c(")
 _BARE = re.compile(r"\[\s*[^\[\]{}'\",]+(?:,[^\[\]{}'\",]+)*\]")
 _BRACES = re.compile(r"\{[^{}:]*\}", re.DOTALL)
 
 
 def with_lists(table: Table) -> Table:
-    """A table in which every column of lists holds JSON lists; other columns stay as they are.
+    """Convert every column of lists to JSON lists; other columns stay unchanged.
 
-    A column is one of lists when all its first cells are; a cell further down that cannot be read is left as it stands and named.
+    A column holds lists if all its first cells do; a later cell that cannot be read stays unchanged and is reported.
     """
     notes: list[Note] = []
     for name in table.names:
@@ -48,44 +47,42 @@ def with_lists(table: Table) -> Table:
             continue
         if not all(_read(cell) is not None for cell in lists):
             continue
-        plain = len(lists) < len(sample)
+        is_mixed = len(lists) < len(sample)
         if 2 * len(lists) < len(sample):
             continue
-        if plain and not _are_labels(name, [cell for cell in sample if cell not in lists], lists):
+        if is_mixed and not _are_labels(name, [cell for cell in sample if cell not in lists], lists):
             continue
         values: list[str | None] = []
-        odd: list[int] = []
+        other_rows: list[int] = []
         for row, cell in zip(table.rows, table.columns[name].to_pylist(), strict=True):
             items = _read(cell) if cell is not None and cell.strip() else None
             if items is None and cell is not None and cell.strip():
-                items = [cell.strip()] if plain else None
-                odd.append(int(row))
+                items = [cell.strip()] if is_mixed else None
+                other_rows.append(int(row))
             values.append(cell if items is None else as_json(items))
         notes.append(Note("list_cells", f"The cells of column {name!r} were read as lists, such as {sample[0][:60]!r}."))
-        if odd and plain:
-            message = f"{len(odd):,} cells of column {name!r} hold a single label and no list; each was read as a list of one."
-            notes.append(Note("single_labels", message, tuple(odd)))
-        elif odd:
-            message = f"{len(odd):,} cells of column {name!r} are no lists as the others are: {name_rows(odd)}."
-            notes.append(Note("odd_lists", message, tuple(odd)))
+        cells = f"{{count}} cells of column {name!r}"
+        single = f"{cells} hold a single label instead of a list; each was read as a list of one."
+        unread = f"{cells} are not lists, unlike the others: {{rows}}."
+        notes += row_notes(("single_labels", other_rows, single) if is_mixed else ("odd_lists", other_rows, unread))
         columns = table.columns.set_column(table.names.index(name), name, text_array(values))
         table = replace(table, columns=columns)
     return replace(table, notes=(*table.notes, *notes)) if notes else table
 
 
 def _are_labels(name: str, plain: Sequence[str], lists: Sequence[str]) -> bool:
-    """Whether the cells that are no lists are labels, as those in the lists: of a column that is named so, and short."""
+    """Whether the other cells are labels like those in the lists: the column has a usual name, and the cells are short."""
     return plain_name(name) in LABEL_NAMES and all(len(cell) <= 60 and "\n" not in cell for cell in (*plain, *lists))
 
 
 def _read(cell: str) -> list[Any] | None:
-    """The items of a cell that is a list in any spelling; None when it is none."""
+    """The items of a cell that is a list in any notation; None if it is not a list."""
     text = cell.strip()
     if text.startswith('"') and isinstance(inner := _literal(text), str):
         text = inner.strip()
     if call := _CALL.fullmatch(text):
         text = call.group(1).strip() or "[]"
-    elif call := _OF_R.fullmatch(text):
+    elif call := _R_VECTOR.fullmatch(text):
         text = f"[{call.group(1)}]"
     if text.startswith("[[[["):
         return None
@@ -94,16 +91,18 @@ def _read(cell: str) -> list[Any] | None:
     if parse_json(text, dict) is not None:
         return None
     if text[:1] == "[" and "," not in text and _NUMPY.fullmatch(text):
-        found = [next(part for part in item.groups() if part is not None) for item in _NUMPY_ITEM.finditer(text)]
-        return [_number(one) for one in found]
+        items = [next(part for part in item.groups() if part is not None) for item in _NUMPY_ITEM.finditer(text)]
+        return [_number(item) for item in items]
     literal = _literal(text)
     if isinstance(literal, list | tuple):
         return list(literal) if _is_plain(literal) else None
     if isinstance(literal, set | frozenset):
         return sorted(literal, key=str)
-    if isinstance(literal, dict):  # {'joy': 1}: those that hold
-        said = all(isinstance(key, str) and type(value) in (int, bool) and value in (0, 1) for key, value in literal.items())
-        return [key for key, value in literal.items() if value] if said and literal else None
+    if isinstance(literal, dict):  # {'joy': 1, 'anger': 0}: those that apply
+        marks_labels = all(
+            isinstance(key, str) and type(value) in (int, bool) and value in (0, 1) for key, value in literal.items()
+        )
+        return [key for key, value in literal.items() if value] if marks_labels and literal else None
     if _BARE.fullmatch(text):
         return [part.strip() for part in text[1:-1].split(",")]
     if _BRACES.fullmatch(text):
@@ -114,7 +113,7 @@ def _read(cell: str) -> list[Any] | None:
 
 
 def _is_plain(value: Any, levels: int = 3) -> bool:
-    """Whether a value is made of texts, numbers, lists and objects, not too deep: what JSON has."""
+    """Whether a value consists of what JSON has (texts, numbers, lists, objects) and is not nested too deeply."""
     if isinstance(value, list | tuple):
         return levels > 0 and all(_is_plain(item, levels - 1) for item in value)
     if isinstance(value, dict):

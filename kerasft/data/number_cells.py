@@ -1,4 +1,4 @@
-"""Columns of numbers as people write them: decimal commas, thousands, percent, currency -> plain decimal numbers."""
+"""Convert formatted numbers (decimal commas, thousands separators, percent, currency) to plain decimal numbers."""
 
 from __future__ import annotations
 
@@ -19,57 +19,62 @@ _SIGNS = re.compile(
 _COMMA = re.compile(r"\d{1,3}(?:[.'’ \u00a0\u2009\u202f]\d{3})*,\d+|\d+,\d+")
 _POINT = re.compile(r"\d{1,3}(?:[,'’ \u00a0\u2009\u202f]\d{3})*\.\d+|\d+\.\d+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[,.'’ \u00a0\u2009\u202f]\d{3})+")
-_MOST_LOOKED_AT = 5_000
+_SAMPLE = 5_000
 
 
 def with_plain_numbers(table: Table, name: str | None) -> Table:
-    """A table whose column `name` holds plain decimal numbers, if all its cells are numbers as people write them.
+    """Convert column `name` to plain decimal numbers, if all its cells are formatted numbers.
 
-    The language is that of the column (and of the file: a semicolon between cells goes with a decimal comma). A column of lists
-    of numbers (`2,27`) stays as it is.
+    The whole column (and the delimiter: semicolons suggest decimal commas) decides what a comma means. A column of lists of
+    numbers (`2,27`) stays unchanged.
     """
     if name is None or name not in table.names:
         return table
     cells = table.columns[name].to_pylist()
     filled = [cell.strip() for cell in cells if cell and cell.strip() and not is_missing(cell)]
-    sample = filled[:_MOST_LOOKED_AT]
+    sample = filled[:_SAMPLE]
     if not sample:
         return table
-    if numbers(sample) is not None and numbers(filled) is not None and not _points_part_thousands(table, name, sample):
+    if numbers(sample) is not None and numbers(filled) is not None and not _points_separate_thousands(table, name, sample):
         return table
-    matches = [_SIGNS.match(_without_brackets(cell)) for cell in filled]
+    matches = [_SIGNS.match(_without_parentheses(cell)) for cell in filled]
     if not all(match and not (match.group("minus") and match.group("inner")[:1] in "-+−") for match in matches):
         return table
     inner = [match.group("inner") for match in matches if match]
-    if any(cell.count(".") + cell.count(",") > 1 and not _is_number_with_parts(cell) for cell in inner):
+    if any(cell.count(".") + cell.count(",") > 1 and not _is_separated_number(cell) for cell in inner):
         return table  # 1.2.3, 192.168.0.1
-    comma = True if _points_part_thousands(table, name, sample) else _decimal_comma(inner, table.delimiter, name)
+    comma = True if _points_separate_thousands(table, name, sample) else _decimal_comma(inner, table.delimiter, name)
     if comma is None:
         return table
-    converted = [_plain(cell, comma) if cell and cell.strip() and not is_missing(cell) else cell for cell in cells]
+    converted = [_to_plain_number(cell, comma) if cell and cell.strip() and not is_missing(cell) else cell for cell in cells]
     if any(cell is not None and value is None for cell, value in zip(cells, converted, strict=True)):
         return table
     columns = table.columns.set_column(table.names.index(name), name, text_array(converted))
     example = next((cell, value) for cell, value in zip(cells, converted, strict=True) if cell != value)
-    note = Note("number_format", f"The numbers of column {name!r} were read as written: {example[0]!r} is {example[1]}.")
+    message = f"The numbers of column {name!r} were converted to plain decimals: {example[0]!r} is read as {example[1]}."
+    note = Note("number_format", message)
     return replace(table, columns=columns, notes=(*table.notes, note))
 
 
-def _without_brackets(cell: str) -> str:
-    """`(3.50)`, as accountants write a negative number, with a minus."""
+def _without_parentheses(cell: str) -> str:
+    """Write `(3.50)`, the accounting notation of a negative number, with a minus."""
     return f"-{cell[1:-1]}" if cell.startswith("(") and cell.endswith(")") and "-" not in cell else cell
 
 
-def _is_number_with_parts(inner: str) -> bool:
+def _is_separated_number(inner: str) -> bool:
     digits = inner.lstrip("-+−")
     several = digits.count(",") > 1 and "." not in digits and " " not in digits
     return bool(_THOUSANDS.fullmatch(digits) or _COMMA.fullmatch(digits) or _POINT.fullmatch(digits)) or several
 
 
-def _points_part_thousands(table: Table, name: str, cells: Sequence[str]) -> bool:
-    """Whether `1.200` is 1200: all points stand before three digits, and other columns of the file have decimal commas."""
-    pointed = [cell for cell in cells if "." in cell]
-    if table.delimiter != ";" or not pointed or not all(re.fullmatch(r"[-+−]?\d{1,3}(?:\.\d{3})+", cell) for cell in pointed):
+def _points_separate_thousands(table: Table, name: str, cells: Sequence[str]) -> bool:
+    """Whether `1.200` means 1200: all points precede three digits, and other columns of the file have decimal commas."""
+    with_points = [cell for cell in cells if "." in cell]
+    if (
+        table.delimiter != ";"
+        or not with_points
+        or not all(re.fullmatch(r"[-+−]?\d{1,3}(?:\.\d{3})+", cell) for cell in with_points)
+    ):
         return False
     others = [column for column in table.names if column != name]
     return any(_has_decimal_commas(first_cells(table.columns[column])) for column in others)
@@ -80,7 +85,7 @@ def _has_decimal_commas(cells: Sequence[str]) -> bool:
 
 
 def _decimal_comma(inner: Sequence[str], delimiter: str | None, name: str) -> bool | None:
-    """Whether a comma is the decimal sign; None when the cells are no single numbers."""
+    """Whether a comma is the decimal sign; None if the cells are lists of numbers."""
     with_comma = [cell for cell in inner if "," in cell]
     if not with_comma:
         # 1.234.567 has points between thousands; a single point is the decimal sign.
@@ -95,8 +100,8 @@ def _decimal_comma(inner: Sequence[str], delimiter: str | None, name: str) -> bo
     return delimiter == ";"
 
 
-def _plain(cell: str, comma: bool) -> str | None:
-    match = _SIGNS.match(_without_brackets(cell.strip()))
+def _to_plain_number(cell: str, comma: bool) -> str | None:
+    match = _SIGNS.match(_without_parentheses(cell.strip()))
     if match is None:
         return None
     inner = match.group("inner")

@@ -1,4 +1,4 @@
-"""Plain text: a paragraph a row, and how to tell it from a table in a file of the same ending."""
+"""Read plain text, one paragraph per row, and distinguish it from a table in a file of the same type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kerasft.data.table import Table, TableBuilder
 from kerasft.data.text_files import TextFile
 from kerasft.errors import DataError
 
-_SAMPLE = 1_000  # lines that are looked at
+_SAMPLE = 1_000  # lines used to recognise a table
 _KNOWN = TEXT_NAMES | PAIR_NAMES | LABEL_NAMES | SPLIT_NAMES
 
 
@@ -41,7 +41,7 @@ def looks_like_table(lines: Sequence[str]) -> bool:
         top = next(record for record in records if len(record) == usual)
         known = [name for name in top if _plain(name) in _KNOWN]
         if usual > 1 and len(known) == len(top):
-            return True  # a header, whatever the rows are like: the CSV reader tells what is wrong with them
+            return True  # a header; if the rows do not fit it, the CSV reader reports the error
         if usual == 1 or count < 0.9 * len(records):
             continue
         if delimiter == "\t" and sum(not record[0] for record in records) > 0.5 * len(records):
@@ -56,7 +56,7 @@ def _plain(name: str) -> str:
 
 
 def _cells_not_prose(lines: Sequence[str], delimiter: str, records: Sequence[Sequence[str]]) -> bool:
-    """Prose has a space after each comma, and no column in which values come back."""
+    """Whether lines are cells, not prose, which has a space after each comma and no column of recurring values."""
     joined = "".join(lines)
     spaced = joined.count(f"{delimiter} ")
     if spaced > 0.5 * joined.count(delimiter) or len(records) < 3:
@@ -68,12 +68,12 @@ def _cells_not_prose(lines: Sequence[str], delimiter: str, records: Sequence[Seq
 def read_plain_text(source: TextFile, *, every_record: bool = False) -> Table:
     """Read a text file as one column `text`.
 
-    A row is a paragraph when blank lines part paragraphs, its lines joined by a line end; else a row is a line.
+    A row is a paragraph if there are blank lines between paragraphs, its lines joined by a line end; otherwise a row is a line.
     Rows are numbered by their first line. A first line that only says `text` is a header.
 
     Args:
         source: The file and its encoding.
-        every_record: Every line is a row, also a blank one between others, as for answers to a file.
+        every_record: Whether every line is a row, even a blank one between others, as for predictions on a file.
 
     Raises:
         DataError: The file holds nothing but blank lines, or cannot be read as text.
@@ -108,7 +108,7 @@ def read_plain_text(source: TextFile, *, every_record: bool = False) -> Table:
 
 
 def _every_line(source: TextFile) -> Table:
-    """Every line as a row but those that are blank at the end; blank ones are said to hold nothing."""
+    """Read every line as a row, except blank lines at the end; other blank lines are marked as unread."""
     builder, unread, blank = TableBuilder(["text"]), {}, []
     with source.open() as file:
         for number, line in enumerate(file, start=1):

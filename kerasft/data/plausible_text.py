@@ -1,4 +1,4 @@
-"""How plausible a decoded text is, to tell encodings apart that can decode the same bytes."""
+"""Rate how plausible a decoded text is, to choose among encodings that can decode the same bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _COMMON = (
     ("gb2312", range(0xB0, 0xD8)),
     ("big5", range(0xA4, 0xC7)),
     ("shift_jis", range(0x88, 0x98)),
-)  # first bytes of common signs
+)  # first bytes of common characters
 _DOUBTFUL, _GOOD = 0.5, 0.8
 
 
@@ -17,7 +17,7 @@ def best_encoding(sample: bytes, first: str, others: Iterable[str]) -> str:
 
     Args:
         sample: Bytes beyond ASCII.
-        first: What statistics say.
+        first: The likeliest encoding by statistics.
         others: Encodings to compare with.
     """
     if plausibility(_decoded(sample, first)) >= _DOUBTFUL:
@@ -35,9 +35,9 @@ def _decoded(sample: bytes, encoding: str) -> str:
 
 
 def plausibility(text: str) -> float:
-    """Share of the letters beyond ASCII that are common in their script and stand where they may; 0 for a text without any.
+    """Share of the letters beyond ASCII that are plausible; 0 for a text without any.
 
-    A capital within a word, a half-width kana and a rare Chinese sign are what a wrong encoding makes.
+    A wrong encoding typically produces capitals within words, half-width kana and rare Chinese characters.
     """
     good = total = 0
     before = " "
@@ -56,7 +56,7 @@ def plausibility(text: str) -> float:
 
 
 def _is_common(letter: str) -> bool:
-    """Whether a Chinese sign is among the common ones of a national standard."""
+    """Whether a Chinese character is among the common ones of a national standard."""
     for encoding, leads in _COMMON:
         try:
             if letter.encode(encoding)[0] in leads:

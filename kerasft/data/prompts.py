@@ -1,4 +1,4 @@
-"""Prompts whose parts stand in two columns (Alpaca: `instruction` and `input`) -> one prompt."""
+"""Join prompts that are spread over two columns (Alpaca: `instruction` and `input`)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from kerasft.data.table import Note, Table, text_array
 _COMPLETIONS = ("output", "response", "completion", "answer")
 
 
-def with_inputs(table: Table) -> Table:
-    """A table of `instruction`, `input` and a completion in which the instruction holds the input, too, after a blank line.
+def join_prompts(table: Table) -> Table:
+    """Append the `input` to the `instruction`, after a blank line, in a table that also has a completion.
 
-    Source: https://github.com/tatsu-lab/stanford_alpaca, whose prompts name both. Other tables stay as they are.
+    Source: https://github.com/tatsu-lab/stanford_alpaca, whose prompts contain both. Other tables stay unchanged.
     """
     names = {plain_name(name): name for name in reversed(table.names)}
     if not {"instruction", "input"} <= set(names) or not set(_COMPLETIONS) & set(names):
@@ -27,5 +27,8 @@ def with_inputs(table: Table) -> Table:
         for instruction, extra in zip(instructions, inputs, strict=True)
     ]
     columns = table.columns.set_column(table.names.index(column), column, text_array(cells))
-    note = Note("joined_prompt", f"The prompt is column {column!r}, a blank line, and column {added!r} where that is filled.")
+    note = Note(
+        "joined_prompt",
+        f"The prompt is column {column!r}, followed by a blank line and column {added!r} where that is not empty.",
+    )
     return replace(table, columns=columns, notes=(*table.notes, note))

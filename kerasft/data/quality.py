@@ -1,4 +1,4 @@
-"""`check_data`: what is odd in the rows, with row numbers, before any time is spent on training."""
+"""`check_data`: report what is unusual in the data, with row numbers, before any time is spent on training."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def check_data(
         findings += label_findings(counted, counts.get("train", {}), data[name], kind)
     findings += _leaks(seen)
     first = data.splits.get("train") or next(iter(data.splits.values()))
-    findings += _beside(first)
+    findings += _unused_columns(first)
     prompts = (data.columns.text.lower(), str(data.columns.label).lower()) in PROMPTS
     also = ("text_pair", "label") if prompts else ("text_pair",)  # a completion is read with its prompt
     lengths, cut = _lengths(data, also, max_length, count_tokens)
@@ -136,22 +136,22 @@ def check_data(
     return QualityReport(rows, asdict(data.columns), counts, lengths, findings)
 
 
-def _beside(split: Split) -> Iterator[Finding]:
-    """Columns that may belong to the example and are not read, and columns of several annotators."""
+def _unused_columns(split: Split) -> Iterator[Finding]:
+    """Report columns that are not read but may belong to the example, and columns of several annotators."""
     if unread := unread_texts(split.table, split.columns):
         message = f"Columns that hold texts and are not read: {name_values(unread)}."
         hint = "If they belong to the text, join them into one column, or name one as the second text."
         yield Finding("unread_columns", "note", message, split.name, (), hint)
-    if votes := annotator_columns(split):
+    if annotators := annotator_columns(split):
         read = f"only column {split.columns.label!r} is read" if split.columns.label else "none of them is read"
-        message = f"Columns that look like labels of several annotators: {name_values(votes)}; {read}."
-        hint = "Make one column of the labels that most of them gave, or name another as the label."
+        message = f"Columns that look like labels of several annotators: {name_values(annotators)}; {read}."
+        hint = "Add a column with the label that most annotators gave, or name another column as the label."
         yield Finding("annotator_columns", "warning", message, split.name, (), hint)
 
 
 def _left_out(split: Split, *, need_label: bool) -> Iterator[Finding]:
     if need_label and split.is_unlabelled_test:
-        yield Finding("no_test_labels", "note", "The test rows have no labels: they are not scored.", split.name)
+        yield Finding("no_test_labels", "note", "The test rows have no labels, so they are not scored.", split.name)
         need_label = False
     _, notes = split.usable(need_label=need_label)
     for note in notes:

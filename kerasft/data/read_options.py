@@ -1,4 +1,4 @@
-"""How a source is read: what a person may say about a file when looking at it is not enough."""
+"""The options for reading a source, for cases that its content alone does not decide."""
 
 from __future__ import annotations
 
@@ -6,35 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-READING = (
-    "delimiter",
-    "encoding",
-    "header",
-    "quote",
-    "escape",
-    "sheet",
-    "repair",
-)  # what a person may say wherever a file is read
+# The options that the user may set wherever a file is read.
+READING = ("delimiter", "encoding", "header", "quote", "escape", "sheet", "repair")
 QUOTES = ("auto", '"', "'", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """Everything that bears on the reading of one file or table; `DataConfig` holds the same for people.
+    """All options for reading one file or table; the user sets them in `DataConfig`.
 
     Attributes:
-        delimiter: Delimiter of a CSV file; None finds it.
+        delimiter: Delimiter of a CSV file; None detects it.
         encoding: Encoding of a text file; None detects it.
         header: Whether the first row of a CSV file names the columns; None decides by content.
         quote: Quoting character of a CSV file: `auto`, `"`, `'` or `none`.
-        escape: Character before a quotation mark that belongs to the text (a backslash); None decides by content.
+        escape: Character that escapes a quotation mark within the text (a backslash); None decides by content.
         sheet: Sheet of a workbook; None takes the only one that is not empty.
         tag_column: Column of the tags of a CoNLL file, from 1; None decides by content.
-        sentence: Column that names the sentence, in tables of one token a row; None goes by usual names.
-        text: Column the person named as the text.
-        label: Column the person named as the label.
-        repair: Whether texts that were decoded wrongly once, HTML entities and control characters are repaired.
-        every_record: Whether records that cannot be used are kept as rows (`Table.unread`), as for answers to a file.
+        sentence: Column that names the sentence, in tables of one token per row; None looks for usual names.
+        text: Column that the user named as the text.
+        label: Column that the user named as the label.
+        repair: Whether to repair wrongly decoded texts, HTML entities and control characters.
+        every_record: Whether records that cannot be used are kept as rows (`Table.unread`), as for predictions on a file.
     """
 
     delimiter: str | None = None
@@ -52,25 +45,25 @@ class ReadOptions:
 
     @property
     def says_csv(self) -> bool:
-        """Whether an option that only a table of cells has says that the file is one."""
+        """Whether an option that applies only to CSV files is set."""
         return self.delimiter is not None or self.header is not None or self.quote != "auto" or self.escape is not None
 
 
 def as_trained(recipe: Mapping[str, Any], how: ReadOptions | None = None) -> ReadOptions:
-    """What is said about reading, and where nothing is, how the training rows were read.
+    """Fill in the options that are not set with those used to read the training rows.
 
-    That is: the column of the tags, the column that names the sentence, whether damage was repaired.
+    These are the column of the tags, the column that names the sentence, and whether to repair texts.
 
     Args:
-        recipe: Of a model.
-        how: What is said for these rows.
+        recipe: The recipe of a model.
+        how: The options set for these rows.
     """
     data = recipe.get("data")
-    then = data if isinstance(data, Mapping) else {}
+    trained = data if isinstance(data, Mapping) else {}
     how = how or ReadOptions()
     return replace(
         how,
-        tag_column=how.tag_column or then.get("tag_column"),
-        sentence=how.sentence or then.get("sentence"),
-        repair=bool(how.repair or then.get("repair")),
+        tag_column=how.tag_column or trained.get("tag_column"),
+        sentence=how.sentence or trained.get("sentence"),
+        repair=bool(how.repair or trained.get("repair")),
     )

@@ -11,7 +11,7 @@ from kerasft.data.cells import holds_answers, holds_lists, holds_spans, numbers,
 from kerasft.data.columns import NO_LABEL_NAMES, PROMPTS, few_values, plain_name
 from kerasft.data.dataset import Dataset
 from kerasft.data.label_spelling import clean_label
-from kerasft.data.labels import a_cell_of_several
+from kerasft.data.labels import example_of_several_labels
 from kerasft.data.split import Split
 from kerasft.errors import ConfigError, DataError, name_values
 
@@ -28,7 +28,7 @@ class Suggestion:
         task: Name of the task: `text_classification`, `multi_label_classification`, `regression`,
             `token_classification`, `question_answering`, `causal_lm` or `text_embedding`.
         why: One sentence for a person.
-        unclear: Columns that could be a label though none is taken for one; a person should say.
+        unclear: Columns that may be the label, although none was chosen; the user should decide.
         examples: Three values of each of the unclear columns.
     """
 
@@ -94,19 +94,19 @@ def _without_label(split: Split) -> Suggestion:
 
 
 def label_candidates(split: Split) -> tuple[str, ...]:
-    """Columns besides the text that could be the label: few values that come back, or numbers that measure something."""
-    found = []
+    """The columns besides the text that may be the label: few recurring values, or numbers that measure something."""
+    candidates = []
     for name in split.table.names:
         if name in (split.columns.text, split.columns.text_pair) or plain_name(name) in NO_LABEL_NAMES:
             continue
         cells = [cell for cell in split.table.columns[name].to_pylist() if cell]
         if cells and (few_values(split.table.columns[name]) > 1 or (plain_name(name) not in _IDS and _measures(cells))):
-            found.append(name)
-    return tuple(found)
+            candidates.append(name)
+    return tuple(candidates)
 
 
 def _measures(cells: Sequence[str]) -> bool:
-    """Whether a column holds numbers that are no ids: not all whole, or coming back."""
+    """Whether a column holds numbers that are not ids: some are not whole, or they recur."""
     values = numbers(cells)
     if values is None or len(set(values)) < 3 or not np.isfinite(values).all():
         return False
@@ -120,26 +120,26 @@ def _examples(split: Split, name: str) -> tuple[str, ...]:
 
 def _by_label(split: Split, labels: Sequence[str]) -> Suggestion:
     name = split.columns.label
-    kinds = set(labels)
+    distinct = set(labels)
     if holds_spans(labels):
         return Suggestion("token_classification", f"Column {name!r} holds parts of the text, each with its label.")
     if holds_lists(labels):
         if all(len(parse_json(label, list) or ()) == 1 for label in labels):
             return Suggestion("text_classification", f"Column {name!r} holds a list of one label in each row.")
         return Suggestion("multi_label_classification", f"Column {name!r} holds a list of labels in each row.")
-    values = numbers(kinds)
+    values = numbers(distinct)
     if values is not None:
         whole = all(value.is_integer() for value in values)
-        if not whole or len(kinds) > max(20, len(labels) / 3):
+        if not whole or len(distinct) > max(20, len(labels) / 3):
             what = "numbers of many different sizes" if whole else "numbers that are not whole"
-            return Suggestion("regression", f"Column {name!r} holds {what}, such as {name_values(sorted(kinds)[:3])}.")
-        count = len({clean_label(kind) for kind in kinds})
+            return Suggestion("regression", f"Column {name!r} holds {what}, such as {name_values(sorted(distinct)[:3])}.")
+        count = len({clean_label(kind) for kind in distinct})
         return Suggestion("text_classification", f"Column {name!r} holds {count} different whole numbers, read as classes.")
-    if parted := a_cell_of_several(labels, str(name)):
-        return Suggestion("multi_label_classification", f"Cells of column {name!r} hold several labels, such as {parted!r}.")
+    if example := example_of_several_labels(labels, str(name)):
+        return Suggestion("multi_label_classification", f"Cells of column {name!r} hold several labels, such as {example!r}.")
     words = float(np.mean([len(label.split()) for label in labels]))
     prompts = (split.columns.text.lower(), str(name).lower()) in PROMPTS
-    if prompts or (len(kinds) > 0.5 * len(labels) and len(labels) > 1 and words > 3):
+    if prompts or (len(distinct) > 0.5 * len(labels) and len(labels) > 1 and words > 3):
         return Suggestion("causal_lm", f"Column {name!r} holds a text of its own for each text in {split.columns.text!r}.")
-    classes = "1 class" if len(kinds) == 1 else f"{len(kinds):,} classes"
-    return Suggestion("text_classification", f"Column {name!r} holds {classes}: {name_values(sorted(kinds), most=4)}.")
+    classes = "1 class" if len(distinct) == 1 else f"{len(distinct):,} classes"
+    return Suggestion("text_classification", f"Column {name!r} holds {classes}: {name_values(sorted(distinct), most=4)}.")

@@ -1,4 +1,4 @@
-"""Records of cells, of a CSV file or of a workbook -> a table; what does not fit is named, and no record is lost unsaid."""
+"""Build a table from the records of a CSV file or a workbook, and report every record that does not fit."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from kerasft.data.table import Note, Table, TableBuilder
+from kerasft.data.table import Note, Table, TableBuilder, row_notes
 from kerasft.data.table_layout import Layout, is_total
 from kerasft.errors import DataError, name_rows
 
-_MOST_BAD_ROWS = 0.1  # a larger share of rows with too many cells means the file was misread, not mistyped
-_TALL = 50  # lines of a cell
-_LONGEST_TOTAL = 40  # characters of the first cell of a line of totals
+_MAX_LONG_SHARE = 0.1  # a larger share of rows with too many cells means that the file was misread
+_MAX_LINES = 50  # lines of a record; a longer one suggests an open quotation mark
+_MAX_TOTAL_LENGTH = 40  # characters of the first cell of a row of totals
 
 
 def read_records(
@@ -24,13 +24,13 @@ def read_records(
     delimiter: str = ",",
     every_record: bool = False,
 ) -> Table:
-    """The rows of a table.
+    """Build the table.
 
     Args:
         records: Number (from 1), cells and number of lines of each record of the file.
         path: For messages.
-        layout: Of `find_layout`.
-        notes: What was noted so far.
+        layout: As `find_layout` returns it.
+        notes: The notes so far.
         delimiter: For messages.
         every_record: Keep records that cannot be used (too many cells, blank lines, repeated headers) as rows, each with the
             reason in `Table.unread`.
@@ -42,6 +42,8 @@ def read_records(
 
 
 class _Records:
+    """Sorts the records of one file into rows and those that do not fit."""
+
     def __init__(self, path: Path, layout: Layout, every_record: bool) -> None:
         self.path, self.layout, self.every_record = path, layout, every_record
         self.width = self.reach = len(layout.names)
@@ -60,91 +62,95 @@ class _Records:
         layout, width = self.layout, self.width
         header = list(layout.header) if layout.header is not None else None
         first = layout.first
-        again = {cell.lower() for cell in header if cell} if header is not None and width > 1 else set()
-        longest = max(map(len, again), default=-1) + 2  # of its names, with blanks around: a text is not looked at further
+        header_names = {cell.lower() for cell in header if cell} if header is not None and width > 1 else set()
+        # The longest name with spaces around it; a record with a longer first cell does not repeat the header.
+        longest = max(map(len, header_names), default=-1) + 2
         header_row = layout.skip + 1 if header is not None else 0
-        add, short, tall = self.builder.add, self.short, self.tall
-        pending: tuple[int, list[str]] | None = None  # perhaps a line of totals, which only the last line can be
+        short, tall = self.short, self.tall
+        pending: tuple[int, list[str]] | None = None  # may be a row of totals, which only the last row can be
         for number, record, lines in records:
             if number <= first:
                 if number == header_row:
-                    self.reach = max(width, len(record))  # a header may end in cells without a name; rows may fill them
+                    self.reach = max(width, len(record))  # the header may end in unnamed cells that rows fill
                 continue
             if not record or not (record[0].strip() or any(map(str.strip, record))):
                 self.blank.append(number)
                 continue
             if pending is not None:
-                self._keep(*pending)
+                self._add_row(*pending)
                 pending = None
-            if lines > _TALL:
+            if lines > _MAX_LINES:
                 tall.append(number)
-            if len(record) > width and self._is_odd(number, record):
+            if len(record) > width and self._is_too_long(number, record):
                 continue
             if len(record) < width:
                 short.append(number)
-            elif len(record[0]) <= longest and record[0].strip().lower() in again and self._repeats_header(number, record, again):
+            elif (
+                len(record[0]) <= longest
+                and record[0].strip().lower() in header_names
+                and self._repeats_header(number, record, header_names)
+            ):
                 self.repeated.append(number)
                 if self.every_record:
-                    self._keep_unread(number, record, "the header, repeated")
+                    self._add_unread(number, record, "the header, repeated")
                 continue
-            if width > 1 and len(record[0]) <= _LONGEST_TOTAL and is_total(record):
+            if width > 1 and len(record[0]) <= _MAX_TOTAL_LENGTH and is_total(record):
                 pending = number, record
                 continue
-            cells: list[str | None] = [cell or None for cell in record[:width]]
-            if len(cells) < width:
-                cells += [None] * (width - len(cells))
-            if self.blank and self.every_record:
-                self._keep_blank_before(number)
-            add(number, cells)
-            self.kept += 1
+            self._add_row(number, record)
         self.total = pending
         if pending is not None and self.every_record:
-            self._keep_unread(*pending, "a line of totals")
+            self._add_unread(*pending, "a line of totals")
         self._check(delimiter)
         table = self.builder.build(self.path.name, [*notes, *self._notes()], unread=self.unread)
         return replace(table, delimiter=delimiter)
 
-    def _repeats_header(self, number: int, record: list[str], again: set[str]) -> bool:
-        """Whether a record names the columns again, as the header of an appended file does.
+    def _repeats_header(self, number: int, record: list[str], header_names: set[str]) -> bool:
+        """Whether a record repeats the header, as in a file that was appended.
 
         Raises:
-            DataError: It names them in another order, so the rows below it are not those of the columns above.
+            DataError: The names are in another order, so the rows below do not fit the columns.
         """
         names = [cell.strip().lower() for cell in record if cell.strip()]
-        if set(names) != again or len(names) != len(again):
+        if set(names) != header_names or len(names) != len(header_names):
             return False
-        own = [cell.lower() for cell in self.layout.header or () if cell]
-        if names != own:
-            hint = "Two files were appended whose columns stand in another order: read them apart, or bring them into one order."
-            raise DataError("The header comes back in another order.", where=f"{self.path}, row {number}", hint=hint)
+        expected = [cell.lower() for cell in self.layout.header or () if cell]
+        if names != expected:
+            hint = "Two files with different column orders were appended. Read them separately, or reorder the columns of one."
+            raise DataError(
+                "The header is repeated with its columns in another order.", where=f"{self.path}, row {number}", hint=hint
+            )
         return True
 
-    def _is_odd(self, number: int, record: list[str]) -> bool:
-        """Whether a record has filled cells beyond those that the header reaches to; it is then left out."""
+    def _is_too_long(self, number: int, record: list[str]) -> bool:
+        """Whether a record has filled cells beyond the end of the header; it is then left out."""
         if any(cell.strip() for cell in record[self.reach :]):
             self.long.append(number)
             if self.every_record:
-                self._keep_unread(number, record, f"{len(record)} cells, and the header has {self.width}")
+                self._add_unread(number, record, f"{len(record)} cells, and the header has {self.width}")
             return True
         if any(cell.strip() for cell in record[self.width :]):
             self.unnamed.append(number)
         return False
 
-    def _keep(self, number: int, record: list[str]) -> None:
-        cells: list[str | None] = [cell or None for cell in record[: self.width]]
-        if self.every_record:
-            self._keep_blank_before(number)
-        self.builder.add(number, cells + [None] * (self.width - len(cells)))
+    def _add_row(self, number: int, record: list[str]) -> None:
+        self._add(number, record)
         self.kept += 1
 
-    def _keep_unread(self, number: int, record: list[str], reason: str) -> None:
-        self._keep_blank_before(number)
-        cells: list[str | None] = [cell or None for cell in record[: self.width]]
-        self.builder.add(number, cells + [None] * (self.width - len(cells)))
+    def _add_unread(self, number: int, record: list[str], reason: str) -> None:
+        self._add(number, record)
         self.unread[number] = reason
 
-    def _keep_blank_before(self, number: int) -> None:
-        """The blank lines between the last record and this one, as rows without cells."""
+    def _add(self, number: int, record: list[str]) -> None:
+        if self.blank and self.every_record:
+            self._add_blank_before(number)
+        cells: list[str | None] = [cell or None for cell in record[: self.width]]
+        if len(cells) < self.width:
+            cells += [None] * (self.width - len(cells))
+        self.builder.add(number, cells)
+
+    def _add_blank_before(self, number: int) -> None:
+        """Add the blank lines between the last record and this one as rows of empty cells."""
         for blank in self.blank:
             if self.layout.first < blank < number:
                 self.builder.add(blank, [None] * self.width)
@@ -157,36 +163,26 @@ class _Records:
             hint = "Add rows, or pass header=False (--data.header false) if the first row is data."
             where = f"{self.path}, row {self.layout.skip + 1}"
             raise DataError("The file has a header and no rows.", where=where, hint=hint)
-        if long and (not kept or len(long) > max(1, _MOST_BAD_ROWS * (kept + len(long)))):
+        if long and (not kept or len(long) > max(1, _MAX_LONG_SHARE * (kept + len(long)))):
             raise DataError(
                 f"{len(long):,} of {kept + len(long):,} rows have more cells than the header's {width}.",
                 where=f"{self.path}, {name_rows(long)}",
-                hint=f"Is {delimiter!r} the delimiter? Put texts with it in quotes, or name another (--data.delimiter).",
+                hint=f"If the delimiter is {delimiter!r}, put texts that contain it in quotes. Otherwise set --data.delimiter.",
             )
 
     def _notes(self) -> list[Note]:
-        layout, notes = self.layout, []
+        layout, width = self.layout, self.width
+        skipped = range(1, layout.skip + 1)
+        further = range(layout.skip + 2, layout.first + 1)
+        total = [self.total[0]] if self.total is not None else []
         left_out = "kept without an answer" if self.every_record else "left out"
-        if layout.skip:
-            skipped = tuple(range(1, layout.skip + 1))
-            notes.append(Note("preamble", f"{layout.skip} lines before the table were passed over.", skipped))
-        if layout.more:
-            further = tuple(range(layout.skip + 2, layout.first + 1))
-            notes.append(Note("header_lines", f"{layout.more + 1} lines name the columns; the first was used.", further))
-        if self.long:
-            message = f"{len(self.long):,} rows with more than {self.width} cells were {left_out}."
-            notes.append(Note("long_rows", message, tuple(self.long)))
-        if self.short:
-            message = f"{len(self.short):,} rows have fewer than {self.width} cells; the rest is empty."
-            notes.append(Note("short_rows", message, tuple(self.short)))
-        if self.unnamed:
-            message = f"{len(self.unnamed):,} rows have cells beyond the last named column; those cells are not read."
-            notes.append(Note("unnamed_cells", message, tuple(self.unnamed)))
-        if self.repeated:
-            message = f"{len(self.repeated):,} rows repeat the header, as appended files do, and were {left_out}."
-            notes.append(Note("repeated_header", message, tuple(self.repeated)))
-        if self.total is not None:
-            notes.append(Note("totals", f"The last row holds totals and was {left_out}.", (self.total[0],)))
-        if self.tall:
-            notes.append(Note("tall_cells", "Cells of more than 50 lines: is a quotation mark left open?", tuple(self.tall)))
-        return notes
+        return row_notes(
+            ("preamble", skipped, "{count} lines before the table were skipped."),
+            ("header_lines", further, f"{layout.more + 1} lines name the columns; the first was used."),
+            ("long_rows", self.long, f"{{count}} rows with more than {width} cells were {left_out}."),
+            ("short_rows", self.short, f"{{count}} rows have fewer than {width} cells; the missing cells are empty."),
+            ("unnamed_cells", self.unnamed, "{count} rows have cells beyond the last named column; those cells are not read."),
+            ("repeated_header", self.repeated, f"{{count}} rows repeat the header, as in appended files, and were {left_out}."),
+            ("totals", total, f"The last row holds totals and was {left_out}."),
+            ("tall_cells", self.tall, "{count} rows have more than 50 lines; a quotation mark may not be closed."),
+        )

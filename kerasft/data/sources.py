@@ -1,4 +1,4 @@
-"""Where splits come from: a file, a pattern of files, a folder, an archive, the hub, or a dictionary of these."""
+"""Read the splits of a source: a file, a pattern of files, a folder, an archive, the hub, or a dictionary of these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kerasft.data import folders
-from kerasft.data.archives import is_archive, unpacked
+from kerasft.data.archives import is_archive, unpack
 from kerasft.data.columns import SPLIT_ALIASES
 from kerasft.data.json_files import content_table, one_value
 from kerasft.data.json_shapes import split_parts
@@ -23,38 +23,38 @@ from kerasft.data.table import Note, Table, TableBuilder, text_array, unique_nam
 from kerasft.data.text_files import find_text
 from kerasft.errors import DataError, MissingPackageError, name_values
 
-_SIGNS = frozenset("*?[")  # of a pattern
+_PATTERN_SIGNS = frozenset("*?[")  # a name with one of these is a pattern
 
 
 def read_splits(source: Any, extra: Mapping[str, str | None], read: Callable[[Any], Table]) -> dict[str, Table]:
-    """The tables of the splits.
+    """Read the tables of the splits.
 
     Args:
         source: A file, a pattern, a folder, an archive, a name of the hub, a table in memory, a dictionary of columns, or a
             dictionary of split name to these.
         extra: Files of further splits, by split name; None for none.
-        read: Reads one table.
+        read: Function that reads one table.
 
     Raises:
-        DataError: Something cannot be read, two parts are for one split, or none is for any.
-        MissingPackageError: The hub is asked and its package is not installed.
+        DataError: A part cannot be read, two parts are for the same split, or no part is for a known split.
+        MissingPackageError: The source is on the hub and its package is not installed.
     """
     with _parts_of(source) as parts:
-        known: dict[str, Any] = {}
-        for given, part in parts.items():
-            name = SPLIT_ALIASES.get(str(given).lower())
-            if name in known:
+        by_split: dict[str, Any] = {}
+        for part_name, part in parts.items():
+            name = SPLIT_ALIASES.get(str(part_name).lower())
+            if name in by_split:
                 raise DataError(f"Two of the splits are for {name}: {name_values(parts)}.", hint="Give one for each purpose.")
             if name is not None:  # a hub data set may have splits such as `unsupervised`
-                known[name] = part
-        known |= {name: part for name, part in extra.items() if part}
-        if not known:
+                by_split[name] = part
+        by_split |= {name: part for name, part in extra.items() if part}
+        if not by_split:
             raise DataError(f"None of the splits is for training, validation or test: {name_values(parts)}.")
-        tables = {name: _read_part(part, read) for name, part in known.items()}
+        tables = {name: _read_part(part, read) for name, part in by_split.items()}
     unread = folders.unread_files(parts) if isinstance(source, str | Path) and len(parts) and _is_folder(source) else []
     if unread:
         first = "train" if "train" in tables else next(iter(tables))
-        note = Note("unread_files", f"Files of the folder that are not read: {name_values(unread, most=8)}.")
+        note = Note("unread_files", f"These files of the folder are not read: {name_values(unread, most=8)}.")
         tables[first] = replace(tables[first], notes=(*tables[first].notes, note))
     return tables
 
@@ -65,17 +65,17 @@ def _is_folder(source: str | Path) -> bool:
 
 @contextmanager
 def _parts_of(source: Any) -> Iterator[Mapping[str, Any]]:
-    """What is to be read, by the name of its split; of an archive for as long as it is unpacked."""
+    """The parts of a source by split name; an archive stays unpacked until the context ends."""
     if not isinstance(source, str | Path):
         yield _parts_in_memory(source)
         return
     path = as_path(source)
-    if os.path.isdir(path):  # unlike Path.is_dir, False also for what cannot be a name
+    if os.path.isdir(path):  # unlike Path.is_dir, also False for an impossible name
         yield folders.split_parts(path)
     elif not os.path.exists(path) and _looks_like_hub_name(str(source)):
         yield load_hub_dataset(str(source))
     elif os.path.isfile(path) and is_archive(path):
-        with unpacked(path) as files:
+        with unpack(path) as files:
             yield _parts_of_archive(files, path)
     elif os.path.isfile(path) and suffix_of(path) == "json" and (parts := _json_splits(path)):
         yield parts
@@ -101,7 +101,7 @@ def _is_column(value: Any) -> bool:
 
 def _parts_of_archive(files: Sequence[Path], archive: Path) -> Mapping[str, Any]:
     if not files:
-        raise DataError("The archive holds no file of data.", where=str(archive))
+        raise DataError("The archive holds no data files.", where=str(archive))
     if len(files) == 1:
         return {"train": files[0]}
     folder = Path(os.path.commonpath([file.parent for file in files]))
@@ -112,7 +112,7 @@ def _parts_of_archive(files: Sequence[Path], archive: Path) -> Mapping[str, Any]
 
 
 def _json_splits(path: Path) -> dict[str, Any] | None:
-    """The splits of a JSON file that is an object of splits, each as a table; None for any other file."""
+    """Read the splits of a JSON file that is an object of splits; None for any other file."""
     text = find_text(path)
     with text.open() as file:
         if file.read(200).lstrip("\ufeff \t\r\n")[:1] != "{":
@@ -124,7 +124,10 @@ def _json_splits(path: Path) -> dict[str, Any] | None:
     notes = list(text.notes)
     if len(parts) < len(content):
         notes.append(
-            Note("other_lists", f"Not read, since they are no splits: {name_values([k for k in content if k not in parts])}.")
+            Note(
+                "other_lists",
+                f"These keys are not read, because they are not splits: {name_values([k for k in content if k not in parts])}.",
+            )
         )
     return {name: content_table(part, f"{path.name}, {name}", notes) for name, part in parts.items()}
 
@@ -133,36 +136,33 @@ def _read_part(part: Any, read: Callable[[Any], Table]) -> Table:
     """One split: one table, or the rows of all files of a pattern or list."""
     if isinstance(part, Table):
         return read(part)
-    if isinstance(part, str | Path) and _SIGNS & set(str(part)) and not os.path.exists(as_path(part)):
+    if isinstance(part, str | Path) and _PATTERN_SIGNS & set(str(part)) and not os.path.exists(as_path(part)):
         files = sorted(name for name in glob.glob(str(as_path(part)), recursive=True) if os.path.isfile(name))
         if not files:
             hint = "Check the folder; * stands for any part of a name, ** for folders within folders."
             raise DataError("No file matches the pattern.", where=str(part), hint=hint)
         return _joined([Path(name) for name in files], str(part), read)
-    if isinstance(part, list) and part and all(isinstance(item, folders.Class) for item in part):
+    if isinstance(part, list) and part and all(isinstance(item, folders.LabelledFiles) for item in part):
         return _class_table(part)
     if isinstance(part, list | tuple) and any(isinstance(item, Path) or _is_file(item) for item in part):
         return _joined([as_path(item) for item in part], f"{len(part)} files", read)
     return read(part)
 
 
-def _class_table(classes: Sequence[folders.Class]) -> Table:
-    """A row for each file of the classes' folders: its text, its class and its name."""
+def _class_table(classes: Sequence[folders.LabelledFiles]) -> Table:
+    """Read files by class: a row for each file, or for each line of it, with its text, its class and the name of the file."""
     builder = TableBuilder(["text", "label", "file"])
     number = 0
-    for one in classes:
-        for path in one.files:
+    for group in classes:
+        for path in group.files:
             with find_text(path).open() as file:
-                texts = [line.strip() for line in file if line.strip()] if one.by_line else [file.read().strip()]
+                texts = [line.strip() for line in file if line.strip()] if group.by_line else [file.read().strip()]
             for text in texts:
                 number += 1
-                builder.add(number, [text or None, one.label, path.name if one.by_line else f"{one.label}/{path.name}"])
-    what = (
-        "file is a class, and each line in it one text"
-        if classes[0].by_line
-        else "folder is a class, and each file in it one text"
-    )
-    message = f"Each {what}: {name_values([one.label for one in classes])}."
+                builder.add(number, [text or None, group.label, path.name if group.by_line else f"{group.label}/{path.name}"])
+    unit, text_unit = ("file", "line") if classes[0].by_line else ("folder", "file")
+    labels = name_values([group.label for group in classes])
+    message = f"Each {unit} is a class, and each {text_unit} in it one text: {labels}."
     return builder.build("the folders", [Note("class_folders", message)])
 
 
@@ -171,7 +171,7 @@ def _is_file(item: Any) -> bool:
 
 
 def _joined(files: Sequence[Path], source: str, read: Callable[[Any], Table]) -> Table:
-    """The rows of all files, each with the name of its own in a column `file`."""
+    """The rows of all files, each with the name of its file in a column `file`."""
     folder = Path(os.path.commonpath([path.absolute().parent for path in files]))
     spool, rows = Spool(), []
     names: list[str] = []
@@ -195,7 +195,7 @@ def _joined(files: Sequence[Path], source: str, read: Callable[[Any], Table]) ->
 
 def _looks_like_hub_name(text: str) -> bool:
     parts = text.partition(":")[0].split("/")
-    plain = len(parts) == 2 and all(parts) and "." not in parts[0] and not _SIGNS & set(text)
+    plain = len(parts) == 2 and all(parts) and "." not in parts[0] and not _PATTERN_SIGNS & set(text)
     return plain and not Path(text).suffix and not os.path.exists(parts[0])
 
 

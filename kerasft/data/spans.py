@@ -1,4 +1,4 @@
-"""Marked parts of texts in the shapes that annotation tools write -> the one shape of start, end and label."""
+"""Convert spans of texts, in the shapes that annotation tools write, to objects of start, end and label."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SURFACES = ("text", "word", "surface", "value", "span")
 
 
 def with_spans(table: Table, label: str | None = None) -> Table:
-    """A table whose columns of spans hold `[{"start": 0, "end": 5, "label": "PER"}, ...]`; any other table as it is.
+    """Convert columns of spans to `[{"start": 0, "end": 5, "label": "PER"}, ...]`; any other table is returned unchanged.
 
-    Read are `[0, 5, "PER"]`, as doccano and spaCy write it, and objects whose keys have other usual names. Offsets that count
-    UTF-16 units (JavaScript, Java) are recognised where the spans say what they mark, and turned into characters.
-    A column is looked at when it has a usual name or is the label a person named; cells of another shape stay.
+    A span may be `[0, 5, "PER"]`, as in doccano and spaCy, or an object with other usual keys. Offsets in UTF-16 units
+    (JavaScript, Java) are recognised if the spans contain the text they mark, and are converted to characters.
+    Only columns with a usual name and the column that the user named as the label are converted; other cells stay unchanged.
     """
     for name in table.names:
         if name.lower() not in _NAMES and name != label:
@@ -39,18 +39,18 @@ def with_spans(table: Table, label: str | None = None) -> Table:
         if moved:
             message = (
                 f"The offsets of {len(moved):,} rows count UTF-16 units, as the marked words show; "
-                "they were turned into characters."
+                "they were converted to characters."
             )
             table = replace(table, notes=(*table.notes, Note("utf16_offsets", message, tuple(moved))))
     return table
 
 
 def _converted_column(table: Table, name: str, texts: str | None) -> tuple[list[str | None], list[int]]:
-    """The cells in the one shape, and the rows whose offsets counted UTF-16 units."""
-    held = table.columns[texts].to_pylist() if texts else [None] * len(table)
+    """The converted cells, and the rows whose offsets counted UTF-16 units."""
+    row_texts = table.columns[texts].to_pylist() if texts else [None] * len(table)
     cells: list[str | None] = []
     moved: list[int] = []
-    for row, cell, text in zip(table.rows, table.columns[name].to_pylist(), held, strict=True):
+    for row, cell, text in zip(table.rows, table.columns[name].to_pylist(), row_texts, strict=True):
         items = parse_json(cell, list) or []
         spans = [_span(item) for item in items]
         if cell is None or not items or None in spans:
@@ -65,17 +65,17 @@ def _converted_column(table: Table, name: str, texts: str | None) -> tuple[list[
 
 
 def _counts_utf16(text: str, items: list[Any], spans: list[dict[str, Any]]) -> bool:
-    """Whether the spans say what they mark, and that agrees with offsets in UTF-16 units but not in characters."""
+    """Whether the spans contain their text, and it agrees with offsets in UTF-16 units but not in characters."""
     if not any(ord(character) > 0xFFFF for character in text):
         return False
-    said = [(next((item[key] for key in _SURFACES if isinstance(item.get(key), str)), None), span) for item, span in
+    surfaces = [(next((item[key] for key in _SURFACES if isinstance(item.get(key), str)), None), span) for item, span in
             zip(items, spans, strict=True) if isinstance(item, dict)]  # fmt: skip
-    said = [(surface, span) for surface, span in said if surface is not None]
-    if not said or all(text[span["start"] : span["end"]] == surface for surface, span in said):
+    surfaces = [(surface, span) for surface, span in surfaces if surface is not None]
+    if not surfaces or all(text[span["start"] : span["end"]] == surface for surface, span in surfaces):
         return False
     units = text.encode("utf-16-le", errors="surrogatepass")
     return all(
-        units[2 * span["start"] : 2 * span["end"]].decode("utf-16-le", errors="replace") == surface for surface, span in said
+        units[2 * span["start"] : 2 * span["end"]].decode("utf-16-le", errors="replace") == surface for surface, span in surfaces
     )
 
 
@@ -86,15 +86,15 @@ def _in_characters(text: str, span: dict[str, Any]) -> dict[str, Any]:
 
 
 def _span(item: Any) -> dict[str, Any] | None:
-    """A span in the one shape; None for what is no span."""
+    """A span as an object of start, end and label; None for anything else."""
     if isinstance(item, list):
         return dict(zip(("start", "end", "label"), item, strict=True)) if _is_triple(item) else None
     if not isinstance(item, dict):
         return None
-    found = [next((item[key] for key in keys if key in item), None) for keys in (_STARTS, _ENDS, _LABELS)]
-    if found[2] is None and isinstance(item.get("labels"), list) and len(item["labels"]) == 1:
-        found[2] = item["labels"][0]
-    return {"start": found[0], "end": found[1], "label": found[2]} if _is_triple(found) else None
+    values = [next((item[key] for key in keys if key in item), None) for keys in (_STARTS, _ENDS, _LABELS)]
+    if values[2] is None and isinstance(item.get("labels"), list) and len(item["labels"]) == 1:
+        values[2] = item["labels"][0]
+    return {"start": values[0], "end": values[1], "label": values[2]} if _is_triple(values) else None
 
 
 def _is_triple(item: list[Any]) -> bool:

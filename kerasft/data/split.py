@@ -62,7 +62,7 @@ class Split:
 
     @property
     def is_unlabelled_test(self) -> bool:
-        """True for a test split none of whose rows has a label, as GLUE and Kaggle hand them out: it cannot be scored."""
+        """True for a test split none of whose rows has a label, as in GLUE and Kaggle: it cannot be scored."""
         return self.name == "test" and self.columns.label is not None and not self._filled("label").any()
 
     def take(self, indices: np.ndarray) -> Split:
@@ -105,8 +105,8 @@ class Split:
         return (self if keep.all() else self.take(np.flatnonzero(keep))), notes
 
     def _filled(self, role: str, empty: str | None = None) -> np.ndarray:
-        """(rows,) True where the cell of a role holds more than white space, and not what the pattern `empty` describes."""
-        found = [np.zeros(0, dtype=bool)]
+        """(rows,) True where the cell of a role is not blank and does not match the pattern `empty`."""
+        masks = [np.zeros(0, dtype=bool)]
         for part in self.parts():
             cells = trimmed(part.table.columns[getattr(self.columns, role)])
             if role == "label":
@@ -114,12 +114,12 @@ class Split:
             filled = pc.not_equal(cells, "")
             if empty:
                 filled = pc.and_(filled, pc.invert(pc.match_substring_regex(cells, empty)))
-            found.append(filled.to_numpy(zero_copy_only=False))
-        return np.concatenate(found)
+            masks.append(filled.to_numpy(zero_copy_only=False))
+        return np.concatenate(masks)
 
 
 def _may_be_invisible(cells: Any) -> bool:
-    """Whether a cell begins with a character that does not show, so that nothing may be left of it."""
+    """Whether a cell begins with an invisible character, so that it may hold nothing else."""
     return bool(pc.any(pc.match_substring_regex(cells, f"^{INVISIBLE}")).as_py())
 
 

@@ -62,7 +62,7 @@ def squad_rows(content: Mapping[str, Any], source: str, notes: Sequence[Note] = 
 
 
 def holds_paragraphs(content: Any) -> bool:
-    """Whether a parsed JSON file is of SQuAD's shape: articles of paragraphs, or a list of contexts with their questions."""
+    """Whether a parsed JSON file has the shape of SQuAD: articles of paragraphs, or a list of contexts with questions."""
     if isinstance(content, Mapping):
         return "paragraphs" in content or articles_of(content) is not None
     return (
@@ -73,10 +73,10 @@ def holds_paragraphs(content: Any) -> bool:
 
 
 def articles_of(content: Mapping[str, Any]) -> list[Any] | None:
-    """The list of articles in a parsed file, under `data` as SQuAD has it or under another key; None when there is none."""
+    """The list of articles in a parsed file, under `data` as in SQuAD or under another key; None if there is none."""
     named = content.get("data")
     lists = [named] if isinstance(named, list) else [value for value in content.values() if isinstance(value, list)]
-    return next((one for one in lists if any(isinstance(item, Mapping) and "paragraphs" in item for item in one)), None)
+    return next((items for items in lists if any(isinstance(item, Mapping) and "paragraphs" in item for item in items)), None)
 
 
 _ONE = '{"text": "...", "answer_start": 17}'

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from kerasft.data.spool import Spool, taken
-from kerasft.errors import DataError
+from kerasft.errors import DataError, name_rows
 
 CHUNK = 50_000  # rows held as Python objects at a time; keeps a million-row file in bounded memory
 CHUNK_CHARACTERS = 16 * 2**20  # and characters, where rows are whole documents
@@ -34,6 +34,20 @@ class Note:
     rows: tuple[int, ...] = ()
 
 
+def row_notes(*entries: tuple[str, Sequence[int], str]) -> list[Note]:
+    """Make a note of each entry (code, row numbers, message) that has rows.
+
+    `{count}` in a message becomes the number of its rows, `{rows}` their numbers.
+    """
+    notes = []
+    for code, rows, message in entries:
+        if rows:
+            text = message.replace("{count}", f"{len(rows):,}")
+            text = text.replace("{rows}", name_rows(rows)) if "{rows}" in text else text
+            notes.append(Note(code, text, tuple(rows)))
+    return notes
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns of strings (`None` is a missing value).
@@ -45,9 +59,8 @@ class Table:
         source: File name, or what the rows came from, for messages.
         notes: What the reader did that is worth knowing.
         renamed: The column that now holds what a column of the source held: `{"Word": "tokens"}`.
-        delimiter: What stands between the cells in the source, where that is known; it goes with a language's way to write
-            numbers.
-        unread: Why rows that were kept for completeness hold nothing to read, by row number; see `ReadOptions.every_record`.
+        delimiter: What separates the cells in the source, if known; it indicates how the language of the file writes numbers.
+        unread: Why rows that are kept only for completeness cannot be used, by row number; see `ReadOptions.every_record`.
     """
 
     columns: pa.Table

@@ -1,4 +1,4 @@
-"""How a table of cells is laid out: lines before it, its header (one line or several), its columns."""
+"""Find the layout of a table of cells: the lines before it, its header of one or more lines, its columns."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from kerasft.data.table import unique_names
 from kerasft.errors import DataError
 
 _KNOWN = TEXT_NAMES | PAIR_NAMES | LABEL_NAMES | SPLIT_NAMES
-_MOST_HEADER_LINES = 4
-_CELLS = 100  # that are looked at in a column
-_LONGEST_NAME = 60  # characters of a column's name, unless its column says that it is one
+_MAX_HEADER_LINES = 4
+_SAMPLE = 100  # cells of a column that are examined
+_MAX_NAME_LENGTH = 60  # characters of a column's name, unless the cells below show that it is one
 _TOTALS = frozenset(
     {
         "total",
@@ -32,26 +32,11 @@ _TOTALS = frozenset(
         "totale",
     }
 )
-
-
 _TYPES = frozenset(
-    {
-        "string",
-        "str",
-        "text",
-        "varchar",
-        "char",
-        "object",
-        "int",
-        "int32",
-        "int64",
-        "integer",
-        "bigint",
-        "long",
+    {"string", "str", "text", "varchar", "char", "object", "int", "int32", "int64", "integer", "bigint", "long"}
+    | {
         "float",
         "float32",
-    }
-    | {
         "float64",
         "double",
         "real",
@@ -64,18 +49,18 @@ _TYPES = frozenset(
         "datetime",
         "timestamp",
         "category",
+        "categorical",
     }
-    | {"categorical"}
 )
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is laid out: found by looking at its first records.
+    """The layout of a file, found by its first records.
 
     Attributes:
         skip: Records before the header or the first row.
-        header: The cells of the first header line as they stand, or None when no line names the columns.
+        header: The unchanged cells of the first header line, or None if no line names the columns.
         names: Names of the columns.
         more: Further header lines below the first.
     """
@@ -94,7 +79,7 @@ class Layout:
 def find_layout(
     records: Iterable[tuple[int, list[str]]], where: str, *, header: bool | None = None, named: Sequence[str | None] = ()
 ) -> Layout:
-    """Decide by the first records which lines stand before the table, which are its header, and how wide it is.
+    """Decide by the first records which lines precede the table, which are its header, and how wide it is.
 
     Args:
         records: Number and cells of each, from 1.
@@ -103,7 +88,7 @@ def find_layout(
         named: Names that columns of the table are known to have; a line with one of them is the header.
 
     Raises:
-        DataError: There is nothing but blank lines; or a table of one column whose first line may be a name or a text.
+        DataError: There are only blank lines, or it is unclear whether the first line of a single column is its name.
     """
     stripped = [(number, [cell.strip() for cell in record]) for number, record in records]
     filled = [(number, record) for number, record in stripped if any(record)]
@@ -114,7 +99,7 @@ def find_layout(
     if (
         header is None
         and len(filled) > first + 1
-        and _counts(filled[first][1])
+        and _are_consecutive(filled[first][1])
         and not any(map(is_number, filled[first + 1][1][:3]))
     ):
         first += 1
@@ -130,7 +115,7 @@ def find_layout(
         raise DataError(
             f"The file has one column, and its first line may be the column's name or a text: {top[0][:60]!r}.",
             where=f"{where}, row {number}",
-            hint="Say which: header=True if it is the name, header=False if it is a text (--data.header true or false).",
+            hint="Set header=True if it is the name, header=False if it is a text (--data.header true or false).",
         )
     width = max(min(width_of(record), len(top)) if has_header else width_of(record) for record in (top, *below))
     names = _clean_names(top[:width]) if has_header else [f"column_{i + 1}" for i in range(width)]
@@ -144,11 +129,11 @@ def width_of(record: Sequence[str]) -> int:
 
 
 def _column(records: Sequence[Sequence[str]], column: int) -> list[str]:
-    return [record[column] for record in records[:_CELLS] if len(record) > column and record[column]]
+    return [record[column] for record in records[:_SAMPLE] if len(record) > column and record[column]]
 
 
-def _typed(cells: Sequence[str]) -> str | None:
-    """`number` or `date` when nearly all cells of a column are such."""
+def _cell_type(cells: Sequence[str]) -> str | None:
+    """`number` or `date` if nearly all cells of a column are of that kind; otherwise None."""
     present = [cell for cell in cells if not is_missing(cell)]
     for kind, fits in (("date", is_date), ("number", is_number)):
         if len(present) >= 2 and sum(map(fits, present)) >= 0.9 * len(present):
@@ -157,47 +142,47 @@ def _typed(cells: Sequence[str]) -> str | None:
 
 
 def is_header(top: Sequence[str], below: Sequence[Sequence[str]]) -> bool | None:
-    """Whether a line names the columns of those below it; None when that cannot be told (a table of one column).
+    """Whether a line names the columns of the lines below it; None if that is unclear (a table of one column).
 
-    Content decides: a word above numbers or dates is a name, and so is a question above a handful of answers; a number above
-    numbers, or a value that comes back below, is a value. Usual names (`text`, `label`) decide where content says nothing.
+    Content decides: a word above numbers or dates is a name, and so is a question above a few recurring answers; a number
+    above numbers, or a cell that recurs below, is a value. If content decides nothing, usual names (`text`, `label`) do.
     """
     names = [cell for cell in top if cell]
     if any(map(_is_survey_line, below[:3])):
         return True
     known = [i for i, name in enumerate(top) if plain_name(name) in _KNOWN]
-    once = [i for i in known if all(len(record) <= i or record[i] != top[i] for record in below)]
-    if _are_places(top) and any(not all(map(is_number, _column(below, i))) for i, name in enumerate(top) if name):
-        return True  # 0, 1, 2: pandas' names of columns
-    if once or len(known) > 1:  # a single known name that comes back below is a value, as in rows labelled y and n
+    unrepeated = [i for i in known if all(len(record) <= i or record[i] != top[i] for record in below)]
+    if _are_indices(top) and any(not all(map(is_number, _column(below, i))) for i, name in enumerate(top) if name):
+        return True  # 0, 1, 2: the default column names of pandas
+    if unrepeated or len(known) > 1:  # a single known name that recurs below is a value, as in rows labelled y and n
         return True
     if not names or len(set(names)) < len(names):
         return False
-    for_it = against = weakly_against = False
+    is_name = is_value = is_sentence = False
     for column, name in enumerate(top):
         cells = _column(below, column)
         if not name or not cells:
             continue
-        kind = _typed(cells)
-        own = is_number(name) or is_date(name)
-        if kind and not own and not is_missing(name):
-            for_it = True
-        elif (kind and own and not _is_year(name)) or name in cells:
-            against = True
-        elif _asks(name, cells):
-            for_it = True
+        kind = _cell_type(cells)
+        is_typed = is_number(name) or is_date(name)
+        if kind and not is_typed and not is_missing(name):
+            is_name = True
+        elif (kind and is_typed and not _is_year(name)) or name in cells:
+            is_value = True
+        elif _is_question(name, cells):
+            is_name = True
         usual = statistics.median(map(len, cells))
         if " " in name and usual > 20 and len(name) > usual / 2:
-            weakly_against = True  # a sentence above sentences
-    if against:
+            is_sentence = True  # a sentence above sentences
+    if is_value:
         return False
-    if for_it and len(names) >= 0.5 * len(top):  # a title may stand above numbers, too
+    if is_name and len(names) >= 0.5 * len(top):  # a title may also precede numbers
         return True
-    if is_number(names[0]) or weakly_against or any(len(name) > _LONGEST_NAME for name in names):
+    if is_number(names[0]) or is_sentence or any(len(name) > _MAX_NAME_LENGTH for name in names):
         return False
     if sum(map(is_number, names)) > len(names) / 2:
         return False
-    width = max(map(width_of, (top, *below[:_CELLS])))
+    width = max(map(width_of, (top, *below[:_SAMPLE])))
     return _names_one_column(top[0], _column(below, 0)) if width == 1 else True
 
 
@@ -205,28 +190,28 @@ def _is_year(cell: str) -> bool:
     return cell.isdigit() and 1900 <= int(cell) <= 2100
 
 
-def _counts(cells: Sequence[str]) -> bool:
+def _are_consecutive(cells: Sequence[str]) -> bool:
     """Whether cells number their columns: 1, 2, 3, ..."""
     return len(cells) >= 3 and list(cells) == [str(i + 1) for i in range(len(cells))]
 
 
-def _asks(name: str, cells: Sequence[str]) -> bool:
-    """Whether a cell stands above a handful of short values, of which it is none, as a question above its answers."""
-    kinds = set(cells)
-    few = len(cells) >= 6 and len(kinds) <= max(2, len(cells) / 3)
-    return few and name not in kinds and len(name) > 1.5 * max(map(len, kinds))
+def _is_question(name: str, cells: Sequence[str]) -> bool:
+    """Whether a cell precedes a few short recurring values and is none of them, like a question above its answers."""
+    distinct = set(cells)
+    few = len(cells) >= 6 and len(distinct) <= max(2, len(cells) / 3)
+    return few and name not in distinct and len(name) > 1.5 * max(map(len, distinct))
 
 
 def _names_one_column(name: str, cells: Sequence[str]) -> bool | None:
-    """Whether the first line of a file of one column is the column's name: surely so, surely not, or None."""
+    """Whether the first line of a file of one column is the column's name; None if that is unclear."""
     parts = re.split(r"[,;\t|]", name)
     if not cells or (len(parts) > 1 and all(plain_name(part.strip()) in _KNOWN for part in parts)):
-        return True  # of a table that is parted by another sign than was said
+        return True  # the header of a table that is separated by another delimiter
     words = statistics.median(len(cell.split()) for cell in cells)
-    own = len(name.split())
-    if own == 1 and name.isidentifier() and words > 2:
+    name_words = len(name.split())
+    if name_words == 1 and name.isidentifier() and words > 2:
         return True
-    if own > 1 and words > 1 and len(name) >= 0.5 * min(map(len, cells)) and not name.istitle() and not name.isupper():
+    if name_words > 1 and words > 1 and len(name) >= 0.5 * min(map(len, cells)) and not name.istitle() and not name.isupper():
         return False  # a text among texts
     return None
 
@@ -237,56 +222,58 @@ def _spans_columns(cells: Sequence[str]) -> bool:
     return len(filled) > 1 and len(set(filled)) == 1
 
 
-def _are_places(cells: Sequence[str]) -> bool:
-    """Whether the cells are 0, 1, 2 and so on, perhaps after one without a name."""
+def _are_indices(cells: Sequence[str]) -> bool:
+    """Whether the cells are 0, 1, 2 and so on, perhaps after an empty cell."""
     filled = list(cells[1:] if not cells[0] else cells)
     return len(filled) > 1 and filled == [str(i) for i in range(len(filled))]
 
 
-def _is_rule(cells: Sequence[str]) -> bool:
-    """A line of dashes, or of the types of the columns, below the header."""
+def _is_rule_or_types(cells: Sequence[str]) -> bool:
+    """Whether a line below the header holds only dashes, or the types of the columns."""
     filled = [cell for cell in cells if cell]
     dashes = all(set(cell) <= set("-=_:+") and len(cell) > 1 for cell in filled)
     return len(filled) > 1 and (dashes or all(cell.lower() in _TYPES for cell in filled))
 
 
 def _further_header_lines(records: Sequence[tuple[int, list[str]]], last: int) -> int:
-    """How many lines below the first header line name columns too, as survey programs write them."""
-    found = 0
-    while found < _MOST_HEADER_LINES and len(records) > found + 3:
-        number, top = records[found]
-        below = [record for _, record in records[found + 1 :]]
-        if number != last + 1 + found or not (_is_survey_line(top) or _is_rule(top) or _contradicts(top, below)):
+    """The number of lines below the first header line that belong to the header, as survey programs write them."""
+    count = 0
+    while count < _MAX_HEADER_LINES and len(records) > count + 3:
+        number, top = records[count]
+        below = [record for _, record in records[count + 1 :]]
+        if number != last + 1 + count or not (_is_survey_line(top) or _is_rule_or_types(top) or _contradicts(top, below)):
             break
-        found += 1
-    # A line between two that are surely of the header belongs to it, too.
-    if found == 0 and len(records) > 4 and _is_survey_line(records[1][1]):
+        count += 1
+    # A line between two clear header lines belongs to the header as well.
+    if count == 0 and len(records) > 4 and _is_survey_line(records[1][1]):
         return 2
-    return found
+    return count
 
 
 def _is_survey_line(cells: Sequence[str]) -> bool:
-    """A line that Qualtrics or SurveyMonkey writes below the header."""
+    """Whether Qualtrics or SurveyMonkey wrote the line below the header."""
     filled = [cell for cell in cells if cell]
     imports = sum(cell.startswith('{"ImportId"') for cell in filled)
     answers = {"response", "open-ended response"}
-    told = sum(cell.lower() in answers for cell in filled)
-    return bool(filled) and (imports > 0.5 * len(filled) or told == len(filled) or (told >= 3 and told >= 0.1 * len(filled)))
+    answer_count = sum(cell.lower() in answers for cell in filled)
+    return bool(filled) and (
+        imports > 0.5 * len(filled) or answer_count == len(filled) or (answer_count >= 3 and answer_count >= 0.1 * len(filled))
+    )
 
 
 def _contradicts(top: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether a line has words in every column that holds numbers or dates, and there are at least two of those."""
-    typed = []
+    """Whether a line has words in every column of numbers or dates, and there are at least two such columns."""
+    are_words = []
     for column, cell in enumerate(top):
         cells = _column(below, column)
-        kind = _typed(cells) if len(cells) >= 3 else None
+        kind = _cell_type(cells) if len(cells) >= 3 else None
         if kind:
-            typed.append(bool(cell) and not is_number(cell) and not is_date(cell) and not is_missing(cell))
-    return len(typed) >= 2 and all(typed)
+            are_words.append(bool(cell) and not is_number(cell) and not is_date(cell) and not is_missing(cell))
+    return len(are_words) >= 2 and all(are_words)
 
 
 def is_total(record: Sequence[str]) -> bool:
-    """Whether a record is a line of totals: a word such as `Total` first, and else numbers or nothing."""
+    """Whether a record is a row of totals: a word such as `Total`, then only numbers or empty cells."""
     filled = [cell.strip() for cell in record if cell.strip()]
     if len(filled) < 2 or filled[0].rstrip(":").lower() not in _TOTALS:
         return False
@@ -294,5 +281,5 @@ def is_total(record: Sequence[str]) -> bool:
 
 
 def _clean_names(cells: Sequence[str]) -> list[str]:
-    plain = [" ".join(cell.replace("\ufeff", " ").split()) for cell in cells]  # a second byte-order mark is no name
+    plain = [" ".join(cell.replace("\ufeff", " ").split()) for cell in cells]  # a second byte-order mark is not part of a name
     return unique_names(name or f"column_{index + 1}" for index, name in enumerate(plain))

@@ -1,4 +1,4 @@
-"""Bytes to text: compression, encodings, and the files that only look like text."""
+"""Decode files to text: compression, encodings, and files that only look like text."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_PACKED: tuple[tuple[bytes, Callable[..., Any]], ...] = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
+_COMPRESSED: tuple[tuple[bytes, Callable[..., Any]], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ", lzma.open),
+)
 _SAMPLE = 1 << 20
-_DAMAGED = 0.02  # lines that are not UTF-8, of those beyond ASCII that are: up to so many are damage, not another encoding
+_DAMAGED = 0.02  # up to this share of lines that are not UTF-8 (of those beyond ASCII that are) is damage, not an encoding
 _EAST_ASIAN = ("big5hkscs", "gb18030", "cp932", "euc_kr")
 _LATIN = ("cp1252", "cp1250", "cp1254")
 _CODE_PAGES = (
@@ -54,7 +58,7 @@ def open_binary(path: Path) -> BinaryIO:
         DataError: The file is absent, a folder, empty, not readable, or not a text file at all.
     """
     if (kind := binary_kind(path)) != "text":
-        raise DataError(f"The file is of kind {kind}, not a text table.", where=str(path), hint="Give it to load_data as it is.")
+        raise DataError(f"The file is of kind {kind}, not a text table.", where=str(path), hint="Pass it to load_data directly.")
     try:
         with path.open("rb") as file:
             head = file.read(16)
@@ -68,7 +72,7 @@ def open_binary(path: Path) -> BinaryIO:
         raise DataError("A file name cannot hold a NUL character.", where=repr(str(path))) from None
     if not head:
         raise DataError("The file is empty (0 bytes).", where=str(path), hint="Choose a file with a header and rows.")
-    for magic, unpack in _PACKED:
+    for magic, unpack in _COMPRESSED:
         if head.startswith(magic):
             unpacked: BinaryIO = unpack(path, "rb")
             return unpacked
@@ -100,9 +104,9 @@ class TextFile:
 
     Attributes:
         path: Plain or gzip file.
-        encoding: A Python codec name. With `by_line` it is that of the lines that are not UTF-8.
+        encoding: A Python codec name. With `foreign` it is that of those lines.
         forgiving: Whether bytes the encoding leaves undefined are shown as U+FFFD instead of refused.
-        foreign: Of a file whose lines are in two encodings: the numbers of those that are not UTF-8.
+        foreign: Numbers of the lines that are not UTF-8, in a file of two encodings.
     """
 
     path: Path
@@ -122,13 +126,11 @@ class TextFile:
 
     @property
     def notes(self) -> list[Note]:
-        """What a person should know of the decoding."""
+        """What the user should know about the decoding."""
         if self.foreign:
             count = len(self.foreign)
             if self.encoding == "utf-8":
-                message = (
-                    f"{count:,} lines are not valid UTF-8, as the others are; what cannot be read in them is shown as U+FFFD."
-                )
+                message = f"{count:,} lines are not valid UTF-8, unlike the others; unreadable bytes in them are shown as U+FFFD."
                 return [Note("damaged_lines", message, self.foreign)]
             message = f"The lines are in two encodings: {count:,} were read as {self.encoding}, the others as UTF-8."
             return [Note("mixed_encoding", message, self.foreign)]
@@ -136,10 +138,10 @@ class TextFile:
 
 
 def find_text(path: Path, encoding: str | None = None) -> TextFile:
-    """The file with its encoding: the given one, or what its bytes say.
+    """Determine the encoding of a file, unless it is given.
 
     Raises:
-        DataError: The bytes are no text in any encoding.
+        DataError: The bytes are not text in any encoding.
     """
     if encoding is not None:
         return TextFile(path, encoding)
@@ -148,7 +150,7 @@ def find_text(path: Path, encoding: str | None = None) -> TextFile:
 
 
 def detect_encoding(path: Path) -> str:
-    """The encoding of a text file; of one in two encodings that of the lines that are not UTF-8."""
+    """The encoding of a text file; in a file of two encodings, that of the lines that are not UTF-8."""
     return detect(path)[0]
 
 
@@ -159,13 +161,13 @@ def detect(path: Path) -> tuple[str, tuple[int, ...]]:
     preferred where it fits equally, because that is what spreadsheet programs of Western Europe and America write.
 
     Returns:
-        The encoding, and the numbers of the lines it is the encoding of where the other lines are UTF-8 (two exports that were
-        appended); no numbers where the whole file is in one encoding.
+        The encoding, and the numbers of the lines in that encoding if the other lines are UTF-8 (as when two exports were
+        appended); no numbers if the whole file is in one encoding.
 
     Raises:
-        DataError: The bytes are no text in any encoding.
+        DataError: The bytes are not text in any encoding.
     """
-    head = odd = b""
+    head = non_ascii = b""
     utf8 = codecs.getincrementaldecoder("utf-8")()
     valid = True
     position = 0
@@ -186,8 +188,8 @@ def detect(path: Path) -> tuple[str, tuple[int, ...]]:
             offset = position + block.index(b"\x00")
             hint = "This is a binary file, or a text file damaged in transfer; export it again as CSV UTF-8."
             raise DataError(f"The file holds a NUL byte at offset {offset:,}.", where=str(path), hint=hint)
-        if len(odd) < _SAMPLE // 4 and not block.isascii():
-            odd += b"".join(line for line in block.splitlines(keepends=True) if not line.isascii())
+        if len(non_ascii) < _SAMPLE // 4 and not block.isascii():
+            non_ascii += b"".join(line for line in block.splitlines(keepends=True) if not line.isascii())
         position += len(block)
     if not position:
         raise DataError("The file is empty (0 bytes after unpacking).", where=str(path))
@@ -197,13 +199,13 @@ def detect(path: Path) -> tuple[str, tuple[int, ...]]:
         valid = False
     if valid:
         return "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8", ()
-    foreign, sample, proper = _lines_not_utf8(path)
-    marked = head.startswith(codecs.BOM_UTF8)
-    if foreign and len(foreign) <= _DAMAGED * proper:
-        return "utf-8", foreign  # UTF-8 with a few damaged lines, such as texts that were cut within a character
-    encoding = _by_statistics(head, sample if proper else odd, path)
-    # A few East Asian lines are also valid UTF-8 by chance; Western ones next to never.
-    appended = marked or proper > (0.1 * len(foreign) if encoding in _EAST_ASIAN else 0)
+    foreign, sample, utf8_lines = _lines_not_utf8(path)
+    has_bom = head.startswith(codecs.BOM_UTF8)
+    if foreign and len(foreign) <= _DAMAGED * utf8_lines:
+        return "utf-8", foreign  # UTF-8 with a few damaged lines, such as texts cut within a character
+    encoding = _by_statistics(head, sample if utf8_lines else non_ascii, path)
+    # East Asian lines are sometimes valid UTF-8 by chance, Western ones hardly ever.
+    appended = has_bom or utf8_lines > (0.1 * len(foreign) if encoding in _EAST_ASIAN else 0)
     return encoding, foreign if appended else ()
 
 
@@ -211,34 +213,34 @@ def _lines_not_utf8(path: Path) -> tuple[tuple[int, ...], bytes, int]:
     """The numbers of the lines that are not UTF-8, some of their bytes, and how many lines beyond ASCII are UTF-8."""
     numbers: list[int] = []
     sample: list[bytes] = []
-    size = proper = 0
+    size = utf8_lines = 0
     with open_binary(path) as file:
         for number, line in enumerate(file, start=1):
             if line.isascii():
                 continue
             try:
                 line.decode("utf-8")
-                proper += 1
+                utf8_lines += 1
             except UnicodeDecodeError:
                 numbers.append(number)
                 if size < _SAMPLE // 4:
                     sample.append(line)
                     size += len(line)
-    return tuple(numbers), b"".join(sample), proper
+    return tuple(numbers), b"".join(sample), utf8_lines
 
 
 @contextmanager
 def decoded_by_line(path: Path, encoding: str) -> Iterator[TextIO]:
-    """The text of a file whose lines are UTF-8 or, where they are not, of another encoding."""
+    """Open a file whose lines are UTF-8 or, where they are not, in another encoding."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as decoded:
         try:
             with open_binary(path) as file:
                 for line in file:
-                    line = line.removeprefix(codecs.BOM_UTF8)  # also of a file that was appended
+                    line = line.removeprefix(codecs.BOM_UTF8)  # also where a file was appended
                     try:
                         text = line.decode("utf-8")
                     except UnicodeDecodeError:
-                        text = _other_text(line, encoding)
+                        text = _decode_line(line, encoding)
                     decoded.write(text)
         except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
             raise _cut_short(error, path) from None
@@ -246,8 +248,8 @@ def decoded_by_line(path: Path, encoding: str) -> Iterator[TextIO]:
         yield decoded
 
 
-def _other_text(line: bytes, encoding: str) -> str:
-    """A line that is not UTF-8; halves of characters that Java and MySQL write as three bytes each (CESU-8) are put together."""
+def _decode_line(line: bytes, encoding: str) -> str:
+    """Decode a line that is not UTF-8; also join halves of characters that Java and MySQL write as three bytes each (CESU-8)."""
     if any(line[i] == 0xED and line[i + 1] >= 0xA0 for i in range(len(line) - 1)):
         try:
             halves = line.decode("utf-8", errors="surrogatepass")
@@ -265,16 +267,16 @@ def _utf16_without_mark(head: bytes) -> str | None:
     return None
 
 
-def _by_statistics(head: bytes, odd: bytes, path: Path) -> str:
-    """The likeliest encoding of the lines `odd`, which are all that differ between encodings."""
+def _by_statistics(head: bytes, non_ascii: bytes, path: Path) -> str:
+    """The likeliest encoding of the lines `non_ascii`, the only ones in which encodings differ."""
     from charset_normalizer import from_bytes
 
     control = sum(head.count(bytes([byte])) for byte in range(32) if byte not in (9, 10, 12, 13))
     if control > 0.02 * len(head):
         hint = "Choose a CSV, TSV, JSONL or Parquet file."
         raise DataError("The file is binary data, not text.", where=str(path), hint=hint)
-    sample = odd[: _SAMPLE // 4]
-    if len(sample) < len(odd):
+    sample = non_ascii[: _SAMPLE // 4]
+    if len(sample) < len(non_ascii):
         sample = sample[: sample.rfind(b"\n") + 1] or sample  # a sample cut inside a character misleads the statistics
     if sum(byte >= 0x80 for byte in sample) <= 0.1 * len(sample):
         # Few accents among plain letters; an accent and its neighbour would also pass for a Chinese character.
@@ -282,35 +284,35 @@ def _by_statistics(head: bytes, odd: bytes, path: Path) -> str:
     else:
         candidates = list(from_bytes(sample, cp_isolation=list(_CODE_PAGES)))
     if not candidates:
-        return _by_fewest_faults(sample)
+        return _by_fewest_errors(sample)
     first = candidates[0].encoding
     if (better := best_encoding(sample, first, (*_CODE_PAGES, "cp932"))) != first:
         return better
     names = {name for match in candidates for name in (match.encoding, *match.could_be_from_charset)}
-    alike = candidates[0].encoding in _LATIN  # these differ in a few signs only
-    if alike and _is_turkish(sample):
+    is_latin = candidates[0].encoding in _LATIN  # these differ in a few characters only
+    if is_latin and _is_turkish(sample):
         return "cp1254"
-    return "cp1252" if alike and "cp1252" in names else candidates[0].encoding
+    return "cp1252" if is_latin and "cp1252" in names else candidates[0].encoding
 
 
 def _is_turkish(sample: bytes) -> bool:
-    """Whether the bytes by which Windows-1254 differs from Windows-1252 are letters of Turkish rather than of Icelandic."""
+    """Whether the bytes that differ between Windows-1254 and Windows-1252 are Turkish letters rather than Icelandic ones."""
     text = sample.decode("cp1252", errors="replace")
     turkish = sum(text.count(letter) for letter in "þðýÞÐÝ")
     return turkish > sum(text.count(letter) for letter in "áíóúæÁÍÓÚÆ")
 
 
-def _by_fewest_faults(sample: bytes) -> str:
-    """For lines in which no encoding fits every byte: an East Asian one if it misses next to none, else Windows-1252."""
+def _by_fewest_errors(sample: bytes) -> str:
+    """The encoding of lines that none fits completely: an East Asian one if it fits nearly all bytes, otherwise Windows-1252."""
     high = sum(byte >= 0x80 for byte in sample)
-    faults = {name: sample.decode(name, errors="replace").count("\ufffd") for name in _EAST_ASIAN}
-    texts = {name: sample.decode(name, errors="replace") for name in faults}
-    best = min(faults, key=lambda name: (faults[name], -plausibility(texts[name])))
-    return best if high > 0.1 * len(sample) and faults[best] < 0.01 * high else "cp1252"
+    errors = {name: sample.decode(name, errors="replace").count("\ufffd") for name in _EAST_ASIAN}
+    texts = {name: sample.decode(name, errors="replace") for name in errors}
+    best = min(errors, key=lambda name: (errors[name], -plausibility(texts[name])))
+    return best if high > 0.1 * len(sample) and errors[best] < 0.01 * high else "cp1252"
 
 
 def encoding_notes(encoding: str) -> list[Note]:
-    """What a person should know of the encoding a file was read with."""
+    """The note on an encoding other than UTF-8."""
     utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
     return [] if utf8 else [Note("encoding", f"Read as {encoding}, not UTF-8.")]
 
@@ -339,13 +341,13 @@ def open_text(path: Path, encoding: str, *, forgiving: bool = False) -> Iterator
     except UnicodeError as error:
         hint = "Save the file as UTF-8, or name its encoding, for example encoding='cp1252' (--data.encoding cp1252)."
         message = f"The bytes are not valid {encoding}: {getattr(error, 'reason', error)}."
-        raise DataError(message, where=f"{path}{_first_fault(path, codec)}", hint=hint) from None
+        raise DataError(message, where=f"{path}{_first_error(path, codec)}", hint=hint) from None
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise _cut_short(error, path) from None
 
 
-def _first_fault(path: Path, encoding: str) -> str:
-    """The line of the first byte that does not fit the encoding, for a message; empty if it cannot be told."""
+def _first_error(path: Path, encoding: str) -> str:
+    """The line of the first byte that does not fit the encoding, for a message; empty if it is unknown."""
     try:
         with io.TextIOWrapper(open_binary(path), encoding, errors="replace", newline="") as file:
             return next((f", line {number}" for number, line in enumerate(file, start=1) if "\ufffd" in line), "")

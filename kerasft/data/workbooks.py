@@ -1,4 +1,4 @@
-"""Sheets of Excel workbooks (.xlsx): cells as people see them, rows with the numbers the program shows."""
+"""Read sheets of Excel workbooks (.xlsx): the displayed values of cells, and rows numbered as in the program."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def read_workbook(path: Path, how: ReadOptions | None = None) -> Table:
     """Read one sheet of a workbook.
 
     Args:
-        path: Of an .xlsx or .xlsm file.
-        how: `sheet` names the sheet, or None takes the only one that is not empty; `header` as for CSV.
+        path: Path of an .xlsx or .xlsm file.
+        how: `sheet` names the sheet (None: the only one that is not empty); `header` as for CSV.
 
     Raises:
         DataError: The file is damaged, there is no such sheet, or several sheets hold rows and none was named.
@@ -36,9 +36,9 @@ def read_workbook(path: Path, how: ReadOptions | None = None) -> Table:
             "Reading a workbook needs the package 'openpyxl'.", hint="pip install 'kerasft[excel]'"
         ) from None
     try:
-        with path.open("rb") as file:  # as a file, so that its name does not matter
+        with path.open("rb") as file:  # an open file, so that its suffix does not matter
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            sheet, notes = _chosen(book, how.sheet, path)
+            sheet, notes = _choose_sheet(book, how.sheet, path)
             layout = find_layout(
                 list(islice(_records(sheet), _SAMPLE)),
                 f"{path}, sheet {sheet.title!r}",
@@ -51,13 +51,13 @@ def read_workbook(path: Path, how: ReadOptions | None = None) -> Table:
         raise
     except FileNotFoundError:
         raise DataError("There is no such file.", where=str(path)) from None
-    except Exception as error:  # openpyxl lets errors of zipfile, XML and its own through
+    except Exception as error:  # openpyxl raises errors of zipfile, of XML and of its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        hint = "Save it again, or as CSV UTF-8."
+        hint = "Save the workbook again, or save the sheet as CSV UTF-8."
         raise DataError(f"The workbook cannot be read: {reason}.", where=str(path), hint=hint) from None
 
 
-def _chosen(book: Any, name: str | None, path: Path) -> tuple[Any, list[Note]]:
+def _choose_sheet(book: Any, name: str | None, path: Path) -> tuple[Any, list[Note]]:
     titles = list(book.sheetnames)
     if name is not None:
         if name not in titles:
@@ -66,12 +66,10 @@ def _chosen(book: Any, name: str | None, path: Path) -> tuple[Any, list[Note]]:
         return book[name], []
     filled = [sheet for sheet in book.worksheets if any(any(cells) for _, cells in islice(_records(sheet), 50))]
     if not filled:
-        raise DataError("No sheet of the workbook holds anything.", where=str(path))
+        raise DataError("All sheets of the workbook are empty.", where=str(path))
     if len(filled) > 1:
         hint = f"Name one (--data.sheet, sheet='...'): {name_values([sheet.title for sheet in filled], most=20)}."
-        raise DataError(
-            f"{len(filled)} sheets of the workbook hold rows, and which is meant is not said.", where=str(path), hint=hint
-        )
+        raise DataError(f"{len(filled)} sheets of the workbook hold rows, and none was named.", where=str(path), hint=hint)
     if len(titles) > 1:
         return filled[0], [Note("sheet", f"Sheet {filled[0].title!r} was read; the others are empty.")]
     return filled[0], []

@@ -91,7 +91,7 @@ def test_a_split_column_beside_a_file_of_its_own(write) -> None:
     held = write("held.csv", "text,label,split\nnew,a,validation\nnewer,b,validation\n")
     data = load_data(str(whole), validation_path=str(held))
     assert {name: len(part) for name, part in data.splits.items()} == {"train": 20, "validation": 2, "test": 10}
-    with pytest.raises(DataError, match="marks rows as test, and a file of its own"):
+    with pytest.raises(DataError, match="marks rows as test, but a separate file"):
         load_data(str(whole), test_path=str(held))
 
 
@@ -359,7 +359,7 @@ def test_no_label_whatever_the_names(write) -> None:
     assert load_data(None, data.config).columns == data.columns  # read again from the recipe
     shuffled = write("short.csv", "opinion,note\n" + "".join(f"{'ab'[i % 2]},word {i}\n" for i in range(20)))
     assert load_data(str(shuffled), label="none").columns.text == "note"  # what looks like a label is not taken for the text
-    with pytest.raises(DataError, match="A label is needed, and none was asked for"):
+    with pytest.raises(DataError, match="A label is needed, but label='none' was given"):
         load_data(str(path), label="none", need_label=True)
 
 

@@ -12,20 +12,12 @@ import pytest
 import kerasft as kft
 from kerasft.data.readers import read_table
 from kerasft.data.recognise import suggest_task
-from kerasft.data.table import Table
 from kerasft.errors import DataError
-
-
-def codes(table: Table) -> dict[str, tuple[int, ...]]:
-    return {note.code: note.rows for note in table.notes}
+from tests.data.helpers import json_lines, note_rows
 
 
 def places(cell: str) -> list[tuple[int, int, str]]:
     return [(span["start"], span["end"], span["label"]) for span in json.loads(cell)]
-
-
-def lines(rows: list[Any]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def task(text: str = "Ana came home", **results: Any) -> dict[str, Any]:
@@ -44,7 +36,7 @@ ONE_SPAN = '[{"start": 0, "end": 3, "label": "PER"}]'
 def test_label_studio_entities(write) -> None:
     table = read_table(write("a.json", json.dumps([task(label=("labels", SPAN))] * 3)))
     assert [places(cell) for cell in table.columns["entities"].to_pylist()] == [[(0, 3, "PER")]] * 3
-    assert "format" in codes(table)
+    assert "format" in note_rows(table)
     data = kft.load_data(write("a.json", json.dumps([task(label=("labels", SPAN))] * 3)), validation=0)
     assert (data.columns.text, data.columns.label) == ("text", "entities")
 
@@ -65,8 +57,8 @@ def test_label_studio_skipped_and_differing(write) -> None:
     rows[2]["annotations"] += [other, other]
     table = read_table(write("a.json", json.dumps(rows)))
     assert table.columns["label"].to_pylist() == ["pos", "neg", "pos"]
-    assert codes(table)["skipped_tasks"] == (2,)
-    assert codes(table)["several_annotators"] == (3,)
+    assert note_rows(table)["skipped_tasks"] == (2,)
+    assert note_rows(table)["several_annotators"] == (3,)
 
 
 def test_label_studio_several_controls_and_completions(write) -> None:
@@ -75,7 +67,7 @@ def test_label_studio_several_controls_and_completions(write) -> None:
     table = read_table(write("a.json", json.dumps([row, row])))
     assert table.names == ["text", "sentiment", "stars"]
     assert table.columns["stars"].to_pylist() == ["4", "4"]
-    assert "controls" in codes(table)
+    assert "controls" in note_rows(table)
 
 
 def test_label_studio_min(write) -> None:
@@ -94,28 +86,28 @@ def test_prodigy_leaves_out_what_was_ignored_or_rejected(write) -> None:
         {"text": f"text {i}", "label": ["A", "B"][i % 2], "answer": ["accept", "reject", "ignore", "accept"][i % 4]}
         for i in range(8)
     ]
-    table = read_table(write("a.jsonl", lines(rows)))
+    table = read_table(write("a.jsonl", json_lines(rows)))
     assert table.columns["label"].to_pylist() == ["A", "B"] * 2
-    assert codes(table)["ignored"] == (3, 7)
-    assert codes(table)["rejected"] == (2, 6)
+    assert note_rows(table)["ignored"] == (3, 7)
+    assert note_rows(table)["rejected"] == (2, 6)
 
 
 def test_prodigy_with_one_label_has_two_classes(write) -> None:
     rows = [{"text": f"text {i}", "label": "INSULT", "answer": ["accept", "reject"][i % 2]} for i in range(6)]
-    table = read_table(write("a.jsonl", lines(rows)))
+    table = read_table(write("a.jsonl", json_lines(rows)))
     assert table.columns["label"].to_pylist() == ["INSULT", "not INSULT"] * 3
-    assert "binary" in codes(table)
+    assert "binary" in note_rows(table)
 
 
 def test_prodigy_choices_and_spans(write) -> None:
     options = [{"id": "a", "text": "A"}, {"id": "b", "text": "B"}]
     rows = [{"text": f"t {i}", "options": options, "accept": ["ab"[i % 2]], "answer": "accept"} for i in range(4)]
-    assert read_table(write("a.jsonl", lines(rows))).columns["label"].to_pylist() == ["a", "b"] * 2
+    assert read_table(write("a.jsonl", json_lines(rows))).columns["label"].to_pylist() == ["a", "b"] * 2
     spans = [{"text": "Ana came", "spans": [{"start": 0, "end": 3, "label": "PER", "token_start": 0}], "answer": answer}
              for answer in ("accept", "reject", "accept")]  # fmt: skip
-    table = read_table(write("b.jsonl", lines(spans)))
+    table = read_table(write("b.jsonl", json_lines(spans)))
     assert table.columns["spans"].to_pylist() == [ONE_SPAN] * 2
-    assert codes(table)["rejected"] == (2,)
+    assert note_rows(table)["rejected"] == (2,)
 
 
 # --- spaCy
@@ -124,7 +116,7 @@ def test_prodigy_choices_and_spans(write) -> None:
 @pytest.mark.parametrize("whole", [True, False])
 def test_spacy_pairs(write, whole: bool) -> None:
     rows = [["Ana came home", {"entities": [[0, 3, "PER"]]}]] * 2
-    path = write("a.json", json.dumps(rows)) if whole else write("a.jsonl", lines(rows))
+    path = write("a.json", json.dumps(rows)) if whole else write("a.jsonl", json_lines(rows))
     table = read_table(path)
     assert table.columns["entities"].to_pylist() == [ONE_SPAN] * 2
     assert table.columns["text"].to_pylist() == ["Ana came home"] * 2
@@ -132,9 +124,9 @@ def test_spacy_pairs(write, whole: bool) -> None:
 
 def test_spacy_categories(write) -> None:
     rows = [{"text": f"text {i}", "cats": {"POS": float(i % 2), "NEG": 1.0 - i % 2}} for i in range(4)]
-    assert read_table(write("a.jsonl", lines(rows))).columns["label"].to_pylist() == ["NEG", "POS"] * 2
+    assert read_table(write("a.jsonl", json_lines(rows))).columns["label"].to_pylist() == ["NEG", "POS"] * 2
     rows = [{"text": f"text {i}", "cats": {"A": 1.0, "B": float(i % 2)}} for i in range(4)]
-    assert read_table(write("b.jsonl", lines(rows))).columns["label"].to_pylist() == ['["A"]', '["A", "B"]'] * 2
+    assert read_table(write("b.jsonl", json_lines(rows))).columns["label"].to_pylist() == ['["A"]', '["A", "B"]'] * 2
 
 
 # --- Prompts and answers
@@ -156,21 +148,21 @@ def test_spacy_categories(write) -> None:
     ],
 )  # fmt: skip
 def test_turns_of_the_assistant(write, row: dict[str, Any], expected: list[tuple[str, str]]) -> None:
-    table = read_table(write("a.jsonl", lines([row] * 3)))
+    table = read_table(write("a.jsonl", json_lines([row] * 3)))
     found = list(zip(table.columns["prompt"].to_pylist(), table.columns["completion"].to_pylist(), strict=True))
     assert found == expected * 3
-    assert suggest_task(kft.load_data(write("a.jsonl", lines([row] * 3)))).task == "causal_lm"
-    assert ("preferences" in codes(table)) is ("chosen" in row)
+    assert suggest_task(kft.load_data(write("a.jsonl", json_lines([row] * 3)))).task == "causal_lm"
+    assert ("preferences" in note_rows(table)) is ("chosen" in row)
 
 
 def test_conversations_without_an_answer_are_counted(write) -> None:
     rows = [{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}] * 2
     rows.append({"messages": [{"role": "user", "content": "alone"}]})
-    assert codes(read_table(write("a.jsonl", lines(rows))))["no_answer"] == (3,)
+    assert note_rows(read_table(write("a.jsonl", json_lines(rows))))["no_answer"] == (3,)
     rated = [{"messages": rows[0]["messages"], "label": label} for label in (True, False)]
-    table = read_table(write("b.jsonl", lines(rated)))
+    table = read_table(write("b.jsonl", json_lines(rated)))
     assert len(table) == 1
-    assert codes(table)["unwanted_answers"] == (2,)
+    assert note_rows(table)["unwanted_answers"] == (2,)
 
 
 def test_alpaca_s_input_is_part_of_the_prompt(write) -> None:
@@ -181,7 +173,7 @@ def test_alpaca_s_input_is_part_of_the_prompt(write) -> None:
     ):
         table = read_table(path)
         assert table.columns["instruction"].to_pylist()[:2] == ["Translate.\n\ncat", "Translate.\n\ndog"]
-        assert "joined_prompt" in codes(table)
+        assert "joined_prompt" in note_rows(table)
     assert read_table(write("a.json", json.dumps(rows))).columns["instruction"][2].as_py() == "Translate."
 
 
@@ -192,7 +184,7 @@ def test_intents_with_patterns(write) -> None:
     table = read_table(write("intents.json", json.dumps(content)))
     assert table.columns["text"].to_pylist() == ["Hi", "Hello", "Bye"]
     assert table.columns["label"].to_pylist() == ["greeting", "greeting", "bye"]
-    assert codes(table)["no_patterns"] == (3,)
+    assert note_rows(table)["no_patterns"] == (3,)
 
 
 # --- Spans
@@ -217,18 +209,18 @@ def test_spans_that_count_tokens(write, row: dict[str, Any]) -> None:
 
 def test_spans_that_count_tokens_of_a_document_overlap_and_lie_outside(write, refused) -> None:
     row = {"sentences": [["Ana", "met"], ["Bo", "Li"]], "ner": [[[0, 0, "PER"]], [[2, 3, "PER"], [3, 3, "ORG"]]]}
-    table = read_table(write("a.jsonl", lines([row])))
+    table = read_table(write("a.jsonl", json_lines([row])))
     assert table.columns["tags"].to_pylist() == ['["B-PER", "O"]', '["B-PER", "I-PER"]']
-    assert codes(table)["overlapping"] == (1,)
+    assert note_rows(table)["overlapping"] == (1,)
     bad = {"tokens": ["a", "b"], "entities": [{"start": 1, "end": 5, "type": "X"}]}
-    refused(read_table, write("b.jsonl", lines([bad])), "outside its sentence", "row 1")
+    refused(read_table, write("b.jsonl", json_lines([bad])), "outside its sentence", "row 1")
 
 
 def test_doccano_of_both_generations(write) -> None:
     old = {"text": "Ana came", "annotations": [{"label": 2, "start_offset": 0, "end_offset": 3, "user": 1}]}
-    table = read_table(write("a.jsonl", lines([old] * 2)))
+    table = read_table(write("a.jsonl", json_lines([old] * 2)))
     assert table.columns["entities"].to_pylist() == ['[{"start": 0, "end": 3, "label": "2"}]'] * 2
-    assert "label_numbers" in codes(table)
+    assert "label_numbers" in note_rows(table)
     new = {
         "id": 1,
         "text": "Ana came",
@@ -236,24 +228,24 @@ def test_doccano_of_both_generations(write) -> None:
         "relations": [],
         "Comments": [],
     }
-    assert read_table(write("b.jsonl", lines([new]))).columns["entities"].to_pylist() == [ONE_SPAN]
-    assert read_table(write("c.jsonl", lines([{"text": "Ana came", "label": [[0, 3, "PER"]]}]))).columns["label"].to_pylist() == [
-        ONE_SPAN
-    ]
+    assert read_table(write("b.jsonl", json_lines([new]))).columns["entities"].to_pylist() == [ONE_SPAN]
+    assert read_table(write("c.jsonl", json_lines([{"text": "Ana came", "label": [[0, 3, "PER"]]}]))).columns[
+        "label"
+    ].to_pylist() == [ONE_SPAN]
     votes = [{"text": "a", "annotations": [{"label": "x", "user": 1}, {"label": "y", "user": 2}, {"label": "y", "user": 3}]}] * 2
-    table = read_table(write("d.jsonl", lines(votes)))
+    table = read_table(write("d.jsonl", json_lines(votes)))
     assert table.columns["label"].to_pylist() == ["y", "y"]
-    assert codes(table)["several_annotators"] == (1, 2)
+    assert note_rows(table)["several_annotators"] == (1, 2)
 
 
 def test_offsets_in_utf_16_units_are_recognised_by_the_surfaces(write) -> None:
     text = "😀😀 Ana came"
     shifted = {"text": text, "entities": [{"start": 5, "end": 8, "label": "PER", "text": "Ana"}]}
     right = {"text": text, "entities": [{"start": 3, "end": 6, "label": "PER", "text": "Ana"}]}
-    table = read_table(write("a.jsonl", lines([shifted, right])))
+    table = read_table(write("a.jsonl", json_lines([shifted, right])))
     spans = [json.loads(cell)[0] for cell in table.columns["entities"].to_pylist()]
     assert [text[span["start"] : span["end"]] for span in spans] == ["Ana", "Ana"]
-    assert codes(table)["utf16_offsets"] == (1,)
+    assert note_rows(table)["utf16_offsets"] == (1,)
 
 
 # --- Shapes of JSON
@@ -309,15 +301,19 @@ def test_an_object_of_splits(write) -> None:
 )
 def test_objects_that_make_no_rows_are_refused_with_their_keys(write, refused, content: Any) -> None:
     refused(
-        read_table, write("a.json", json.dumps(content, indent=1)), "makes no rows", repr(next(iter(content))), "pandas.to_json"
+        read_table,
+        write("a.json", json.dumps(content, indent=1)),
+        "no rows can be found",
+        repr(next(iter(content))),
+        "pandas.to_json",
     )
 
 
 def test_objects_are_never_texts_or_labels(write, refused) -> None:
     rows = [{"text": "a", "label": {"value": "x", "by": "me"}}, {"text": "b", "label": {"value": "y", "by": "me"}}]
-    refused(kft.load_data, write("a.jsonl", lines(rows)), "'value', 'by'", "a label is expected", "rows 1, 2", label="label")
+    refused(kft.load_data, write("a.jsonl", json_lines(rows)), "'value', 'by'", "a label is expected", "rows 1, 2", label="label")
     rows = [{"document": {"raw": "a", "by": "me"}, "label": "x"}, {"document": {"raw": "b", "by": "me"}, "label": "y"}]
-    refused(kft.load_data, write("b.jsonl", lines(rows)), "'raw', 'by'", "a text is expected", text="document")
+    refused(kft.load_data, write("b.jsonl", json_lines(rows)), "'raw', 'by'", "a text is expected", text="document")
 
 
 @pytest.mark.parametrize(
@@ -329,7 +325,7 @@ def test_objects_are_never_texts_or_labels(write, refused) -> None:
     ],
 )
 def test_formats_that_are_refused_by_name(write, refused, row: dict[str, Any], tool: str) -> None:
-    refused(read_table, write("a.jsonl", lines([row] * 3)), tool, "not read", "docs/data.md")
+    refused(read_table, write("a.jsonl", json_lines([row] * 3)), tool, "not read", "docs/data.md")
 
 
 # --- Parquet and Arrow with the names of their classes
@@ -372,7 +368,7 @@ def test_class_names_stand_in_the_schema(tmp_path, kind: str) -> None:
 )
 def test_lists_in_every_spelling(write, cells: list[str]) -> None:
     rows = [{"text": f"text {i}", "labels": cells[i % 2]} for i in range(8)]
-    data = kft.load_data(write("a.jsonl", lines(rows)), validation=0)
+    data = kft.load_data(write("a.jsonl", json_lines(rows)), validation=0)
     learned = kft.MultiLabelClassification().learn(data["train"])
     assert learned.labels == ("anger", "joy")
     assert ("list_cells" in {note.code for note in data.notes}) is not cells[0].startswith('["')
@@ -394,11 +390,11 @@ def test_a_set_of_pandas_and_lists_of_one(write) -> None:
 
 def test_a_cell_that_is_no_list_among_lists_is_named(write) -> None:
     rows = [{"text": f"text {i}", "labels": "['a', 'b']"} for i in range(60)] + [{"text": "x", "labels": "oops ["}]
-    assert codes(read_table(write("a.jsonl", lines(rows))))["odd_lists"] == (61,)
+    assert note_rows(read_table(write("a.jsonl", json_lines(rows))))["odd_lists"] == (61,)
 
 
 def test_words_and_tags_with_blanks_between(write) -> None:
     rows = [{"text_a": "Ana came home", "label": "B-PER O O"}, {"text_a": "to New York", "label": "O B-LOC I-LOC"}]
-    table = read_table(write("a.jsonl", lines(rows)))
+    table = read_table(write("a.jsonl", json_lines(rows)))
     assert table.columns["label"].to_pylist() == ['["B-PER", "O", "O"]', '["O", "B-LOC", "I-LOC"]']
-    assert "spaced_tags" in codes(table)
+    assert "spaced_tags" in note_rows(table)

@@ -17,29 +17,17 @@ import pyarrow.parquet as pq
 import pytest
 
 import kerasft as kft
-from kerasft.data.quality import check_data
 from kerasft.data.readers import read_table
 from kerasft.errors import KerasFTError
+from tests.data.helpers import findings, write_files
 
 
 def csv_text(name: str = "train", count: int = 8) -> str:
     return "text,label\n" + "".join(f"a text of {name} number {i},{'pn'[i % 2]}\n" for i in range(count))
 
 
-def made(folder: Path, files: dict[str, str | bytes]) -> Path:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return folder
-
-
 def sizes(data: Any) -> dict[str, int]:
     return {name: len(split) for name, split in data.splits.items()}
-
-
-def told(data: Any) -> dict[str, tuple[int, ...]]:
-    return {finding.code: finding.rows for finding in check_data(data).findings}
 
 
 THREE = {"train": 8, "validation": 4, "test": 2}
@@ -98,7 +86,7 @@ FOLDERS: dict[str, tuple[dict[str, str | bytes], dict[str, int]]] = {
 @pytest.mark.parametrize("name", FOLDERS)
 def test_folders(tmp_path: Path, name: str) -> None:
     files, expected = FOLDERS[name]
-    data = kft.load_data(made(tmp_path, files), validation=0)
+    data = kft.load_data(write_files(tmp_path, files), validation=0)
     assert sizes(data) == expected
     assert data.columns.label == "label"
 
@@ -110,7 +98,7 @@ def test_folders(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("top", ["", "corpus/"])
 def test_archives_of_folders(tmp_path: Path, name: str, kind: str, top: str) -> None:
     files, expected = FOLDERS[name]
-    made(tmp_path / "in" / top, files)
+    write_files(tmp_path / "in" / top, files)
     path = tmp_path / f"a.{kind}"
     if kind == "zip":
         with zipfile.ZipFile(path, "w") as archive:
@@ -158,7 +146,7 @@ def test_an_archive_with_one_file(tmp_path: Path, inner: str) -> None:
 
 
 def test_two_files_that_are_no_splits_are_refused_with_their_names(tmp_path: Path) -> None:
-    made(tmp_path / "in", {"reviews.csv": csv_text(), "books.csv": csv_text("b")})
+    write_files(tmp_path / "in", {"reviews.csv": csv_text(), "books.csv": csv_text("b")})
     with pytest.raises(KerasFTError, match="books.csv"):
         kft.load_data(tmp_path / "in")
 
@@ -179,12 +167,12 @@ def test_two_files_that_are_no_splits_are_refused_with_their_names(tmp_path: Pat
 )
 def test_folders_that_are_not_clear_are_refused_or_told(tmp_path: Path, files: dict[str, str | bytes]) -> None:
     try:
-        data = kft.load_data(made(tmp_path, files), validation=0)
+        data = kft.load_data(write_files(tmp_path, files), validation=0)
     except KerasFTError as error:
         if not error.hint:
             raise
         return
-    assert told(data), (sizes(data), data.columns, data["train"].cells("text"))
+    assert findings(data), (sizes(data), data.columns, data["train"].cells("text"))
 
 
 @pytest.mark.parametrize(
@@ -221,16 +209,16 @@ def test_folders_that_are_not_clear_are_refused_or_told(tmp_path: Path, files: d
     ],
 )
 def test_a_folder_for_each_class(tmp_path: Path, files: dict[str, str], labels: list[str]) -> None:
-    data = kft.load_data(made(tmp_path, dict(files)), validation=0)
+    data = kft.load_data(write_files(tmp_path, dict(files)), validation=0)
     assert data["train"].cells("label") == labels
 
 
 def test_class_folders_below_splits_and_an_empty_text(tmp_path: Path) -> None:
     files = {f"{s}/{c}/{i}.txt": f"a {c} text {i}" for s in ("train", "test") for c in ("pos", "neg") for i in range(3)}
-    made(tmp_path, {**files, "train/pos/3.txt": " \n"})
+    write_files(tmp_path, {**files, "train/pos/3.txt": " \n"})
     data = kft.load_data(tmp_path, validation=0)
     assert sizes(data) == {"train": 7, "test": 6}
-    assert "empty_text" in told(data)
+    assert "empty_text" in findings(data)
 
 
 def test_kaggle_in_a_zip(tmp_path: Path) -> None:
@@ -240,7 +228,7 @@ def test_kaggle_in_a_zip(tmp_path: Path) -> None:
         archive.writestr("sample_submission.csv", "id,target\n" + "".join(f"{i},0\n" for i in range(4)))
     data = kft.load_data(tmp_path / "comp.zip")
     assert data.columns.label == "target"
-    assert "no_test_labels" in told(data)
+    assert "no_test_labels" in findings(data)
 
 
 @pytest.mark.parametrize("kind", ["Dataset", "DatasetDict"])
@@ -315,7 +303,7 @@ def test_cells_of_a_workbook(write, cells: list[Any], expected: list[str | None]
     if expected:
         assert data["train"].cells("label")[:2] == expected
     elif "=1+1" in cells:  # saved by a program that computes nothing: there is no value to read
-        assert told(data)
+        assert findings(data)
 
 
 def test_a_title_over_merged_cells_blank_rows_and_columns(write) -> None:
@@ -347,7 +335,7 @@ def test_merged_labels_are_told(write) -> None:
     out = io.BytesIO()
     book.save(out)
     data = kft.load_data(write("a.xlsx", out.getvalue()), validation=0)
-    assert told(data).get("missing_label") == (3, 5, 7, 9) or data["train"].cells("label") == list("ppnnppnn")
+    assert findings(data).get("missing_label") == (3, 5, 7, 9) or data["train"].cells("label") == list("ppnnppnn")
 
 
 def test_several_sheets(write, refused) -> None:

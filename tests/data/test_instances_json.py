@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import kerasft as kft
-from kerasft.data.quality import check_data
 from kerasft.data.readers import read_table
 from kerasft.data.recognise import suggest_task
 from kerasft.errors import KerasFTError
+from tests.data.helpers import findings, json_lines
 
 TEXTS = ["a good film to see", "a bad film it was", "so so, nothing more", "the best of the year"]
 LABELS = ["p", "n", "n", "p"]
@@ -19,17 +19,8 @@ PAIRS = list(zip(TEXTS, LABELS, strict=True))
 ROWS = [{"text": text, "label": label} for text, label in PAIRS]
 
 
-def lines(rows: list[Any]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
 def pairs(table: Any) -> list[tuple[str | None, str | None]]:
     return list(zip(table.columns["text"].to_pylist(), table.columns["label"].to_pylist(), strict=True))
-
-
-def told(data: Any) -> dict[str, tuple[int, ...]]:
-    """Codes of all that a person is told, with rows."""
-    return {finding.code: finding.rows for finding in check_data(data).findings}
 
 
 def refusal(read: Any, *args: Any, **options: Any) -> str | None:
@@ -146,7 +137,7 @@ def test_json_that_is_odd_is_read_whole_or_refused(write, content: str, suffix: 
 
 
 def test_rows_of_several_lists_of_cells(write) -> None:
-    path = write("a.jsonl", lines([["text", "label"], *map(list, PAIRS)]))
+    path = write("a.jsonl", json_lines([["text", "label"], *map(list, PAIRS)]))
     if refusal(read_table, path) is None:
         assert pairs(read_table(path)) == PAIRS
 
@@ -162,16 +153,16 @@ def test_rows_of_several_lists_of_cells(write) -> None:
     ],
 )
 def test_objects_beside_text_and_label_do_no_harm(write, extra: dict[str, Any]) -> None:
-    data = kft.load_data(write("a.jsonl", lines([{**extra, **row} for row in ROWS])), validation=0)
+    data = kft.load_data(write("a.jsonl", json_lines([{**extra, **row} for row in ROWS])), validation=0)
     assert (data.columns.text, data.columns.label) == ("text", "label")
     assert data["train"].cells("label") == LABELS
 
 
 @pytest.mark.parametrize("label", [{"$numberInt": "5"}, {"id": 1, "name": "pos"}, [{"name": "pos"}], {"pos": 0.9, "neg": 0.1}])
 def test_an_object_is_no_label(write, label: Any) -> None:
-    path = write("a.jsonl", lines([{"text": text, "label": label} for text in TEXTS]))
-    told = refusal(kft.load_data, path, validation=0)
-    if told is None:
+    path = write("a.jsonl", json_lines([{"text": text, "label": label} for text in TEXTS]))
+    message = refusal(kft.load_data, path, validation=0)
+    if message is None:
         data = kft.load_data(path, validation=0)
         labels = set(data["train"].cells("label"))
         assert not any(str(cell).startswith(("{", "[")) for cell in labels), labels
@@ -191,9 +182,9 @@ def test_an_object_is_no_label(write, label: Any) -> None:
     ],
 )
 def test_lists_in_cells(write, cells: list[str]) -> None:
-    path = write("a.jsonl", lines([{"text": f"text {i}", "labels": cells[i % 2]} for i in range(8)]))
-    told = refusal(lambda: kft.MultiLabelClassification().learn(kft.load_data(path, validation=0)["train"]))
-    if told is None:
+    path = write("a.jsonl", json_lines([{"text": f"text {i}", "labels": cells[i % 2]} for i in range(8)]))
+    message = refusal(lambda: kft.MultiLabelClassification().learn(kft.load_data(path, validation=0)["train"]))
+    if message is None:
         data = kft.load_data(path, validation=0)
         learned = kft.MultiLabelClassification().learn(data["train"])
         assert learned.labels == ("anger", "joy")
@@ -202,7 +193,7 @@ def test_lists_in_cells(write, cells: list[str]) -> None:
 @pytest.mark.parametrize("cell", ["['pos']", "('pos',)", "{pos}", '{"pos"}', "['pos' ]"])
 def test_lists_of_one_label_in_a_single_label_task(write, cell: str) -> None:
     rows = [{"text": f"text {i}", "label": cell if i % 2 else cell.replace("pos", "neg")} for i in range(8)]
-    data = kft.load_data(write("a.jsonl", lines(rows)), validation=0)
+    data = kft.load_data(write("a.jsonl", json_lines(rows)), validation=0)
     assert kft.TextClassification().learn(data["train"]).labels == ("neg", "pos")
 
 
@@ -211,7 +202,7 @@ def test_lists_of_one_label_in_a_single_label_task(write, cell: str) -> None:
 )
 def test_texts_that_begin_with_brackets_stay(write, text: str) -> None:
     rows = [{"text": f"{text} {i}", "label": "ab"[i % 2]} for i in range(8)]
-    table = read_table(write("a.jsonl", lines(rows)))
+    table = read_table(write("a.jsonl", json_lines(rows)))
     assert table.columns["text"].to_pylist() == [row["text"] for row in rows]
     data = kft.load_data(rows, validation=0)
     assert suggest_task(data).task == "text_classification"
@@ -241,14 +232,14 @@ def test_answers_of_prodigy_in_another_file_format(write, kind: str) -> None:
         return
     data = kft.load_data(source, validation=0)
     left = len(data["train"]) == 4 and set(data["train"].cells("text")) == {f"text number {i}" for i in range(0, 12, 3)}
-    assert left or {"rejected", "prodigy_answers", "answers"} & set(told(data))
+    assert left or {"rejected", "prodigy_answers", "answers"} & set(findings(data))
 
 
 def test_prodigy_choices_without_a_choice_and_rejected_ones(write) -> None:
     options = [{"id": "a", "text": "A"}, {"id": "b", "text": "B"}]
     answers = [("accept", ["a"]), ("accept", []), ("reject", ["b"]), ("ignore", ["b"]), ("accept", ["b"])]
     rows = [{"text": f"t {i}", "options": options, "accept": held, "answer": answer} for i, (answer, held) in enumerate(answers)]
-    table = read_table(write("a.jsonl", lines(rows)))
+    table = read_table(write("a.jsonl", json_lines(rows)))
     assert pairs(table) == [("t 0", "a"), ("t 1", None), ("t 4", "b")]
     codes = {note.code: note.rows for note in table.notes}
     assert codes["rejected"] == (3,)
@@ -264,17 +255,17 @@ def test_prodigy_spans_some_rows_without_any(write) -> None:
         {"text": "Bo came", "tokens": tokens, "answer": "accept"},
         {"text": "Ana lost", "tokens": tokens, "spans": [span], "answer": "reject"},
     ] * 2
-    data = kft.load_data(write("a.jsonl", lines(rows)), validation=0)
+    data = kft.load_data(write("a.jsonl", json_lines(rows)), validation=0)
     assert data.columns.label == "spans"
     assert data["train"].cells("text") == ["Ana came", "All gone", "Bo came"] * 2
     assert kft.TokenClassification().learn(data["train"]).labels == ("O", "B-PER", "I-PER")
 
 
 def test_prodigy_with_every_row_ignored_is_refused(write) -> None:
-    path = write("a.jsonl", lines([prodigy("ignore", i) for i in range(4)]))
+    path = write("a.jsonl", json_lines([prodigy("ignore", i) for i in range(4)]))
     assert refusal(read_table, path) is not None
 
 
 def test_a_column_called_answer_that_is_no_verdict(write) -> None:
     rows = [{"text": f"a question number {i}", "answer": ["yes", "no"][i % 2]} for i in range(8)]
-    assert len(read_table(write("a.jsonl", lines(rows)))) == 8
+    assert len(read_table(write("a.jsonl", json_lines(rows)))) == 8

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import kerasft as kft
-from kerasft.data.quality import check_data
 from kerasft.data.recognise import suggest_task
 from kerasft.errors import KerasFTError
+from tests.data.helpers import findings, load, mentions, messages, reported_rows
 
 EURO = "Übergröße"
 
@@ -26,22 +26,12 @@ def rows(labels: list[Any], **more: list[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def csv_of(found: list[dict[str, Any]]) -> str:
+def csv_of(records: list[dict[str, Any]]) -> str:
     return (
-        ",".join(found[0]) + "\n" + "".join(",".join("" if v is None else str(v) for v in row.values()) + "\n" for row in found)
+        ",".join(records[0])
+        + "\n"
+        + "".join(",".join("" if v is None else str(v) for v in row.values()) + "\n" for row in records)
     )
-
-
-def load(found: Any, **options: Any) -> Any:
-    return kft.load_data(found, validation=0, **options)
-
-
-def told(data: Any) -> dict[str, tuple[int, ...]]:
-    return {finding.code: finding.rows for finding in check_data(data).findings}
-
-
-def words(data: Any) -> str:
-    return " ".join(f"{finding.message} {finding.rows}" for finding in check_data(data).findings)
 
 
 # --- K7
@@ -69,7 +59,7 @@ def words(data: Any) -> str:
 def test_one_class_with_a_finding(labels: list[str], classes: tuple[str, ...]) -> None:
     data = load(rows(labels))
     assert kft.TextClassification().learn(data["train"]).labels == classes
-    assert "same_label" in told(data)
+    assert "same_label" in findings(data)
 
 
 @pytest.mark.parametrize(
@@ -92,12 +82,12 @@ def test_one_class_with_a_finding(labels: list[str], classes: tuple[str, ...]) -
 def test_labels_that_differ_stay_apart(labels: list[str]) -> None:
     data = load(rows(labels))
     assert len(kft.TextClassification().learn(data["train"]).labels) == len(labels)
-    assert "same_label" not in told(data)
+    assert "same_label" not in findings(data)
 
 
 @pytest.mark.parametrize("labels", [["-1", "1"], ["1.0", "10"], ["1.1", "11"], ["-1", "0", "1"], [":)", ":("], ["5", "50"]])
 def test_no_false_alarm(labels: list[str]) -> None:
-    assert not {"similar_labels", "same_label", "no_label_number", "missing_word"} & set(told(load(rows(labels))))
+    assert not {"similar_labels", "same_label", "no_label_number", "missing_word"} & set(findings(load(rows(labels))))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +132,7 @@ def test_pandas_floats_and_the_file_without_missing_cells(write) -> None:
     data = load(train, test_path=str(test))
     known = kft.TextClassification().learn(data["train"].usable()[0])
     assert len(known.labels) == 2
-    assert "unseen_label" not in told(data)
+    assert "unseen_label" not in findings(data)
 
 
 # --- K8
@@ -179,48 +169,48 @@ def test_pandas_floats_and_the_file_without_missing_cells(write) -> None:
 )
 def test_words_for_nothing_are_told(write, word: str) -> None:
     data = load(write("a.csv", csv_of(rows(["good", "bad", "good", word]))))
-    assert word in words(data) or {4, 5} & {row for found in told(data).values() for row in found}
+    assert word in messages(data) or {4, 5} & reported_rows(data)
 
 
 @pytest.mark.parametrize("kind", ["tsv", "json"])
 def test_words_for_nothing_in_other_formats(write, kind: str) -> None:
-    found = rows(["good", "bad", "good", "\\N"])
-    content = csv_of(found).replace(",", "\t") if kind == "tsv" else __import__("json").dumps(found)
-    assert "missing_word" in told(load(write(f"a.{kind}", content)))
+    records = rows(["good", "bad", "good", "\\N"])
+    content = csv_of(records).replace(",", "\t") if kind == "tsv" else __import__("json").dumps(records)
+    assert "missing_word" in findings(load(write(f"a.{kind}", content)))
 
 
 @pytest.mark.parametrize("labels", [["0", "1"] * 8 + ["-1"], ["0", "1", "2"] * 6 + ["-1", "-1"], ["0.0", "1.0"] * 8 + ["-1.0"]])
 def test_a_rare_minus_one_is_told(labels: list[str]) -> None:
-    assert "no_label_number" in told(load(rows(labels)))
+    assert "no_label_number" in findings(load(rows(labels)))
 
 
 def test_minus_one_in_the_test_split_only(write) -> None:
     train, test = write("train.csv", csv_of(rows(["0", "1"]))), write("test.csv", csv_of(rows(["-1"])))
     data = load(train, test_path=str(test))
-    assert {"no_label_number", "no_test_labels"} & set(told(data))
+    assert {"no_label_number", "no_test_labels"} & set(findings(data))
 
 
 @pytest.mark.parametrize("empty", ["column", "cells", "json null", "split column"])
 def test_a_test_split_without_labels_does_not_stop_a_run(tmp_path: Path, empty: str) -> None:
-    found = rows(["pos", "neg"])
+    records = rows(["pos", "neg"])
     unlabelled = [{"text": f"a hidden text {i}"} | ({} if empty == "column" else {"label": None}) for i in range(4)]
     if empty == "json null":
         import json
 
-        (tmp_path / "train.json").write_text(json.dumps(found))
+        (tmp_path / "train.json").write_text(json.dumps(records))
         (tmp_path / "test.json").write_text(json.dumps(unlabelled))
         data = load(tmp_path)
     elif empty == "split column":
-        both = [row | {"split": "train"} for row in found] + [row | {"split": "test"} for row in unlabelled]
+        both = [row | {"split": "train"} for row in records] + [row | {"split": "test"} for row in unlabelled]
         (tmp_path / "a.csv").write_text(csv_of(both))
         data = load(tmp_path / "a.csv")
     else:
-        (tmp_path / "train.csv").write_text(csv_of(found))
+        (tmp_path / "train.csv").write_text(csv_of(records))
         (tmp_path / "test.csv").write_text(csv_of(unlabelled))
         data = load(tmp_path)
     assert len(data["train"]) == 12
     assert len(data["test"]) == 4
-    assert "no_test_labels" in told(data)
+    assert "no_test_labels" in findings(data)
 
 
 def test_glue_folder_whose_test_file_has_other_columns(tmp_path: Path) -> None:
@@ -230,7 +220,7 @@ def test_glue_folder_whose_test_file_has_other_columns(tmp_path: Path) -> None:
     data = kft.load_data(tmp_path)
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 8, "validation": 4, "test": 4}
     assert data["test"].cells("text") == [f"a hidden sentence {i}" for i in range(4)]
-    assert "no_test_labels" in told(data)
+    assert "no_test_labels" in findings(data)
 
 
 def test_jigsaw_marks_rows_that_are_not_scored_by_minus_one(write) -> None:
@@ -243,7 +233,7 @@ def test_jigsaw_marks_rows_that_are_not_scored_by_minus_one(write) -> None:
         if "-1" not in str(error):
             raise
     else:
-        assert "-1" in words(data)
+        assert "-1" in messages(data)
 
 
 # --- K12 and which column is the label
@@ -278,8 +268,8 @@ def test_columns_of_the_example_are_used_or_named(write, header: str) -> None:
     content = header + "\n" + "".join(",".join(cell(name, i) for name in names) + "\n" for i in range(15))
     data = load(write("a.csv", content))
     used = {data.columns.text, data.columns.text_pair, data.columns.label}
-    said = words(data) + suggest_task(data).question
-    assert not [name for name in names if name not in used and repr(name) not in said]
+    text = mentions(data)
+    assert not [name for name in names if name not in used and repr(name) not in text]
 
 
 # --- K23
@@ -298,17 +288,17 @@ def test_columns_of_the_example_are_used_or_named(write, header: str) -> None:
 )
 @pytest.mark.parametrize("values", [["pos", "neg", "neu"], ["0", "1", "2"], ["yes", "no"]])
 def test_several_annotators_are_named(write, names: list[str], values: list[str]) -> None:
-    found = [
+    records = [
         {"text": f"a text number {i}", **{n: values[(i + j * (i % 5 == 0)) % len(values)] for j, n in enumerate(names)}}
         for i in range(20)
     ]
     try:
-        data = load(write("a.csv", csv_of(found)))
+        data = load(write("a.csv", csv_of(records)))
     except KerasFTError:
         return
-    said = words(data) + suggest_task(data).question + str(suggest_task(data).unclear)
+    text = mentions(data)
     others = [name for name in names if name != data.columns.label]
-    assert all(name in said for name in others), (data.columns, said)
+    assert all(name in text for name in others), (data.columns, text)
 
 
 @pytest.mark.parametrize(
@@ -320,19 +310,19 @@ def test_several_annotators_are_named(write, names: list[str], values: list[str]
     ],
 )
 def test_soft_labels_are_told(columns: dict[str, list[Any]]) -> None:
-    found = [
+    records = [
         {"text": f"a text number {i}", **{name: cells[i % len(cells)] for name, cells in columns.items()}} for i in range(12)
     ]
     try:
-        data = load(found)
+        data = load(records)
     except KerasFTError:
         return
-    said = words(data) + suggest_task(data).question + str(suggest_task(data).unclear)
-    assert any(name in said for name in columns), (data.columns, suggest_task(data), said)
+    text = mentions(data)
+    assert any(name in text for name in columns), (data.columns, suggest_task(data), text)
 
 
 def test_a_row_for_each_annotator(write) -> None:
-    found = [
+    records = [
         {"text": f"a text number {i // 3}", "worker": f"w{i % 3}", "label": "pn"[(i % 3 == 2) ^ (i // 3) % 2]} for i in range(18)
     ]
-    assert "contradictory_labels" in told(load(write("a.csv", csv_of(found))))
+    assert "contradictory_labels" in findings(load(write("a.csv", csv_of(records))))

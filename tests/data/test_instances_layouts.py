@@ -11,11 +11,7 @@ import pytest
 import kerasft as kft
 from kerasft.data.readers import read_table
 from kerasft.errors import KerasFTError
-from tests.data.looking import attempt, cells, load, told, words
-
-
-def lines(rows: list[Any]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+from tests.data.helpers import cells, findings, json_lines, load, load_or_none, mentions
 
 
 def csv_of(rows: list[dict[str, Any]]) -> str:
@@ -71,13 +67,13 @@ def test_columns_of_pandas_are_not_taken_for_rows(write, names: tuple[str, str],
     """`df.to_json()`: an object of columns, each by row number (or row name)."""
     rows = [(f"a long text number {i}, longer than any word", "pn"[i % 2]) for i in range(4)]
     content = {name: dict(zip(index, column, strict=True)) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
-    data = attempt(write("a.json", json.dumps(content)))
+    data = load_or_none(write("a.json", json.dumps(content)))
     assert data is None or cells(data) == rows
 
 
 def test_keys_of_one_name_in_an_object(write) -> None:
-    data = attempt(write("a.jsonl", '{"text": "one", "text": "two", "label": "a"}\n' * 4))
-    assert data is None or "one" in words(data) or set(told(data)) - {"one_label", "duplicate_texts"}
+    data = load_or_none(write("a.jsonl", '{"text": "one", "text": "two", "label": "a"}\n' * 4))
+    assert data is None or "one" in mentions(data) or set(findings(data)) - {"one_label", "duplicate_texts"}
 
 
 # --- K2, K23
@@ -96,26 +92,26 @@ def test_keys_of_one_name_in_an_object(write) -> None:
     ],
 )
 def test_lists_in_cells(write, both: list[str]) -> None:
-    data = attempt(write("a.jsonl", lines([{"text": f"text {i}", "labels": both[i % 2]} for i in range(8)])))
+    data = load_or_none(write("a.jsonl", json_lines([{"text": f"text {i}", "labels": both[i % 2]} for i in range(8)])))
     assert data is None or kft.MultiLabelClassification().learn(data["train"]).labels == ("anger", "joy")
 
 
 @pytest.mark.parametrize("names", [["annotator1", "annotator2", "annotator3"], ["A1", "A2"], ["rater_1", "rater_2"]])
 def test_annotators_of_a_yes_or_no_question_are_no_labels(write, names: list[str]) -> None:
     rows = [{"text": f"a text number {i}", **{n: int((i + j) % (2 + j) == 0) for j, n in enumerate(names)}} for i in range(20)]
-    data = attempt(write("a.csv", csv_of(rows)))
-    assert data is None or all(name in words(data) for name in names)
+    data = load_or_none(write("a.csv", csv_of(rows)))
+    assert data is None or all(name in mentions(data) for name in names)
 
 
 def test_annotators_of_a_yes_or_no_question_beside_the_label(write) -> None:
     rows = [{"text": f"a text number {i}", "label": i % 2, "label_ana": i % 2, "label_bo": int(i % 3 == 0)} for i in range(20)]
-    assert "label_bo" in words(load(write("a.csv", csv_of(rows))))
+    assert "label_bo" in mentions(load(write("a.csv", csv_of(rows))))
 
 
 @pytest.mark.parametrize("label", [[[0.7, 0.3], [0.2, 0.8]], [["pos", "pos", "neg"], ["neg", "neg", "pos"]]])
 def test_soft_labels_and_votes_are_no_several_labels(label: list[Any]) -> None:
-    data = attempt([{"text": f"a text number {i}", "label": label[i % 2]} for i in range(12)])
-    assert data is None or "label" in words(data)
+    data = load_or_none([{"text": f"a text number {i}", "label": label[i % 2]} for i in range(12)])
+    assert data is None or "label" in mentions(data)
 
 
 def test_the_votes_beside_the_gold_label_of_snli() -> None:
@@ -123,7 +119,7 @@ def test_the_votes_beside_the_gold_label_of_snli() -> None:
         {"text": f"text {i}", "label": "pn"[i % 2], "annotator_labels": [["p", "p", "n"], ["n", "n", "p"]][i % 2]}
         for i in range(12)
     ]
-    assert "annotator_labels" in words(load(rows))
+    assert "annotator_labels" in mentions(load(rows))
 
 
 # --- K3
@@ -136,7 +132,7 @@ def test_an_answer_that_is_missing_once(write, missing: int) -> None:
         {"text": f"text {i}", "label": "AB"[i % 2], "answer": ("accept", "reject", "accept")[i % 3]} for i in range(12)
     ]
     del rows[missing]["answer"]
-    data = attempt(write("a.jsonl", lines(rows)))
+    data = load_or_none(write("a.jsonl", json_lines(rows)))
     rejected = {row["text"] for row in rows if row.get("answer") == "reject"}
     assert data is None or not rejected & set(data["train"].cells("text"))
 
@@ -153,8 +149,8 @@ def test_answers_of_prodigy_in_a_table(tmp_path: Path, kind: str) -> None:
         frame.to_csv(path, index=False)
     elif kind == "parquet":
         frame.to_parquet(path)
-    data = attempt(frame if kind == "frame" else path)
-    assert data is None or "answer" in words(data) or len(data["train"]) == 4
+    data = load_or_none(frame if kind == "frame" else path)
+    assert data is None or "answer" in mentions(data) or len(data["train"]) == 4
 
 
 # --- K4, K5, K7 in tags
@@ -207,13 +203,13 @@ def test_brackets_of_conll_2012(write) -> None:
 )
 @pytest.mark.parametrize("name", ["a.tsv", "a.txt", "a"])
 def test_conll_without_its_suffix(write, spelling: list[list[str]], name: str) -> None:
-    data = attempt(write(name, conll(spelling)))
+    data = load_or_none(write(name, conll(spelling)))
     assert data is None or data.columns.label == "tags"
 
 
 @pytest.mark.parametrize("line", ["{} x NOUN {} _", "{} {} x"])
 def test_conll_in_a_txt_with_tags_within(write, line: str) -> None:
-    data = attempt(write("a.txt", conll(BIO, line)))
+    data = load_or_none(write("a.txt", conll(BIO, line)))
     assert data is None or data.columns.label == "tags"
 
 
@@ -221,7 +217,7 @@ def test_conll_in_a_txt_with_tags_within(write, line: str) -> None:
 def test_tags_that_look_alike_are_one_type(write, other: str) -> None:
     rows = [{"tokens": ["Ana", "came", str(i)], "tags": [["B-PER", other][i % 2], "O", "O"]} for i in range(8)]
     try:
-        data = load(write("a.jsonl", lines(rows)))
+        data = load(write("a.jsonl", json_lines(rows)))
         labels = kft.TokenClassification().learn(data["train"]).labels
     except KerasFTError:
         return
@@ -282,5 +278,5 @@ def test_spans_over_words_in_a_table(tmp_path: Path, kind: str) -> None:
 
 
 def test_columns_of_two_lengths_on_one_line(write) -> None:
-    data = attempt(write("a.json", '{"text": ["a b", "c d", "e f", "g"], "label": ["p", "n", "p"]}'))
-    assert data is None or set(told(data)) - {"rare_label"}
+    data = load_or_none(write("a.json", '{"text": ["a b", "c d", "e f", "g"], "label": ["p", "n", "p"]}'))
+    assert data is None or set(findings(data)) - {"rare_label"}

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import kerasft as kft
-from tests.data.looking import PLAIN, attempt, cells, load, table, told, words
+from tests.data.helpers import PLAIN, cells, csv_table, findings, load, load_or_none, mentions, reported_rows, write_files
 
 BODY = "".join(f"{text},{label}\n" for text, label in PLAIN)
-
-
-def named(data: Any) -> set[int]:
-    return {row for rows in told(data).values() for row in rows}
-
-
-def made(folder: Path, files: dict[str, str]) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content)
-    return folder
 
 
 # --- K7, K8
@@ -39,7 +27,7 @@ def test_emoji_stay_what_they_are(labels: list[str]) -> None:
     """Joiners and selectors belong to an emoji."""
     data = load([{"text": f"text number {i}", "label": labels[i % 2]} for i in range(12)])
     assert set(kft.TextClassification().learn(data["train"]).labels) == set(labels)
-    assert "same_label" not in told(data)
+    assert "same_label" not in findings(data)
 
 
 def test_blanks_within_a_label_count_once(write) -> None:
@@ -51,13 +39,13 @@ def test_blanks_within_a_label_count_once(write) -> None:
 
 def test_plus_and_minus_are_labels() -> None:
     data = load([{"text": f"text number {i}", "label": "+-"[i % 2]} for i in range(12)])
-    assert "missing_word" not in told(data)
+    assert "missing_word" not in findings(data)
 
 
 @pytest.mark.parametrize("word", ["n.a.", "#¡REF!", "#N/D", "(blank)"])
 def test_words_for_nothing_are_told(word: str) -> None:
     data = load([{"text": f"text number {i}", "label": ["good", "bad", "good", word][i % 4]} for i in range(12)])
-    assert word in words(data)
+    assert word in mentions(data)
 
 
 # --- K12 and which column is the label
@@ -76,7 +64,7 @@ def test_short_columns_of_the_example_are_named(write, header: str, unread: str)
         for i in range(15)
     ]
     content = header + "\n" + "".join(",".join(row[n] for n in header.split(",")) + "\n" for row in rows)
-    assert unread in words(load(write("a.csv", content)))
+    assert unread in mentions(load(write("a.csv", content)))
 
 
 @pytest.mark.parametrize(
@@ -84,8 +72,8 @@ def test_short_columns_of_the_example_are_named(write, header: str, unread: str)
 )
 def test_two_columns_that_could_be_the_label_are_asked_about(write, header: str) -> None:
     content = header + "\n" + "".join(f"this is row number {i},{'abc'[i % 3]}x,{'yn'[i % 2]}z\n" for i in range(18))
-    data = attempt(write("a.csv", content))
-    assert data is None or any(name in words(data) for name in header.split(",")[1:])
+    data = load_or_none(write("a.csv", content))
+    assert data is None or any(name in mentions(data) for name in header.split(",")[1:])
 
 
 # --- K9
@@ -94,19 +82,19 @@ def test_two_columns_that_could_be_the_label_are_asked_about(write, header: str)
 @pytest.mark.parametrize("header", ["text, label", '"text", "label"'])
 def test_a_blank_between_comma_and_mark(write, header: str) -> None:
     content = header + "\n" + "".join(f'"row {i}, it is", "{"ab"[i % 2]}"\n' for i in range(8))
-    data = attempt(write("a.csv", content))
+    data = load_or_none(write("a.csv", content))
     assert data is None or cells(data) == [(f"row {i}, it is", "ab"[i % 2]) for i in range(8)]
 
 
 @pytest.mark.parametrize("sign", [",", ";"])
 def test_lines_in_marks_as_a_whole(write, sign: str) -> None:
     content = "".join(f'"{sign.join(row)}"\n' for row in [("text", "label"), *PLAIN])
-    data = attempt(write("a.csv", content))
-    assert data is None or cells(data) == PLAIN or len(named(data)) >= 8
+    data = load_or_none(write("a.csv", content))
+    assert data is None or cells(data) == PLAIN or len(reported_rows(data)) >= 8
 
 
 def test_a_tsv_of_commas_with_a_tab_in_one_text(write) -> None:
-    data = attempt(write("a.tsv", "text,label\n" + BODY + "with a\ttab,p\n"))
+    data = load_or_none(write("a.tsv", "text,label\n" + BODY + "with a\ttab,p\n"))
     assert data is None or data.columns.label == "label"
 
 
@@ -118,14 +106,14 @@ def test_a_tsv_of_commas_with_a_tab_in_one_text(write) -> None:
 )
 def test_header_lines_are_no_rows(write, top: str) -> None:
     body = "".join(f"{i},{line}\n" for i, line in enumerate(BODY.splitlines())) if top.startswith(",") else BODY
-    data = attempt(write("a.csv", top + body))
-    assert data is None or cells(data) == PLAIN or {1, 2} & named(data)
+    data = load_or_none(write("a.csv", top + body))
+    assert data is None or cells(data) == PLAIN or {1, 2} & reported_rows(data)
 
 
 @pytest.mark.parametrize("again", ["Text,Label", "TEXT,LABEL", "label,text", "text,label,"])
 def test_a_header_that_comes_back_spelled_otherwise(write, again: str) -> None:
-    data = attempt(write("a.csv", f"text,label\n{BODY}{again}\n{BODY}"))
-    assert data is None or cells(data) == PLAIN * 2 or 10 in named(data)
+    data = load_or_none(write("a.csv", f"text,label\n{BODY}{again}\n{BODY}"))
+    assert data is None or cells(data) == PLAIN * 2 or 10 in reported_rows(data)
 
 
 # --- K19
@@ -154,7 +142,7 @@ def test_numbers_as_people_write_them(write, sign: str, written: list[str], expe
         + "".join(f"a text number {i}{sign}{other}{sign}{written[i % 3]}\n" for i in range(12))
     )
     data = load(write("a.csv", content), label="score")
-    told_of = "number_format" in told(data) or "score" in words(data)
+    told_of = "number_format" in findings(data) or "score" in mentions(data)
     assert told_of or [float(cell) for cell in data["train"].cells("label")[:3]] == expected
 
 
@@ -174,17 +162,17 @@ OTHER = {
 
 @pytest.mark.parametrize("name", OTHER)
 def test_other_formats_without_a_suffix(write, name: str) -> None:
-    assert attempt(write("data", OTHER[name])) is None
+    assert load_or_none(write("data", OTHER[name])) is None
 
 
 @pytest.mark.parametrize("name", ["toml", "bibtex", "subtitles", "webvtt"])
 def test_other_formats_called_csv(write, name: str) -> None:
-    assert attempt(write("data.csv", OTHER[name])) is None
+    assert load_or_none(write("data.csv", OTHER[name])) is None
 
 
 @pytest.mark.parametrize("name", ["data", "data.txt"])
 def test_a_pickle_of_protocol_0(write, name: str) -> None:
-    assert attempt(write(name, pickle.dumps([{"text": "a good film", "label": "pos"}] * 4, 0))) is None
+    assert load_or_none(write(name, pickle.dumps([{"text": "a good film", "label": "pos"}] * 4, 0))) is None
 
 
 HONEST = {
@@ -246,12 +234,12 @@ LANGUAGES = {
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_texts_that_were_decoded_wrongly_are_told(language: str) -> None:
     rows = [{"text": f"{LANGUAGES[language]} {i}".encode().decode("latin-1"), "label": "pn"[i % 2]} for i in range(10)]
-    assert {"mojibake", "control_characters"} & set(told(load(rows)))
+    assert {"mojibake", "control_characters"} & set(findings(load(rows)))
 
 
 @pytest.mark.parametrize("text", ["“AMANHÃ”", "A MAÇÃ…", "AMANHÃ É DOMINGO", "A IRMÃ – A MÃE"])
 def test_portuguese_in_capitals_is_not_damaged(text: str) -> None:
-    assert "mojibake" not in told(load([{"text": f"{text} {i}", "label": "pn"[i % 2]} for i in range(10)]))
+    assert "mojibake" not in findings(load([{"text": f"{text} {i}", "label": "pn"[i % 2]} for i in range(10)]))
 
 
 ENTITIES = [
@@ -273,19 +261,19 @@ ENTITIES = [
 
 @pytest.mark.parametrize("entity", ENTITIES)
 def test_html_entities_are_told(entity: str) -> None:
-    assert "html_entities" in told(load([{"text": f"so {entity} it was {i}", "label": "pn"[i % 2]} for i in range(10)]))
+    assert "html_entities" in findings(load([{"text": f"so {entity} it was {i}", "label": "pn"[i % 2]} for i in range(10)]))
 
 
 def test_entities_beside_tags_are_repaired_as_promised() -> None:
     """The finding says that `repair` repairs them; ftfy leaves them where the text holds a `<`."""
     rows = [{"text": f"<b>so</b> it&amp;was {i}", "label": "pn"[i % 2]} for i in range(10)]
-    assert "html_entities" in told(load(rows))
+    assert "html_entities" in findings(load(rows))
     assert load(rows, repair=True)["train"].cells("text")[0] == "<b>so</b> it&was 0"
 
 
 @pytest.mark.parametrize("sign", ["\u2066", "\u2069", "\u061c", "\x9d", "\u180e", "\ufffc"])
 def test_signs_that_do_not_show_are_told(sign: str) -> None:
-    assert "control_characters" in told(load([{"text": f"so {sign}it was {i}", "label": "pn"[i % 2]} for i in range(10)]))
+    assert "control_characters" in findings(load([{"text": f"so {sign}it was {i}", "label": "pn"[i % 2]} for i in range(10)]))
 
 
 @pytest.mark.parametrize("token", ["&quot;", "&#34;"])
@@ -298,7 +286,7 @@ def test_repair_keeps_lists_of_words_whole(token: str) -> None:
 @pytest.mark.parametrize("text", ["AT&amp;T hired Ana", "Rene\u0301 met Ana", "so\u200b, Ana"])
 def test_repair_keeps_spans_where_they_are(text: str) -> None:
     start = text.index("Ana")
-    data = attempt([{"text": text, "entities": [{"start": start, "end": start + 3, "label": "PER"}]}] * 4, repair=True)
+    data = load_or_none([{"text": text, "entities": [{"start": start, "end": start + 3, "label": "PER"}]}] * 4, repair=True)
     if data is not None:
         span = __import__("json").loads(data["train"].cells("label")[0])[0]
         assert data["train"].cells("text")[0][span["start"] : span["end"]] == "Ana"
@@ -306,7 +294,7 @@ def test_repair_keeps_spans_where_they_are(text: str) -> None:
 
 def test_turkish_in_windows_1254(write) -> None:
     texts = [f"Çok güzel bir film, oyuncular harikaydı, şiddetle öneririm {i}" for i in range(12)]
-    assert load(write("a.csv", table(texts).encode("cp1254")))["train"].cells("text") == texts
+    assert load(write("a.csv", csv_table(texts).encode("cp1254")))["train"].cells("text") == texts
 
 
 # --- K22
@@ -325,10 +313,10 @@ SPARK = "part-0000{}-5f2c9d1e-0000-4000-8000-000000000000-c000.csv"
     ids=["Spark", "one word", "a folder within", "classes within"],
 )
 def test_folders(tmp_path: Path, files: dict[str, str]) -> None:
-    assert len(load(made(tmp_path, files))["train"]) == 16
+    assert len(load(write_files(tmp_path, files))["train"]) == 16
 
 
 @pytest.mark.parametrize("beside", ["train (1).csv", "train_labels.csv", "unlabelled.csv", "more.csv"])
 def test_files_beside_the_splits_that_are_not_read_are_named(tmp_path: Path, beside: str) -> None:
-    data = attempt(made(tmp_path, {"train.csv": "text,label\n" + BODY, beside: "text,label\n" + BODY}))
-    assert data is None or len(data["train"]) == 16 or beside in words(data)
+    data = load_or_none(write_files(tmp_path, {"train.csv": "text,label\n" + BODY, beside: "text,label\n" + BODY}))
+    assert data is None or len(data["train"]) == 16 or beside in mentions(data)

@@ -10,23 +10,11 @@ import numpy as np
 import pytest
 
 import kerasft as kft
-from kerasft.data.quality import check_data
 from kerasft.data.readers import read_table
 from kerasft.errors import KerasFTError
+from tests.data.helpers import findings, json_lines, load, reported_rows
 
 SPAN = {"start": 0, "end": 3, "label": "PER"}
-
-
-def lines(rows: list[Any]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def load(source: Any, **options: Any) -> Any:
-    return kft.load_data(source, validation=0, **options)
-
-
-def told(data: Any) -> dict[str, tuple[int, ...]]:
-    return {finding.code: finding.rows for finding in check_data(data).findings}
 
 
 GOOD: dict[str, Any] = {
@@ -123,7 +111,7 @@ def test_one_odd_row_is_read_named_or_refused(write, name: str, odd: str, count:
 @pytest.mark.parametrize("name", GOOD)
 def test_all_good_rows_are_read(write, name: str) -> None:
     rows = [GOOD[name](i) for i in range(30)]
-    for path in (write("a.json", json.dumps(rows, indent=1)), write("a.jsonl", lines(rows)), write("a", lines(rows))):
+    for path in (write("a.json", json.dumps(rows, indent=1)), write("a.jsonl", json_lines(rows)), write("a", json_lines(rows))):
         assert len(read_table(path)) == 30
 
 
@@ -157,8 +145,8 @@ def test_numbers_of_json_stay(write, value: str) -> None:
 
 def test_more_columns_than_the_first_thousand_rows_show(write) -> None:
     rows = [{"text": f"text {i}"} | ({"label": "x"} if i > 1200 else {}) for i in range(1400)]
-    data = load(write("a.jsonl", lines(rows)))
-    assert data.columns.label == "label" or 1202 in {row for found in told(data).values() for row in found}
+    data = load(write("a.jsonl", json_lines(rows)))
+    assert data.columns.label == "label" or 1202 in reported_rows(data)
 
 
 @pytest.mark.parametrize("kind", ["frame", "dictionary", "tuples", "arrow", "series"])
@@ -177,7 +165,7 @@ def test_tables_in_memory(kind: str) -> None:
     }[kind]
     data = load(source)
     assert data["train"].cells("label") == ["p", None, "n", None, "p", "n", "p", "n"]
-    assert told(data)["missing_label"] == (2, 4)
+    assert findings(data)["missing_label"] == (2, 4)
 
 
 def test_one_hot_columns_exclusive_and_not(write) -> None:
@@ -227,4 +215,4 @@ def test_formats_in_a_table_are_read_or_refused(tmp_path: Path, kind: str, name:
     except KerasFTError:
         return
     assert not any(str(cell).startswith(("{", "[{")) for cell in data["train"].cells("text"))
-    assert told(data) or data.columns.label is not None
+    assert findings(data) or data.columns.label is not None

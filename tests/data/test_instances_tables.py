@@ -10,25 +10,9 @@ from typing import Any
 
 import pytest
 
-import kerasft as kft
-from kerasft.data.quality import check_data
 from kerasft.data.recognise import suggest_task
 from kerasft.errors import KerasFTError
-
-PLAIN = [(f"plain row number {i} here", "ab"[i % 2]) for i in range(8)]
-
-
-def told(data: Any) -> dict[str, tuple[int, ...]]:
-    return {finding.code: finding.rows for finding in check_data(data).findings}
-
-
-def load(path: Any, **options: Any) -> Any:
-    return kft.load_data(path, validation=0, **options)
-
-
-def cells(data: Any) -> list[tuple[str | None, str | None]]:
-    return list(zip(data["train"].cells("text"), data["train"].cells("label"), strict=True))
-
+from tests.data.helpers import PLAIN, cells, findings, load, reported_rows
 
 # --- K9
 
@@ -61,7 +45,7 @@ def test_one_line_among_plain_ones(write, line: str, expected: tuple[str | None,
     assert found[:8] == PLAIN
     assert found[-8:] == PLAIN
     if expected is None:
-        assert len(found) == 17 or told(data)
+        assert len(found) == 17 or findings(data)
     else:
         assert found[8:-8] == [expected]
 
@@ -76,7 +60,7 @@ def test_lines_quoted_as_a_whole(write, header: str, line: str) -> None:
         data = load(write("a.csv", content))
     except KerasFTError:
         return
-    assert cells(data) == PLAIN or any(len(rows) >= 8 for rows in told(data).values())
+    assert cells(data) == PLAIN or any(len(rows) >= 8 for rows in findings(data).values())
 
 
 def test_mysql_without_quotation_marks(write) -> None:
@@ -128,10 +112,10 @@ def test_headers(write, top: str, rows_before: int) -> None:
         return
     found = cells(data)
     if found != PLAIN:
-        said = {row for rows in told(data).values() for row in rows}
+        said = reported_rows(data)
         assert set(range(1, 1 + len(found) - len(PLAIN))) <= said or set(range(1, rows_before + 1)) & said, (
             found[:3],
-            told(data),
+            findings(data),
         )
     assert found[-8:] == PLAIN
 
@@ -143,7 +127,7 @@ def test_a_header_that_comes_back_spelled_otherwise(write, again: str) -> None:
         data = load(write("a.csv", content))
     except KerasFTError:
         return
-    assert cells(data) == PLAIN * 2 or 10 in {row for rows in told(data).values() for row in rows}, told(data)
+    assert cells(data) == PLAIN * 2 or 10 in reported_rows(data), findings(data)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +139,7 @@ def test_a_line_below_the_table_is_told(write, last: str) -> None:
         data = load(write("a.csv", "text,label\n" + "".join(f"{a},{b}\n" for a, b in PLAIN) + last + "\n"))
     except KerasFTError:
         return
-    assert cells(data) == PLAIN or 10 in {row for rows in told(data).values() for row in rows}, (cells(data)[-1], told(data))
+    assert cells(data) == PLAIN or 10 in reported_rows(data), (cells(data)[-1], findings(data))
 
 
 # --- K19
@@ -205,7 +189,7 @@ def test_lists_of_numbers_are_no_decimals(write, sign: str, name: str, lists: li
     if sign != ";":
         assert data["train"].cells("label") == [row[1] for row in rows]
     else:
-        assert data["train"].cells("label") == [row[1] for row in rows] or "number_format" in told(data)
+        assert data["train"].cells("label") == [row[1] for row in rows] or "number_format" in findings(data)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +254,7 @@ def test_other_formats_are_refused_or_told(write, name: str, suffix: str) -> Non
         if not (error.hint or error.where):
             raise
         return
-    assert suffix == "txt" or told(data), (data.columns, cells(data))
+    assert suffix == "txt" or findings(data), (data.columns, cells(data))
 
 
 @pytest.mark.parametrize("protocol", range(1, pickle.HIGHEST_PROTOCOL + 1))

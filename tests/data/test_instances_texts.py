@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import html
 import json
-from typing import Any
 
 import pytest
 
 import kerasft as kft
-from kerasft.data.quality import check_data
 from kerasft.data.readers import read_table
 from kerasft.data.recognise import suggest_task
-
-
-def told(data: Any) -> dict[str, tuple[int, ...]]:
-    return {finding.code: finding.rows for finding in check_data(data).findings}
-
-
-def load(path: Any, **options: Any) -> Any:
-    return kft.load_data(path, validation=0, **options)
-
-
-def table(texts: list[str], label: str = "pn") -> str:
-    return "text,label\n" + "".join(f'"{text}",{label[i % 2]}\n' for i, text in enumerate(texts))
-
+from tests.data.helpers import csv_table, findings, load, reported_rows
 
 # --- K21
 
@@ -59,29 +45,29 @@ def test_encodings_keep_every_row(write, encoding: str, sign: str) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "cp1251", "gb18030"])
 def test_repair_does_not_change_honest_texts(write, encoding: str) -> None:
     texts = [f"{SAMPLES[encoding]} {i}" for i in range(12)]
-    data = load(write("a.csv", table(texts).encode(encoding)), repair=True)
+    data = load(write("a.csv", csv_table(texts).encode(encoding)), repair=True)
     assert data["train"].cells("text") == texts
-    assert "repaired_texts" not in told(data)
+    assert "repaired_texts" not in findings(data)
 
 
 @pytest.mark.parametrize("other", ["cp1252", "cp1251", "gb18030", "cp932"])
 def test_lines_in_two_encodings(write, other: str) -> None:
     first = [f"Grüße aus München {i}" for i in range(10)]
     second = [f"{SAMPLES[other]} {i}" for i in range(10)]
-    content = table(first).encode() + table(second).partition("\n")[2].encode(other)
+    content = csv_table(first).encode() + csv_table(second).partition("\n")[2].encode(other)
     data = load(write("a.csv", content))
     found = data["train"].cells("text")
     assert found[:10] == first
-    assert found[10:] == second or set(range(12, 22)) <= {row for rows in told(data).values() for row in rows}
+    assert found[10:] == second or set(range(12, 22)) <= reported_rows(data)
 
 
 def test_one_damaged_line_among_many(write) -> None:
     texts = [f"Grüße aus München {i}" for i in range(200)]
-    content = table(texts).encode().replace("München 77".encode(), b"M\xc3nchen 77")
+    content = csv_table(texts).encode().replace("München 77".encode(), b"M\xc3nchen 77")
     data = load(write("a.csv", content))
     found = data["train"].cells("text")
     assert [text for i, text in enumerate(found) if i != 77] == [text for i, text in enumerate(texts) if i != 77]
-    assert any(79 in rows for rows in told(data).values())
+    assert any(79 in rows for rows in findings(data).values())
 
 
 SENTENCES = {
@@ -107,9 +93,9 @@ def test_texts_that_were_decoded_wrongly_are_told(write, language: str, wrong: s
     except UnicodeDecodeError:
         texts = [text.encode().decode(wrong, errors="ignore") for text in right]
         right = []
-    path = write("a.csv", table(texts))
+    path = write("a.csv", csv_table(texts))
     data = load(path)
-    assert {"mojibake", "replaced_characters", "control_characters"} & set(told(data))
+    assert {"mojibake", "replaced_characters", "control_characters"} & set(findings(data))
     if right:
         assert load(path, repair=True)["train"].cells("text") == right
 
@@ -140,9 +126,11 @@ def test_texts_that_were_decoded_wrongly_are_told(write, language: str, wrong: s
     ],
 )
 def test_honest_texts_are_not_called_damaged(write, text: str) -> None:
-    data = load(write("a.csv", table([f"{text} {i}" for i in range(10)])))
-    assert not {"mojibake", "html_entities", "control_characters", "replaced_characters"} & set(told(data))
-    assert load(write("a.csv", table([f"{text} {i}" for i in range(10)])), repair=True)["train"].cells("text")[0] == f"{text} 0"
+    data = load(write("a.csv", csv_table([f"{text} {i}" for i in range(10)])))
+    assert not {"mojibake", "html_entities", "control_characters", "replaced_characters"} & set(findings(data))
+    assert (
+        load(write("a.csv", csv_table([f"{text} {i}" for i in range(10)])), repair=True)["train"].cells("text")[0] == f"{text} 0"
+    )
 
 
 ENTITIES = [
@@ -166,8 +154,8 @@ ENTITIES = [
 
 @pytest.mark.parametrize("entity", ENTITIES)
 def test_html_entities_are_told_and_repaired(write, entity: str) -> None:
-    path = write("a.csv", table([f"so {entity} it was {i}" for i in range(10)]))
-    assert "html_entities" in told(load(path))
+    path = write("a.csv", csv_table([f"so {entity} it was {i}" for i in range(10)]))
+    assert "html_entities" in findings(load(path))
     found = load(path, repair=True)["train"].cells("text")[0]
     assert found.replace("\u00a0", " ") == f"so {html.unescape(entity)} it was 0".replace("\u00a0", " ")
 
@@ -177,14 +165,14 @@ def test_html_entities_are_told_and_repaired(write, entity: str) -> None:
 )
 def test_signs_that_do_not_show_are_told(write, sign: str) -> None:
     rows = [{"text": f"so {sign}it was {i}", "label": "pn"[i % 2]} for i in range(10)]
-    assert {"control_characters", "mojibake"} & set(told(load(rows)))
+    assert {"control_characters", "mojibake"} & set(findings(load(rows)))
     assert sign not in load(rows, repair=True)["train"].cells("text")[0]
 
 
 def test_labels_with_entities_and_without_are_one_class_or_told(write) -> None:
     content = "text,label\n" + "".join(f"text {i},{['Q&A', 'Q&amp;A', 'news'][i % 3]}\n" for i in range(12))
     path = write("a.csv", content)
-    assert {"html_entities", "similar_labels", "same_label"} & set(told(load(path)))
+    assert {"html_entities", "similar_labels", "same_label"} & set(findings(load(path)))
     assert kft.TextClassification().learn(load(path, repair=True)["train"]).labels == ("Q&A", "news")
 
 
@@ -263,12 +251,12 @@ def test_fasttext_with_several_labels_and_none(write) -> None:
     content = "__label__a __label__b one text\n__label__b two texts\n" * 8 + "no label here\n"
     data = load(write("a.txt", content))
     assert data["train"].cells("label") == ['["a", "b"]', '["b"]'] * 8 + ["[]"]
-    assert told(data)["no_label"] == (17,)
+    assert findings(data)["no_label"] == (17,)
 
 
 CONTENTS = {
-    "csv": table([f"a text, number {i}" for i in range(8)]),
-    "tsv": table([f"a text, number {i}" for i in range(8)]).replace('",', '"\t').replace("text,label", "text\tlabel"),
+    "csv": csv_table([f"a text, number {i}" for i in range(8)]),
+    "tsv": csv_table([f"a text, number {i}" for i in range(8)]).replace('",', '"\t').replace("text,label", "text\tlabel"),
     "jsonl": "".join(json.dumps({"text": f"a text, number {i}", "label": "pn"[i % 2]}) + "\n" for i in range(8)),
     "json": json.dumps([{"text": f"a text, number {i}", "label": "pn"[i % 2]} for i in range(8)], indent=1),
     "columns": json.dumps({"text": [f"a text, number {i}" for i in range(8)], "label": list("pn") * 4}),

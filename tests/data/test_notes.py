@@ -98,7 +98,7 @@ def test_files_beside_the_splits(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# about")
     table = kft.load_data(tmp_path, validation=0)["train"].table
     assert [note.message for note in table.notes if note.code == "unread_files"] == [
-        "Files of the folder that are not read: 'more.csv'."
+        "These files of the folder are not read: 'more.csv'."
     ]
 
 

@@ -194,12 +194,12 @@ CASES = {
     "probabilities as labels": Case(
         load_data([{"text": f"text {i}", "label": [[0.7, 0.3], [0.2, 0.8]][i % 2]} for i in range(8)], validation=0),
         [("soft_labels", "warning", "train", ())],
-        "holds probabilities",
+        "holds a probability for each class",
     ),
     "votes as labels": Case(
         load_data([{"text": f"text {i}", "label": [["a", "a", "b"], ["b", "b", "a"]][i % 2]} for i in range(8)], validation=0),
         [("votes", "warning", "train", ())],
-        "names a label more than once",
+        "repeats labels within a row",
     ),
     "another encoding": Case(CSV + "café life,pos\n", [("encoding", "note", "", ())], "cp1252"),
 }

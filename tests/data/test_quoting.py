@@ -8,14 +8,10 @@ import pytest
 
 from kerasft.data.csv_dialect import find_dialect, without_escapes
 from kerasft.data.readers import read_table
-from kerasft.data.table import Table
 from kerasft.errors import DataError
+from tests.data.helpers import note_rows
 
 PLAIN = [(f"plain row number {i} here", str(i % 2)) for i in range(6)]
-
-
-def codes(table: Table) -> dict[str, tuple[int, ...]]:
-    return {note.code: note.rows for note in table.notes}
 
 
 def lines(*rows: tuple[str, ...], delimiter: str = "\t", header: tuple[str, ...] = ("sentence", "label")) -> str:
@@ -43,9 +39,9 @@ def test_marks_that_are_no_quotes(write, rows, name: str, delimiter: str, marked
     table = read_table(write(name, lines(*PLAIN, *marked, *PLAIN, delimiter=delimiter)))
     assert rows(table) == [*PLAIN, *marked, *PLAIN]
     assert table.rows.tolist() == list(range(2, 14 + len(marked)))
-    told = {number for number, (text, _) in enumerate(marked, start=8) if text.count('"') % 2}
+    unbalanced = {number for number, (text, _) in enumerate(marked, start=8) if text.count('"') % 2}
     if len(marked) > 1:
-        assert set(codes(table)["quotes"]) == told
+        assert set(note_rows(table)["quotes"]) == unbalanced
 
 
 def test_a_cell_quoted_as_a_whole_loses_its_marks(write, rows) -> None:
@@ -70,21 +66,21 @@ def test_a_cell_quoted_as_a_whole_loses_its_marks(write, rows) -> None:
 def test_marks_that_are_quotes_stay_quotes(write, rows, name: str, content: str, expected: list[tuple[str, str]]) -> None:
     table = read_table(write(name, content))
     assert rows(table) == expected
-    assert "quotes" not in codes(table)
+    assert "quotes" not in note_rows(table)
 
 
 def test_a_backslash_before_a_mark(write, rows) -> None:
     content = "text,label\n" + "".join(f'"this is row {i} \\"quoted\\", word","{"ab"[i % 2]}"\n' for i in range(6))
     table = read_table(write("a.csv", content))
     assert rows(table) == [(f'this is row {i} "quoted", word', "ab"[i % 2]) for i in range(6)]
-    assert "quotes" in codes(table)
+    assert "quotes" in note_rows(table)
 
 
 def test_a_backslash_far_below_the_sample(write, rows) -> None:
     content = "text,label\n" + "plain,a\n" * 3000 + '"a \\"quoted\\" word",b\n' + "plain,a\n" * 5
     table = read_table(write("a.csv", content))
     assert rows(table)[3000] == ('a "quoted" word', "b")
-    assert codes(table)["quotes"] == (3002,)
+    assert note_rows(table)["quotes"] == (3002,)
 
 
 @pytest.mark.parametrize("path", ['"C:\\data\\"', '"\\\\server\\"'])
@@ -99,7 +95,7 @@ def test_apostrophes_as_quotes(write, rows) -> None:
     table = read_table(write("a.csv", content), header=False)
     assert rows(table) == [("Web", "Ein Text; mit Strichpunkt"), ("Sport", "Der 'beste' Lauf; wieder"),
                            ("Web", "ein Text ohne"), ("Sport", "noch ein Text")]  # fmt: skip
-    assert "quotes" in codes(table)
+    assert "quotes" in note_rows(table)
 
 
 @pytest.mark.parametrize("text", ["'tis a fine day", "don't", "'quoted'", "rock 'n' roll"])
@@ -120,7 +116,7 @@ def test_what_a_person_says_of_quotes_is_done(write, rows, quote: str, expected:
 def test_escapes_said_by_a_person(write, rows) -> None:
     path = write("a.csv", 'text,label\n"a \\" b",x\n')
     assert rows(read_table(path, escape="\\")) == [('a " b', "x")]
-    with pytest.raises(ValueError, match="'escape' can be a backslash"):
+    with pytest.raises(ValueError, match="'escape' can only be a backslash"):
         read_table(path, escape="/")
 
 

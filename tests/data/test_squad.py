@@ -97,9 +97,9 @@ FIRST = "data.0.paragraphs.0"
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
-        pytest.param('{\n"version": "2.0"}', ("makes no rows", "Its keys: 'version'"), id="no data, nothing else"),
-        pytest.param(json.dumps({"versions": ["a"]}, indent=1), ("makes no rows", "'versions'"), id="an object of lines"),
-        pytest.param('{"data": []}', ("makes no rows",), id="empty data"),
+        pytest.param('{\n"version": "2.0"}', ("no rows can be found", "Its keys: 'version'"), id="no data, nothing else"),
+        pytest.param(json.dumps({"versions": ["a"]}, indent=1), ("no rows can be found", "'versions'"), id="an object of lines"),
+        pytest.param('{"data": []}', ("no rows can be found",), id="empty data"),
         pytest.param('{"data": [{"paragraphs": []}]}', ("no question",), id="no paragraphs"),
         pytest.param(broken("data.1.paragraphs", None), ("'paragraphs' is expected", "article 2"), id="no paragraphs in one"),
         pytest.param(broken("data.1", "Varn"), ("'paragraphs' is expected", "article 2"), id="an article is a text"),

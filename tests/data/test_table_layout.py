@@ -5,15 +5,11 @@ from __future__ import annotations
 import pytest
 
 from kerasft.data.readers import read_table
-from kerasft.data.table import Table
 from kerasft.data.table_layout import is_header, is_total
 from kerasft.errors import DataError
+from tests.data.helpers import note_rows
 
 RATINGS = [("good", "The screen is bright and clear"), ("bad", "It broke after a week"), ("good", "Battery lasts two days")]
-
-
-def codes(table: Table) -> dict[str, tuple[int, ...]]:
-    return {note.code: note.rows for note in table.notes}
 
 
 def forms(header: str, count: int = 12) -> str:
@@ -90,7 +86,7 @@ def test_a_repeated_header_is_left_out_and_named(write, rows) -> None:
     content = "text,label\nfine,pos\nbad,neg\ntext,label\nso,pos\n text , label \nno,neg\n"
     table = read_table(write("all.csv", content))
     assert [row[0] for row in rows(table)] == ["fine", "bad", "so", "no"]
-    assert codes(table)["repeated_header"] == (4, 6)
+    assert note_rows(table)["repeated_header"] == (4, 6)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +102,7 @@ def test_a_repeated_header_is_left_out_and_named(write, rows) -> None:
 def test_a_line_of_totals(write, rows, total: str, left_out: bool) -> None:
     table = read_table(write("a.csv", f"text,label,count\nfine,pos,7\nbad,neg,5\n{total}\n"))
     assert len(table) == 2 + (not left_out)
-    assert ("totals" in codes(table)) is left_out
+    assert ("totals" in note_rows(table)) is left_out
 
 
 def test_a_line_of_totals_in_the_middle_is_a_row(write) -> None:
@@ -124,7 +120,7 @@ def test_qualtrics_has_three_header_lines(write, rows) -> None:
     table = read_table(write("survey.csv", content))
     assert table.names == ["StartDate", "Progress", "Q1", "Q2"]
     assert len(table) == 6
-    assert codes(table)["header_lines"] == (2, 3)
+    assert note_rows(table)["header_lines"] == (2, 3)
 
 
 def test_surveymonkey_has_two_header_lines_and_numbered_columns(write) -> None:
@@ -140,7 +136,7 @@ def test_units_below_names_are_a_header_line(write) -> None:
     content = "date,score,text\nday,points,\n" + "".join(f"2026-01-0{i + 1},{i},a text number {i}\n" for i in range(6))
     table = read_table(write("a.csv", content))
     assert len(table) == 6
-    assert codes(table)["header_lines"] == (2,)
+    assert note_rows(table)["header_lines"] == (2,)
 
 
 def test_a_first_row_with_a_missing_value_is_a_row(write) -> None:

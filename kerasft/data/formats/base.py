@@ -1,4 +1,4 @@
-"""What a format is, and how the one that fits is found."""
+"""The protocol of a format, and the choice of the format that fits the rows."""
 
 from __future__ import annotations
 
@@ -24,44 +24,44 @@ class Format(Protocol):
         """Whether rows are of this format, judged by the first of them."""
 
     def read(self, rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """Rows of plain columns; `notes` gets what was left out or changed, once all rows have been read."""
+        """Yield rows of plain columns; after the last one, append to `notes` what was left out or changed."""
 
 
 def read_rows(
     rows: Rows, source: str, notes: list[Note], *, every_record: bool = False
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Rows as plain columns: of the first format that recognises them, or as they are.
+    """Read rows with the first format that recognises them; rows of no known format are returned unchanged.
 
     Args:
         rows: Row number and content.
         source: File name, for messages.
-        notes: Gets what a person should know.
-        every_record: Whether each row must stay one row, as for answers to a file; only fields one level down are then taken out.
+        notes: Receives what the user should know.
+        every_record: Whether each row must stay one row, as for predictions on a file; then only nested fields are flattened.
 
     Raises:
-        DataError: The format is known and not read, or a row breaks its rules.
+        DataError: The format is known but not supported, or a row breaks its rules.
     """
     iterator = iter(rows)
     first = list(islice(iterator, _SAMPLE))
     sample = [row for _, row in first]
     for name in ("nested",) if every_record else _MODULES:
-        found: Any = importlib.import_module(f"kerasft.data.formats.{name}")
-        if sample and found.recognise(sample):
-            if found.NAME:
-                notes.append(Note("format", f"Read as {found.NAME}."))
-            return iter(found.read(chain(first, iterator), source, notes))
+        module: Any = importlib.import_module(f"kerasft.data.formats.{name}")
+        if sample and module.recognise(sample):
+            if module.NAME:
+                notes.append(Note("format", f"Read as {module.NAME}."))
+            return iter(module.read(chain(first, iterator), source, notes))
     return chain(first, iterator)
 
 
-def misfit(number: int, row: Any, source: str, name: str) -> DataError:
-    """The error for a row that is not as the rows of a format are."""
+def row_error(number: int, row: Any, source: str, name: str) -> DataError:
+    """The error for a row that breaks the format of the other rows."""
     hint = "Correct the row or remove it; the rows around it show what is expected."
     return DataError(
-        f"The rows are {name}, and this one is not. Received: {str(row)[:80]!r}.", where=f"{source}, row {number}", hint=hint
+        f"The rows are {name}, but this one is not. Received: {str(row)[:80]!r}.", where=f"{source}, row {number}", hint=hint
     )
 
 
 def objects(sample: Sequence[Any]) -> list[Mapping[str, Any]]:
-    """The rows that are objects, when nearly all are; else none."""
-    found = [row for row in sample if isinstance(row, Mapping)]
-    return found if len(found) >= 0.9 * len(sample) else []
+    """The rows that are objects if nearly all are; otherwise an empty list."""
+    rows = [row for row in sample if isinstance(row, Mapping)]
+    return rows if len(rows) >= 0.9 * len(sample) else []

@@ -1,6 +1,6 @@
 """Conversations: `messages` of role and content (OpenAI), `conversations` of `from` and `value` (ShareGPT).
 
-Each turn of the assistant is one row: what was said before it is the prompt, the turn itself the completion.
+Each turn of the assistant is one row: the turns before it are the prompt, the turn itself is the completion.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kerasft.data.formats.base import Rows, objects
-from kerasft.data.table import Note
-from kerasft.errors import DataError, name_rows
+from kerasft.data.table import Note, row_notes
+from kerasft.errors import DataError
 
 NAME = "conversations, a row for each turn of the assistant"
 _KEYS = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat")
 _ASSISTANT = frozenset({"assistant", "gpt", "bot", "model", "chatgpt", "bard", "ai"})
-_KEPT = ("id", "source", "system", "lang", "language", "split", "category", "tools")  # columns that say something of the row
-_NAMES = {"human": "user", "prompter": "user"}
+_METADATA = ("id", "source", "system", "lang", "language", "split", "category", "tools")  # columns that describe the conversation
+_ROLE_NAMES = {"human": "user", "prompter": "user"}
 
 
 def recognise(sample: Sequence[Any]) -> bool:
@@ -30,7 +30,7 @@ def _key(row: Mapping[str, Any]) -> str | None:
 
 
 def _turns(messages: list[Any]) -> list[tuple[str, str]] | None:
-    """Role and text of each message; None when they are no messages."""
+    """Role and text of each message; None if the items are not messages."""
     turns = []
     for message in messages:
         if not isinstance(message, Mapping):
@@ -41,13 +41,13 @@ def _turns(messages: list[Any]) -> list[tuple[str, str]] | None:
             text = "".join(str(part.get("text", part.get("value", ""))) for part in text if isinstance(part, Mapping))
         if not isinstance(role, str) or not (isinstance(text, str) or text is None):
             return None
-        turns.append((_NAMES.get(role.lower(), role.lower()), text or ""))
+        turns.append((_ROLE_NAMES.get(role.lower(), role.lower()), text or ""))
     return turns
 
 
 def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Rows of plain columns; see `base.Format`."""
-    silent: list[int] = []
+    unanswered: list[int] = []
     unwanted: list[int] = []
     preferred = False
     for number, row in rows:
@@ -55,34 +55,32 @@ def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapp
         turns = _turns(row[key]) if key else None
         if turns is None:
             raise DataError("A row holds no list of messages with role and content.", where=f"{source}, row {number}")
-        if row.get("label") is False:  # KTO: an answer that is not to be learned
+        if row.get("label") is False:  # KTO: an unwanted answer
             unwanted.append(number)
             continue
         chosen = row.get("chosen")
-        if isinstance(chosen, Mapping | str) and "rejected" in row:  # DPO: of two answers the better one
+        if isinstance(chosen, Mapping | str) and "rejected" in row:  # DPO: the better of two answers
             preferred = True
             turns += _turns([chosen]) or [("assistant", str(chosen))]
         answered = False
-        for place, (role, text) in enumerate(turns):
+        for position, (role, text) in enumerate(turns):
             if role in _ASSISTANT and text.strip():
                 answered = True
-                rest = {name: row[name] for name in _KEPT if isinstance(row.get(name), str | int)}
-                yield number, {"prompt": _prompt(turns[:place]), "completion": text, **rest}
+                rest = {name: row[name] for name in _METADATA if isinstance(row.get(name), str | int)}
+                yield number, {"prompt": _prompt(turns[:position]), "completion": text, **rest}
         if not answered:
-            silent.append(number)
+            unanswered.append(number)
     if preferred:
-        notes.append(Note("preferences", "Of each pair of answers the chosen one is learned; the rejected one is not read."))
-    if unwanted:
-        message = f"{len(unwanted):,} rows with label false hold answers that are not wanted and are left out."
-        notes.append(Note("unwanted_answers", message, tuple(unwanted)))
-    if silent:
-        message = f"{len(silent):,} conversations hold no turn of the assistant ({name_rows(silent)}) and are left out."
-        notes.append(Note("no_answer", message, tuple(silent)))
+        notes.append(Note("preferences", "Of each pair of answers only the chosen one is used, not the rejected one."))
+    notes += row_notes(
+        ("unwanted_answers", unwanted, "{count} rows with label false hold unwanted answers and are left out."),
+        ("no_answer", unanswered, "{count} conversations hold no turn of the assistant ({rows}) and are left out."),
+    )
 
 
-def _prompt(before: Sequence[tuple[str, str]]) -> str:
-    """What was said before: the only message as it is, several with the names of who spoke."""
-    filled = [(role, text) for role, text in before if text.strip()]
+def _prompt(earlier: Sequence[tuple[str, str]]) -> str:
+    """The prompt made of the earlier turns: a single message unchanged, several with the role of each."""
+    filled = [(role, text) for role, text in earlier if text.strip()]
     if len(filled) == 1 and filled[0][0] not in _ASSISTANT:
         return filled[0][1]
     return "\n".join(f"{'assistant' if role in _ASSISTANT else role}: {text}" for role, text in filled)

@@ -1,12 +1,12 @@
-"""Chatbot files, `{"tag": "greeting", "patterns": ["Hi", "Hello"], ...}` -> a row for each pattern, its tag the label."""
+"""Chatbot files, `{"tag": "greeting", "patterns": ["Hi", "Hello"], ...}` -> a row for each pattern, with the tag as its label."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kerasft.data.formats.base import Rows, misfit, objects
-from kerasft.data.table import Note
+from kerasft.data.formats.base import Rows, objects, row_error
+from kerasft.data.table import Note, row_notes
 
 NAME = "intents with their patterns, a row for each pattern"
 _LABELS = ("tag", "intent", "name", "label")
@@ -23,15 +23,14 @@ def _label(row: Mapping[str, Any]) -> str | None:
 
 
 def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """A row for each pattern; the number is that of the intent."""
+    """Yield a row for each pattern, with the number of its intent."""
     empty = []
     for number, row in rows:
         if not isinstance(row, Mapping) or not isinstance(row.get("patterns"), list):
-            raise misfit(number, row, source, NAME)
-        patterns = [one for one in row.get("patterns") or [] if isinstance(one, str) and one.strip()]
+            raise row_error(number, row, source, NAME)
+        patterns = [text for text in row.get("patterns") or [] if isinstance(text, str) and text.strip()]
         if not patterns:
             empty.append(number)
         for pattern in patterns:
             yield number, {"text": pattern, "label": _label(row)}
-    if empty:
-        notes.append(Note("no_patterns", f"{len(empty):,} intents have no pattern.", tuple(empty)))
+    notes += row_notes(("no_patterns", empty, "{count} intents have no pattern and are left out."))

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kerasft.data.cells import as_json
-from kerasft.data.formats.base import Rows, misfit, objects
-from kerasft.data.table import Note
+from kerasft.data.formats.base import Rows, objects, row_error
+from kerasft.data.table import Note, row_notes
 from kerasft.errors import DataError, name_values
 
 NAME = "an export of Label Studio"
 _MIN_KEYS = frozenset({"annotator", "annotation_id", "lead_time", "created_at", "updated_at"})
-_KINDS = ("labels", "hypertextlabels", "paragraphlabels")  # of spans
+_SPAN_KEYS = ("labels", "hypertextlabels", "paragraphlabels")  # keys that hold the labels of a span
 
 
 def recognise(sample: Sequence[Any]) -> bool:
@@ -28,9 +28,9 @@ def recognise(sample: Sequence[Any]) -> bool:
 
 
 def _is_task(row: Mapping[str, Any]) -> bool:
-    held = row.get("annotations", row.get("completions"))
-    results = isinstance(held, list) and all(isinstance(one, Mapping) and "result" in one for one in held)
-    return isinstance(row.get("data"), Mapping) and results
+    annotations = row.get("annotations", row.get("completions"))
+    has_results = isinstance(annotations, list) and all(isinstance(item, Mapping) and "result" in item for item in annotations)
+    return isinstance(row.get("data"), Mapping) and has_results
 
 
 def _is_minimal(row: Mapping[str, Any]) -> bool:
@@ -40,44 +40,37 @@ def _is_minimal(row: Mapping[str, Any]) -> bool:
 def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Rows of plain columns; see `base.Format`."""
     tasks = list(rows)
-    full = all(_is_task(row) for _, row in tasks[:100])
+    is_full = all(_is_task(row) for _, row in tasks[:100])
     for number, row in tasks:
-        if not isinstance(row, Mapping) or (full and not _is_task(row)):
-            raise misfit(number, row, source, NAME)
-    read_tasks = [(number, *(_task(row) if full else _minimal(row))) for number, row in tasks]
+        if not isinstance(row, Mapping) or (is_full and not _is_task(row)):
+            raise row_error(number, row, source, NAME)
+    read_tasks = [(number, *(_task(row) if is_full else _minimal(row))) for number, row in tasks]
     controls = list(dict.fromkeys(name for _, _, answers, _ in read_tasks for name in answers))
-    several = {name for _, _, answers, _ in read_tasks for name, values in answers.items() if _is_list(values)}
-    skipped = tuple(number for number, _, _, state in read_tasks if state == "skipped")
-    differing = tuple(number for number, _, _, state in read_tasks if state == "differing")
-    if skipped:
-        notes.append(
-            Note(
-                "skipped_tasks",
-                f"{len(skipped):,} tasks were skipped or cancelled by their annotators and are left out.",
-                skipped,
-            )
-        )
-    if differing:
-        message = (
-            f"{len(differing):,} tasks were annotated differently by several people; "
-            "the most frequent answer (or the first) is used."
-        )
-        notes.append(Note("several_annotators", message, differing))
+    multi_valued = {name for _, _, answers, _ in read_tasks for name, values in answers.items() if _is_list(values)}
+    skipped = [number for number, _, _, state in read_tasks if state == "skipped"]
+    differing = [number for number, _, _, state in read_tasks if state == "differing"]
+    disagreement = "Several annotators disagree in {count} tasks; the most frequent answer (or the first) is used."
+    notes += row_notes(
+        ("skipped_tasks", skipped, "{count} tasks were skipped or cancelled by their annotators and are left out."),
+        ("several_annotators", differing, disagreement),
+    )
     if len(controls) > 1:
-        notes.append(Note("controls", f"The project has several controls, each now a column: {name_values(controls, most=10)}."))
+        notes.append(
+            Note("controls", f"The project has several controls; each becomes a column: {name_values(controls, most=10)}.")
+        )
     for number, data, answers, state in read_tasks:
         if state == "skipped":
             continue
         columns = dict(data)
         for name in controls:
             value = answers.get(name)
-            shown = "label" if len(controls) == 1 and "label" not in data else name
-            if isinstance(value, list) and name in several and not all(isinstance(one, dict) for one in value):
-                columns[shown] = as_json(value)
+            column = "label" if len(controls) == 1 and "label" not in data else name
+            if isinstance(value, list) and name in multi_valued and not all(isinstance(one, dict) for one in value):
+                columns[column] = as_json(value)
             elif isinstance(value, list):
-                columns["entities" if len(controls) == 1 else shown] = as_json(value)
+                columns["entities" if len(controls) == 1 else column] = as_json(value)
             else:
-                columns[shown] = as_json([value]) if name in several and value is not None else value
+                columns[column] = as_json([value]) if name in multi_valued and value is not None else value
         yield number, columns
     if not tasks:
         raise DataError("The export holds no task.", where=source)
@@ -88,50 +81,50 @@ def _is_list(value: Any) -> bool:
 
 
 def _task(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Any], str]:
-    """The data of a task, its answer by control, and `skipped`, `differing` or an empty string."""
-    held = [one for one in row.get("annotations", row.get("completions")) or [] if isinstance(one, Mapping)]
-    valid = [one for one in held if not one.get("was_cancelled") and not one.get("skipped")]
+    """The data of a task, its answers by control, and `skipped`, `differing` or an empty string."""
+    annotations = [one for one in row.get("annotations", row.get("completions")) or [] if isinstance(one, Mapping)]
+    valid = [one for one in annotations if not one.get("was_cancelled") and not one.get("skipped")]
     data = dict(row["data"])
-    if held and not valid:
+    if annotations and not valid:
         return data, {}, "skipped"
-    truth = [one for one in valid if one.get("ground_truth")]
-    answers = [_answers(one.get("result") or []) for one in (truth or valid)]
+    ground_truth = [one for one in valid if one.get("ground_truth")]
+    answers = [_answers(one.get("result") or []) for one in (ground_truth or valid)]
     if not answers:
         return data, {}, ""
-    spellings = Counter(as_json(answer) for answer in answers)
-    chosen, _ = spellings.most_common(1)[0]
-    first = next(answer for answer in answers if as_json(answer) == chosen)
-    return data, first, "differing" if len(spellings) > 1 else ""
+    counts = Counter(as_json(answer) for answer in answers)
+    most_frequent, _ = counts.most_common(1)[0]
+    first = next(answer for answer in answers if as_json(answer) == most_frequent)
+    return data, first, "differing" if len(counts) > 1 else ""
 
 
 def _answers(results: Sequence[Any]) -> dict[str, Any]:
-    """What an annotation says, by the name of its control."""
-    found: dict[str, Any] = {}
+    """The answers of an annotation by the names of its controls."""
+    answers: dict[str, Any] = {}
     for result in results:
         value = result.get("value") if isinstance(result, Mapping) else None
         if not isinstance(value, Mapping):
             continue
         name = str(result.get("from_name") or "label")
         kind = str(result.get("type") or "")
-        labels = next((value[key] for key in _KINDS if isinstance(value.get(key), list)), None)
+        labels = next((value[key] for key in _SPAN_KEYS if isinstance(value.get(key), list)), None)
         if labels is not None and "start" in value:
             for label in labels:
                 span = {"start": value["start"], "end": value.get("end"), "label": label, "text": value.get("text")}
-                found.setdefault(name, []).append({key: one for key, one in span.items() if one is not None})
+                answers.setdefault(name, []).append({key: one for key, one in span.items() if one is not None})
         elif kind == "choices" or "choices" in value:
             choices = value.get("choices") or []
             choices = choices if isinstance(choices, list) else [choices]
-            found[name] = choices[0] if len(choices) == 1 else list(choices)
+            answers[name] = choices[0] if len(choices) == 1 else list(choices)
         elif isinstance(value.get("taxonomy"), list):
             paths = [" / ".join(map(str, path)) for path in value["taxonomy"] if isinstance(path, list)]
-            found[name] = paths[0] if len(paths) == 1 else paths
+            answers[name] = paths[0] if len(paths) == 1 else paths
         elif "rating" in value or "number" in value:
-            found[name] = value.get("rating", value.get("number"))
+            answers[name] = value.get("rating", value.get("number"))
         elif "selected" in value or "pairwise" in kind:
-            found[name] = value.get("selected")
+            answers[name] = value.get("selected")
         elif isinstance(value.get("text"), list) and len(value["text"]) == 1:
-            found[name] = value["text"][0]
-    return found
+            answers[name] = value["text"][0]
+    return answers
 
 
 def _minimal(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Any], str]:
@@ -144,7 +137,7 @@ def _minimal(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Any],
             answers[key] = [
                 {"start": one["start"], "end": one.get("end"), "label": label, **({"text": one["text"]} if "text" in one else {})}
                 for one in value
-                for label in next((one[kind] for kind in _KINDS if isinstance(one.get(kind), list)), [])
+                for label in next((one[kind] for kind in _SPAN_KEYS if isinstance(one.get(kind), list)), [])
             ]
         elif isinstance(value, Mapping) and isinstance(value.get("choices"), list):
             answers[key] = list(value["choices"])

@@ -1,4 +1,4 @@
-"""Rows whose fields stand one level down, `{"content": {"text": ...}, "annotation": {"label": ...}}` -> columns of their own."""
+"""Rows with nested fields, `{"content": {"text": ...}, "annotation": {"label": ...}}` -> a column for each field."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kerasft.data.formats.base import Rows, objects
 from kerasft.data.table import Note
 
 NAME = ""
-_WHOLE = frozenset({"answers", "answer", "cats", "translation"})  # objects that mean something as they are
+_WHOLE = frozenset({"answers", "answer", "cats", "translation"})  # objects that must stay whole
 
 
 def recognise(sample: Sequence[Any]) -> bool:
@@ -19,9 +19,9 @@ def recognise(sample: Sequence[Any]) -> bool:
     rows = objects(sample[:100])
     if not rows:
         return False
-    plain = {plain_name(str(key)) for row in rows for key, value in row.items() if not isinstance(value, Mapping)}
+    outer = {plain_name(str(key)) for row in rows for key, value in row.items() if not isinstance(value, Mapping)}
     inner = {plain_name(str(key)) for row in rows for _, value in _inner(row) for key in value}
-    return bool((TEXT_NAMES & inner and not TEXT_NAMES & plain) or (LABEL_NAMES & inner and not LABEL_NAMES & plain))
+    return bool((TEXT_NAMES & inner and not TEXT_NAMES & outer) or (LABEL_NAMES & inner and not LABEL_NAMES & outer))
 
 
 def _inner(row: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -42,6 +42,6 @@ def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapp
         columns = {str(key): value for key, value in row.items() if not any(key == name for name, _ in inner)}
         for name, value in inner:
             for key, item in value.items():
-                free = counts[str(key)] == 1 and str(key) not in columns
-                columns[str(key) if free else f"{name}.{key}"] = item
+                is_unique = counts[str(key)] == 1 and str(key) not in columns
+                columns[str(key) if is_unique else f"{name}.{key}"] = item
         yield number, columns

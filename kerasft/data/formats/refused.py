@@ -1,4 +1,4 @@
-"""Exports that are known by name and not read yet: Argilla, LightTag, INCEpTION's JSON, notebooks."""
+"""Exports that are recognised but not supported: Argilla, LightTag, INCEpTION's JSON, notebooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kerasft.data.table import Note
 from kerasft.errors import DataError
 
 NAME = ""
-_HINT = "Export it as JSON lines of texts with labels, or of texts with spans: see docs/data.md for the formats that are read."
+_HINT = "Export it as JSON lines of texts with labels, or of texts with spans: see docs/data.md for the supported formats."
 
 
 def recognise(sample: Sequence[Any]) -> bool:
@@ -34,7 +34,7 @@ def _tool(sample: Sequence[Any]) -> str | None:
     if "%FEATURE_STRUCTURES" in keys or "_referenced_fss" in keys:
         return "INCEpTION or WebAnno (UIMA CAS JSON)"
     if {"cells", "nbformat"} <= keys:
-        return "a Jupyter notebook"
+        return "Jupyter Notebook"
     return None
 
 
@@ -42,4 +42,4 @@ def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapp
     """Rows of plain columns; see `base.Format`."""
     first = [row for _, row in zip(range(50), rows, strict=False)]
     tool = _tool([row for _, row in first])
-    raise DataError(f"The rows are an export of {tool}, which is not read.", where=source, hint=_HINT)
+    raise DataError(f"The rows are an export of {tool}, which KerasFT does not read.", where=source, hint=_HINT)

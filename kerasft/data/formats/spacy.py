@@ -1,6 +1,6 @@
-"""spaCy's rows: `[text, {"entities": [[0, 5, "PER"]]}]`, `[text, {"cats": {"POS": 1.0}}]`, and objects with `cats`.
+"""spaCy's training rows: `[text, {"entities": [[0, 5, "PER"]]}]`, `[text, {"cats": {"POS": 1.0}}]`, and objects with `cats`.
 
-Categories of which exactly one holds in each row are one label; otherwise each row gets a list.
+If exactly one category applies in each row, it is the label; otherwise the label is a list of categories.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kerasft.data.cells import as_json
-from kerasft.data.formats.base import Rows, misfit
+from kerasft.data.formats.base import Rows, row_error
 from kerasft.data.table import Note
 
 NAME = "training rows of spaCy"
-_HOLDS = 0.5  # a category holds from this value on
+_APPLIES = 0.5  # a category applies from this value on
 
 
 def recognise(sample: Sequence[Any]) -> bool:
@@ -22,7 +22,7 @@ def recognise(sample: Sequence[Any]) -> bool:
 
 
 def _parts(row: Any) -> tuple[Any, Mapping[str, Any], Mapping[str, Any]] | None:
-    """Text, annotations and the other columns of a row; None when it is of another format."""
+    """Text, annotations and the other columns of a row; None if it is of another format."""
     if isinstance(row, list | tuple) and len(row) == 2 and isinstance(row[0], str) and isinstance(row[1], Mapping):
         known = {"entities", "cats"} & set(row[1])
         if "cats" in known and not (isinstance(row[1]["cats"], Mapping) and _are_values(row[1]["cats"])):
@@ -40,27 +40,29 @@ def _are_values(cats: Mapping[str, Any]) -> bool:
 
 def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Rows of plain columns; see `base.Format`."""
-    kept = []
+    parsed_rows = []
     for number, row in rows:
         parts = (row[0], {}, {}) if isinstance(row, list | tuple) and len(row) == 2 and row[1] == {} else _parts(row)
         if parts is None or not isinstance(parts[0], str):
-            raise misfit(number, row, source, NAME)
-        kept.append((number, parts))
-    held = [[name for name, value in parts[1]["cats"].items() if value >= _HOLDS] for _, parts in kept if "cats" in parts[1]]
-    exclusive = bool(held) and all(len(names) == 1 for names in held)
-    entities = any("entities" in parts[1] for _, parts in kept)
-    for number, (text, held_there, rest) in kept:
+            raise row_error(number, row, source, NAME)
+        parsed_rows.append((number, parts))
+    categories = [
+        [name for name, value in parts[1]["cats"].items() if value >= _APPLIES] for _, parts in parsed_rows if "cats" in parts[1]
+    ]
+    one_each = bool(categories) and all(len(names) == 1 for names in categories)
+    entities = any("entities" in parts[1] for _, parts in parsed_rows)
+    for number, (text, details, rest) in parsed_rows:
         columns: dict[str, Any] = {"text": text, **rest}
         if entities:
-            spans = held_there.get("entities") or []
-            columns["entities"] = as_json([_span(one) for one in spans])
-        if "cats" in held_there:
-            names = [name for name, value in held_there["cats"].items() if value >= _HOLDS]
-            columns["label"] = names[0] if exclusive else as_json(names)
+            spans = details.get("entities") or []
+            columns["entities"] = as_json([_span(item) for item in spans])
+        if "cats" in details:
+            names = [name for name, value in details["cats"].items() if value >= _APPLIES]
+            columns["label"] = names[0] if one_each else as_json(names)
         yield number, columns
 
 
-def _span(one: Any) -> Any:
-    if isinstance(one, list | tuple) and len(one) >= 3:
-        return {"start": one[0], "end": one[1], "label": one[2]}
-    return one
+def _span(item: Any) -> Any:
+    if isinstance(item, list | tuple) and len(item) >= 3:
+        return {"start": item[0], "end": item[1], "label": item[2]}
+    return item
