@@ -28,6 +28,16 @@ MISSING_WORDS = frozenset(
         "(empty)",
         "(none)",
         "(leer)",
+        "--",
+        "---",
+        ".",
+        "missing",
+        "not available",
+        "not applicable",
+        "no label",
+        "unlabeled",
+        "unlabelled",
+        "tbd",
     }
 )
 SPREADSHEET_ERRORS = frozenset(

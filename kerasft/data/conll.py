@@ -29,6 +29,7 @@ _SPACES = re.compile(r"[ \t]+")
 _WORD_ID = re.compile(r"\d+")
 _NO_WORD_ID = re.compile(r"\d+-\d+|\d+\.\d+")  # a range of words (CoNLL-U: 4-5), an empty node (8.1)
 _COMMENT = re.compile(r"###|# *(?:[\w.:-]+ *=|(?:id|newdoc|newpar|sent_id|begin|end) )")
+_ENTITY_IN_MISC = re.compile(r"(?:^|\|)(?:NE|NER|Entity|NamedEntity)=(?!O(?:$|\|))", re.IGNORECASE)
 _EMPTY = frozenset({"-", "_", ""})
 
 
@@ -244,6 +245,7 @@ def _read_sentences(file: Iterable[str], path: Path, layout: ConllLayout, notes:
     builder = TableBuilder(["tokens"] if layout.tag is None else ["tokens", "tags"])
     ragged: list[int] = []
     blank: list[int] = []
+    further: list[int] = []
     tokens: list[str] = []
     tags: list[str] = []
     first = sentences = total = longest = 0
@@ -268,6 +270,8 @@ def _read_sentences(file: Iterable[str], path: Path, layout: ConllLayout, notes:
                 blank.append(number)
             first = first if tokens else number
             tokens.append(cells[layout.token])
+            if layout.ids and layout.width == 10 and _ENTITY_IN_MISC.search(cells[-1]):
+                further.append(number)
             if layout.tag is not None:
                 tags.append(cells[layout.tag])
     finish_sentence()
@@ -278,6 +282,9 @@ def _read_sentences(file: Iterable[str], path: Path, layout: ConllLayout, notes:
             where=f"{path}, {name_rows(ragged)}",
             hint=f"Separate columns by {separator}, with the same number in every line, and sentences by a blank line.",
         )
+    if further:
+        message = f"{len(further):,} tokens have an entity in the last column (MISC), which is not read."
+        notes.append(Note("entities_in_misc", message, tuple(further)))
     if blank:
         notes.append(Note("blank_tokens", f"{len(blank):,} tokens consist of white space only; they are kept.", tuple(blank)))
     if layout.rivals and layout.tag is not None:

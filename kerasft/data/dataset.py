@@ -186,7 +186,16 @@ def _read_and_map(source: Any, config: DataConfig, need_label: bool) -> tuple[di
             "A label is needed, but label='none' was given.", where=first.source, hint="Leave out 'label', or name a column."
         )
     # Roles are dropped only now, so that a column that is clearly a label is not taken for the text.
-    columns = find_columns(first.columns, first.source, need_label=need_label, **wanted)
+    try:
+        columns = find_columns(first.columns, first.source, need_label=need_label, **wanted)
+    except DataError as error:
+        formats = [note.message for note in first.notes if note.code == "format"]
+        if not formats or not error.message.startswith("There is no column"):
+            raise
+        hint = (
+            f"{formats[0]} Its columns are then: {name_values(first.names, most=20)}. Leave out the option, or name one of these."
+        )
+        raise DataError(error.message, where=error.where, hint=hint) from None
     return tables, _without(columns, unwanted)
 
 

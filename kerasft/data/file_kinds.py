@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import stat
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from kerasft.data.columns import LABEL_NAMES, TEXT_NAMES
 from kerasft.errors import DataError
 
 _AS_CSV = "Save it as CSV UTF-8, TSV, JSONL or Parquet."
@@ -59,6 +61,12 @@ _CODE = re.compile(
     r"(?:export )?(?:const|let|var) \w+ = .*[;\[{(]|export default .*;|return\b.*;|if __name__ ==.*:|[\]})]+;|"
     r"(?:CREATE TABLE|INSERT INTO|DROP TABLE)\b.*[;(,]?)\s*"
 )
+_LIBSVM = re.compile(r"[-+]?[\d.]+(?:,\d+)*(?:\s+qid:\d+)?(?:\s+\d+:[-+]?[\d.eE+-]+)+\s*(?:#.*)?")
+_MAIL = re.compile(
+    r"(?:From|To|Cc|Subject|Date|Received|Return-Path|Delivered-To|MIME-Version|Message-ID|Content-Type|Reply-To|X-[\w-]+): ",
+    re.IGNORECASE,
+)
+_RECORD = re.compile(r"([A-Za-z]\w{0,19}):\s")
 _KEY = re.compile(r"\s*(?:- )?[\w.-]+:(?: .*)?$|\s*- \S.*$|\s*-$")
 _ONLY_KEY = re.compile(r"\s*(?:- )?[\w.-]+:\s*[|>]?-?\s*$")
 _ROOT = re.compile(r"<([A-Za-z][\w:.-]*)(?:\s[^<>]*)?/?>")
@@ -172,6 +180,16 @@ def _kind_by_first_lines(filled: Sequence[str]) -> str | None:
         return "subtitles (SRT or WebVTT)"
     if first.startswith("diff --git ") or (first.startswith("--- ") and len(head) > 2 and head[1].startswith("+++ ")):
         return "a patch (diff)"
+    if sum(bool(_LIBSVM.fullmatch(line)) for line in head) >= 0.9 * len(head):
+        return "a file of numbered features (LIBSVM, SVMlight)"
+    if any(line.startswith("msgid ") for line in head) and any(line.startswith("msgstr ") for line in head):
+        return "a translation file (gettext, .po)"
+    if sum(bool(_MAIL.match(line)) for line in head[:15]) >= 3 and _MAIL.match(first):
+        return "an e-mail"
+    keys = Counter(match.group(1).lower() for line in head if (match := _RECORD.match(line)))
+    is_example = bool(TEXT_NAMES & set(keys)) and bool(LABEL_NAMES & set(keys))
+    if is_example and keys.total() >= 0.9 * len(head) and min(keys.values()) > 1:
+        return f"a list of records with one line for each field ({next(iter(keys))}: ...)"
     assigned = sum(bool(re.match(r"[\w.-]+\s*=\s*\S", line)) for line in head)
     if re.fullmatch(r"\[{1,2}[\w.\" -]+\]{1,2}", first) and assigned >= 0.5 * len(head):
         return "a settings file (TOML or INI)"

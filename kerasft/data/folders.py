@@ -92,10 +92,20 @@ def split_parts(folder: Path) -> dict[str, Part]:
 
 def unread_files(parts: Mapping[str, Part]) -> list[str]:
     """Names of the files that may hold rows and lie beside the files that are read, but are not read themselves."""
-    read = {path for part in parts.values() for path in (part if isinstance(part, list) else [part]) if isinstance(path, Path)}
-    folders = {path.parent for path in read}
+    files = [item for part in parts.values() for item in (part if isinstance(part, list) else [part])]
+    read = {item for item in files if isinstance(item, Path)}
+    read |= {file for item in files if isinstance(item, LabelledFiles) for file in item.files}
+    folders = {item.parent for item in files if isinstance(item, Path)}
+    for item in files:
+        if isinstance(item, LabelledFiles) and item.files:  # beside the folders of the classes, or the files of them
+            folders.add(item.files[0].parent if item.by_line else _above(item))
     beside = [path for folder in folders for path in folder.iterdir() if path.is_file() and path not in read]
     return sorted(path.name for path in beside if is_data_name(path.name) and not _holds_no_rows(path))
+
+
+def _above(item: LabelledFiles) -> Path:
+    """The folder in which the folder of a class lies."""
+    return next((parent.parent for parent in item.files[0].parents if parent.name == item.label), item.files[0].parent)
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -214,7 +224,19 @@ def _classes(folder: Path) -> list[LabelledFiles]:
         files = tuple(sorted(file for file in path.rglob("*") if file.is_file() and is_data_name(file.name)))
         if path.name in ("unsup", "unsupervised") or not files:
             continue  # texts without a class, as in aclImdb
-        if any(file.suffix.lower() not in (".txt", ".text", "") and not file.suffix[1:].isdigit() for file in files):
+        others = [file for file in files if not _may_be_text(file)]
+        if others and len(others) >= 0.5 * len(files):
             return []
+        if others:
+            names = ", ".join(f"{path.name}/{file.name}" for file in others[:3])
+            raise DataError(
+                f"A folder of texts of one class also holds other files: {names}.",
+                where=str(folder),
+                hint="Move them elsewhere, or name them .txt if they are texts.",
+            )
         classes.append(LabelledFiles(path.name, files))
     return classes if len(classes) >= 2 else []
+
+
+def _may_be_text(file: Path) -> bool:
+    return file.suffix.lower() in (".txt", ".text", "") or file.suffix[1:].isdigit()

@@ -115,7 +115,8 @@ def _parsed(text: str, path: Path) -> Any:
     except _DuplicateNameError as error:
         raise DataError(str(error), where=str(path), hint=_RENAME_HINT) from None
     except json.JSONDecodeError as error:
-        raise DataError(f"The file is not valid JSON: {error.msg}.", where=f"{path}, line {error.lineno}") from None
+        hint = "JSON has double quotes, and no comma before a closing bracket; Python writes it with json.dump, not with str."
+        raise DataError(f"The file is not valid JSON: {error.msg}.", where=f"{path}, line {error.lineno}", hint=hint) from None
     except (ValueError, RecursionError) as error:  # thousands of digits or of brackets
         raise DataError(f"The file cannot be read as JSON: {error}.", where=str(path)) from None
 
@@ -173,4 +174,5 @@ def rows_table(rows: Rows, source: str, notes: Iterable[Note] = (), *, every_rec
 
 def _check_row(number: int, row: Any, source: str) -> None:
     if not isinstance(row, Mapping):
-        raise DataError(f"Row {number} is not a JSON object. Received: {str(row)[:60]!r}.", where=source)
+        hint = 'Write objects such as {"text": "...", "label": "..."}, or save rows that are lists as CSV.'
+        raise DataError(f"Row {number} is not a JSON object. Received: {str(row)[:60]!r}.", where=source, hint=hint)

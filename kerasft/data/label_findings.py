@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +15,7 @@ from kerasft.data.columns import ANNOTATOR_NAME, few_values, plain_name
 from kerasft.data.findings import Finding
 from kerasft.data.label_spelling import clean_label, label_key, merged_spellings, one_spelling
 from kerasft.data.labels import example_of_several_labels, split_labels
+from kerasft.data.similar_labels import similar_labels
 from kerasft.data.split import Split
 from kerasft.data.splitting import measured
 from kerasft.data.table import as_text
@@ -100,7 +100,7 @@ def label_findings(counts: dict[str, int], train: dict[str, int], split: Split, 
     if once:
         message = f"{len(once)} labels occur only once: {name_values(once)}."
         yield Finding("rare_label", "warning", message, name, (), "Add examples, or merge them with another label.")
-    for first, second in _similar_labels(list(counts)) if kind != "tags" else ():
+    for first, second in similar_labels(list(counts)) if kind != "tags" else ():
         message = f"Labels {first!r} ({counts[first]:,} rows) and {second!r} ({counts[second]:,}) look alike."
         yield Finding("similar_labels", "warning", message, name, (), "If they mean the same, spell them the same.")
     missing = [label for label in counts if is_missing(label)]
@@ -179,23 +179,6 @@ def _rows(split: Split, labels: Iterable[str], exactly: Iterable[str] | None = N
         matching_cells = [cell for cell in cells if cell.strip() in set(exactly)]
     is_match = pc.is_in(column, value_set=pa.array(matching_cells, column.type)).to_numpy()
     return tuple(int(row) for row in split.table.rows[np.asarray(is_match, dtype=bool)])
-
-
-def _similar_labels(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Pairs of labels that differ in case, spaces or punctuation, or by a typing error in five or more letters; no numbers."""
-    if len(labels) > 300:
-        return  # that many are codes, not words; comparing all pairs would only take time
-    labels = [label for label in labels if numbers([label]) is None]
-    folded = ["".join(c for c in label.lower() if c.isalnum()) for label in labels]
-    for i, first in enumerate(folded):
-        for j in range(i):
-            second = folded[j]
-            if first and first == second:
-                yield labels[j], labels[i]
-            elif min(len(first), len(second)) >= 5 and not any(c.isdigit() for c in first + second):
-                same_start = first[0] == second[0]
-                if same_start and difflib.SequenceMatcher(None, first, second).ratio() > 0.88:
-                    yield labels[j], labels[i]
 
 
 def annotator_columns(split: Split) -> list[str]:

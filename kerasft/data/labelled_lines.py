@@ -13,6 +13,7 @@ from kerasft.errors import DataError
 
 _FASTTEXT = re.compile(r"((?:__label__\S+[ \t,]*)+)(.*)")
 _FASTTEXT_END = re.compile(r"(.*?)[ \t]+((?:__label__\S+[ \t]*)+)")
+_MIN_LABELLED = 0.6  # share of lines with a label; the others are reported
 _ONE = re.compile(r"__label__([^\s,]+)")
 _TREE = re.compile(r"\((\d) \(\d ")  # a sentiment tree, whose first label is that of the whole sentence
 _LEAF = re.compile(r"\(\d ([^()]+)\)")
@@ -26,8 +27,9 @@ def looks_like_labelled_lines(lines: Sequence[str]) -> bool:
         return False
     if len(filled) >= 3 and all(map(_TREE.match, filled)) and all(line.count("(") == line.count(")") for line in filled):
         return True
-    if sum("__label__" in line for line in filled) >= 0.9 * len(filled):
-        return sum(bool(_FASTTEXT.fullmatch(line) or _FASTTEXT_END.fullmatch(line)) for line in filled) >= 0.9 * len(filled)
+    if sum("__label__" in line for line in filled) >= _MIN_LABELLED * len(filled):
+        marked = [line for line in filled if "__label__" in line]
+        return sum(bool(_FASTTEXT.fullmatch(line) or _FASTTEXT_END.fullmatch(line)) for line in marked) >= 0.9 * len(marked)
     labels = Counter(match.group(1) for line in filled if (match := _COARSE.fullmatch(line)))
     return len(filled) >= 5 and labels.total() == len(filled) and len(labels) <= 0.6 * len(filled)
 

@@ -15,6 +15,7 @@ SEPARATORS = (";", "|", ",")
 _SPACE = "space"
 _PARTS = re.compile(r"[;|]")
 _OR_COMMA = re.compile(r"[;|,]")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});")  # its semicolon separates nothing
 PLURALS = frozenset({"labels", "categories", "topics", "tags", "genres", "emotions"})  # names of columns of several labels
 
 
@@ -61,6 +62,7 @@ def example_of_several_labels(cells: Sequence[str], column: str) -> str | None:
         column: Name of the column; after a plural such as `topics`, a comma is a separator too.
     """
     separators = _OR_COMMA if plain_name(column) in PLURALS else _PARTS
+    cells = [_ENTITY.sub("&", cell) for cell in cells]
     several = [cell for cell in cells if separators.search(cell) and parse_json(cell, dict) is None]
     if len(several) < max(1, 0.05 * len(cells)):
         return None

@@ -5,7 +5,7 @@
 | Python | `['joy', 'anger']`, `('joy', 'anger')` |
 | a set | `{'joy', 'anger'}`, sorted alphabetically |
 | NumPy | `['joy' 'anger']`, `[0 3 3]` |
-| NumPy, printed by pandas | `array(['joy', 'anger'], dtype=object)` |
+| NumPy or pandas, printed | `array(['joy', 'anger'], dtype=object)`, `Index(['joy'], dtype='object')` |
 | PostgreSQL | `{joy,anger}`, `{"a b",c}` |
 | Spark | `[joy, anger]` |
 | R | `c("joy", "anger")` |
@@ -27,9 +27,9 @@ from kerasft.data.table import Note, Table, row_notes, text_array
 
 _NUMPY = re.compile(r"\[\s*(?:(?:'[^']*'|\"[^\"]*\"|[\w.+-]+)\s*)*\]", re.DOTALL)
 _NUMPY_ITEM = re.compile(r"'([^']*)'|\"([^\"]*)\"|([\w.+-]+)")
-_CALL = re.compile(r"(?:array|frozenset|set|list|tuple)\((.*?)(?:,\s*dtype=[\w.'<>|]+)?\)", re.DOTALL)
+_CALL = re.compile(r"(?:array|frozenset|set|list|tuple|Index)\((.*?)(?:,\s*(?:dtype|name|length)=[\w.'<>|]+)*\)", re.DOTALL)
 _R_VECTOR = re.compile(r"c\((.*)\)", re.DOTALL)
-_OPENING = ("[", "(", "{", '"[', "array(", "frozenset(", "set(", "list(", "tuple(", "c(")
+_OPENING = ("[", "(", "{", '"[', "array(", "frozenset(", "set(", "list(", "tuple(", "Index(", "c(")
 _BARE = re.compile(r"\[\s*[^\[\]{}'\",]+(?:,[^\[\]{}'\",]+)*\]")
 _BRACES = re.compile(r"\{[^{}:]*\}", re.DOTALL)
 

@@ -19,6 +19,7 @@ _SIGNS = re.compile(
 _COMMA = re.compile(r"\d{1,3}(?:[.'’ \u00a0\u2009\u202f]\d{3})*,\d+|\d+,\d+")
 _POINT = re.compile(r"\d{1,3}(?:[,'’ \u00a0\u2009\u202f]\d{3})*\.\d+|\d+\.\d+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[,.'’ \u00a0\u2009\u202f]\d{3})+")
+_LEADING_ZERO = re.compile(r"[-+−]?0,\d+")  # never thousands
 _SAMPLE = 5_000
 
 
@@ -46,6 +47,8 @@ def with_plain_numbers(table: Table, name: str | None) -> Table:
     comma = True if _points_separate_thousands(table, name, sample) else _decimal_comma(inner, table.delimiter, name)
     if comma is None:
         return table
+    if _has_both_decimal_signs(inner):
+        comma = None  # 0.5 beside 0,5: each is a decimal sign where it stands alone
     converted = [_to_plain_number(cell, comma) if cell and cell.strip() and not is_missing(cell) else cell for cell in cells]
     if any(cell is not None and value is None for cell, value in zip(cells, converted, strict=True)):
         return table
@@ -84,6 +87,18 @@ def _has_decimal_commas(cells: Sequence[str]) -> bool:
     return bool(cells) and sum(bool(re.fullmatch(r"[-+−]?[\d.]+,\d+", cell.strip())) for cell in cells) >= 0.5 * len(cells)
 
 
+def _has_both_decimal_signs(inner: Sequence[str]) -> bool:
+    """Whether some cells have a decimal comma and others a decimal point, as two people write them."""
+    digits = [cell.lstrip("-+−") for cell in inner]
+    by_sign = {
+        sign: any(
+            sign in cell and other not in cell and (not _THOUSANDS.fullmatch(cell) or cell.startswith("0")) for cell in digits
+        )
+        for sign, other in (",.", ".,")
+    }
+    return all(by_sign.values()) and not any(cell.count(",") + cell.count(".") > 1 for cell in digits)
+
+
 def _decimal_comma(inner: Sequence[str], delimiter: str | None, name: str) -> bool | None:
     """Whether a comma is the decimal sign; None if the cells are lists of numbers."""
     with_comma = [cell for cell in inner if "," in cell]
@@ -94,20 +109,29 @@ def _decimal_comma(inner: Sequence[str], delimiter: str | None, name: str) -> bo
         return None  # 1,5,14: a list
     if any("." in cell and cell.rindex(",") < cell.rindex(".") for cell in with_comma):
         return False
-    if any(len(cell.rpartition(",")[2]) != 3 for cell in with_comma):
+    if any(len(cell.rpartition(",")[2]) != 3 or _LEADING_ZERO.fullmatch(cell) for cell in with_comma):
         several = delimiter != ";" and (plain_name(name) in PLURALS or len(with_comma) < 0.5 * len(inner))
         return None if several else True
     return delimiter == ";"
 
 
-def _to_plain_number(cell: str, comma: bool) -> str | None:
+def _to_plain_number(cell: str, comma: bool | None) -> str | None:
+    """The cell as a plain decimal number.
+
+    Args:
+        cell: The formatted number.
+        comma: Whether the decimal sign is a comma; None if it is a comma in some cells and a point in others.
+    """
     match = _SIGNS.match(_without_parentheses(cell.strip()))
     if match is None:
         return None
     inner = match.group("inner")
     minus = "-" if match.group("minus") in ("-", "−") or inner[:1] in ("-", "−") else ""
     inner = inner.lstrip("-+−")
-    inner = inner.replace(".", "").replace(",", ".") if comma else inner.replace(",", "")
+    if comma is None:
+        inner = inner.replace(",", ".")
+    else:
+        inner = inner.replace(".", "").replace(",", ".") if comma else inner.replace(",", "")
     inner = re.sub(r"['’ \u00a0\u2009\u202f]", "", inner)
     try:
         float(inner)

@@ -18,6 +18,7 @@ from kerasft.data.label_findings import annotator_columns, label_counts, label_f
 from kerasft.data.label_spelling import clean_label, label_key
 from kerasft.data.split import Split
 from kerasft.data.splitting import normalise, text_key
+from kerasft.data.suspicious_cells import suspicious_cells
 from kerasft.errors import name_rows, name_values
 
 _SAMPLE = 20_000  # texts whose tokens are counted
@@ -119,6 +120,7 @@ def check_data(
         findings += _left_out(split, need_label=task is None or task.needs(split.columns))
         seen[name] = _Seen(split)
         findings += seen[name].findings(kind)
+        findings += suspicious_cells(split, kind)
         if kind not in ("none", "texts"):
             counts[name] = label_counts(split, kind)
     for name, counted in counts.items():

@@ -41,6 +41,11 @@ def read_records(
     return _Records(path, layout, every_record).read(records, notes, delimiter)
 
 
+def _bare(cell: str) -> str:
+    """A cell as a name in lower case, without the byte-order mark and the quotes that an appended file begins with."""
+    return cell.strip('\ufeff \t"').lower()
+
+
 class _Records:
     """Sorts the records of one file into rows and those that do not fit."""
 
@@ -63,8 +68,8 @@ class _Records:
         header = list(layout.header) if layout.header is not None else None
         first = layout.first
         header_names = {cell.lower() for cell in header if cell} if header is not None and width > 1 else set()
-        # The longest name with spaces around it; a record with a longer first cell does not repeat the header.
-        longest = max(map(len, header_names), default=-1) + 2
+        # The longest name with spaces, quotes and a byte-order mark; a record with a longer first cell is no header.
+        longest = max(map(len, header_names), default=-1) + 5
         header_row = layout.skip + 1 if header is not None else 0
         short, tall = self.short, self.tall
         pending: tuple[int, list[str]] | None = None  # may be a row of totals, which only the last row can be
@@ -87,7 +92,7 @@ class _Records:
                 short.append(number)
             elif (
                 len(record[0]) <= longest
-                and record[0].strip().lower() in header_names
+                and _bare(record[0]) in header_names
                 and self._repeats_header(number, record, header_names)
             ):
                 self.repeated.append(number)
@@ -111,7 +116,7 @@ class _Records:
         Raises:
             DataError: The names are in another order, so the rows below do not fit the columns.
         """
-        names = [cell.strip().lower() for cell in record if cell.strip()]
+        names = [_bare(cell) for cell in record if cell.strip()]
         if set(names) != header_names or len(names) != len(header_names):
             return False
         expected = [cell.lower() for cell in self.layout.header or () if cell]

@@ -190,6 +190,13 @@ def _joined(files: Sequence[Path], source: str, read: Callable[[Any], Table]) ->
         rows.append(table.rows)
         notes += table.notes
         renamed = renamed or table.renamed
+    folders = list(dict.fromkeys(path.parent.name for path in files))
+    if 1 < len(folders) <= 50 and len(files) >= 2 * len(folders):
+        message = (
+            f"The files lie in several folders: {name_values(folders)}. "
+            "If each folder is a class, give the folder above them in place of the files."
+        )
+        notes.append(Note("several_folders", message))
     return Table(spool.table(), np.concatenate(rows), source, tuple(dict.fromkeys(notes)), renamed)
 
 

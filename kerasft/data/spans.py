@@ -7,7 +7,7 @@ from typing import Any
 
 from kerasft.data.cells import as_json, first_cells, parse_json
 from kerasft.data.columns import TEXT_NAMES, plain_name
-from kerasft.data.table import Note, Table, text_array
+from kerasft.data.table import Note, Table, row_notes, text_array
 
 _NAMES = frozenset({"entities", "spans", "annotations", "label", "labels", "ner"})
 _STARTS = ("start", "start_offset", "start_char", "begin")
@@ -31,7 +31,10 @@ def with_spans(table: Table, label: str | None = None) -> Table:
         if None in lists or not items or any(_span(item) is None for item in items):
             continue
         texts = next((column for column in table.names if column != name and plain_name(column) in TEXT_NAMES), None)
-        cells, moved = _converted_column(table, name, texts)
+        cells, moved, contradicted = _converted_column(table, name, texts)
+        if contradicted:
+            message = "{count} rows hold spans whose text is not what stands at their positions; the positions are used."
+            table = replace(table, notes=(*table.notes, *row_notes(("span_texts", contradicted, message))))
         if not moved and all(isinstance(item, dict) and {"start", "end", "label"} <= set(item) for item in items):
             continue
         columns = table.columns.set_column(table.names.index(name), name, text_array(cells))
@@ -45,11 +48,12 @@ def with_spans(table: Table, label: str | None = None) -> Table:
     return table
 
 
-def _converted_column(table: Table, name: str, texts: str | None) -> tuple[list[str | None], list[int]]:
-    """The converted cells, and the rows whose offsets counted UTF-16 units."""
+def _converted_column(table: Table, name: str, texts: str | None) -> tuple[list[str | None], list[int], list[int]]:
+    """The converted cells, the rows whose offsets counted UTF-16 units, and those whose spans contain another text."""
     row_texts = table.columns[texts].to_pylist() if texts else [None] * len(table)
     cells: list[str | None] = []
     moved: list[int] = []
+    contradicted: list[int] = []
     for row, cell, text in zip(table.rows, table.columns[name].to_pylist(), row_texts, strict=True):
         items = parse_json(cell, list) or []
         spans = [_span(item) for item in items]
@@ -60,8 +64,19 @@ def _converted_column(table: Table, name: str, texts: str | None) -> tuple[list[
         if text is not None and not text.isascii() and _counts_utf16(text, items, known):
             known = [_in_characters(text, span) for span in known]
             moved.append(int(row))
+        if text is not None and any(_contradicts(text, item, span) for item, span in zip(items, known, strict=True)):
+            contradicted.append(int(row))
         cells.append(as_json(known))
-    return cells, moved
+    return cells, moved, contradicted
+
+
+def _contradicts(text: str, item: Any, span: dict[str, Any]) -> bool:
+    """Whether a span contains another text than the one at its positions; spaces and letter case do not count."""
+    if not isinstance(item, dict):
+        return False
+    surface = next((item[key] for key in ("text", "word", "surface") if isinstance(item.get(key), str)), None)
+    found = text[span["start"] : span["end"]]
+    return surface is not None and "".join(surface.split()).casefold() != "".join(found.split()).casefold()
 
 
 def _counts_utf16(text: str, items: list[Any], spans: list[dict[str, Any]]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,10 +29,12 @@ _CONTROL = (
     "\ufeff\ufffc]"
 )
 _REPLACED = "\ufffd"
+_BYTES = "^b(?:'[^']*'|\"[^\"]*\")$"
 _KINDS = (
     ("mojibake", _PERHAPS_MOJIBAKE, "seem to be decoded wrongly, such as {example!r}"),
     ("html_entities", _ENTITY, "hold HTML entities, such as {example!r}"),
     ("control_characters", _CONTROL, "hold control or invisible characters, such as {example!a}"),
+    ("python_bytes", _BYTES, "look like bytes that Python printed, such as {example!r}"),
     ("replaced_characters", _REPLACED, "hold U+FFFD, which replaces a character that was lost"),
 )
 _ENDS_IN_CAPITAL = re.compile("(?<=[A-Z\u00c0-\u00de])[\u00c0-\u00de](?=[\u2019\u201d\u2026])")
@@ -136,6 +140,9 @@ def _repair_value(value: Any) -> Any:
 def _repair_text(text: str) -> str:
     import ftfy
 
+    if re.match(_BYTES, text):
+        with contextlib.suppress(ValueError, SyntaxError):  # UnicodeDecodeError is a ValueError
+            text = ast.literal_eval(text).decode("utf-8")
     config = ftfy.TextFixerConfig(
         unescape_html=True, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, normalization="NFC"
     )

@@ -21,6 +21,7 @@ from kerasft.evaluation.tags import scheme_of
 
 _LETTERS = "BIESLUM"
 _OPENS, _CLOSES = "BSU", "ESLU"
+_OUTSIDE = frozenset({"OTHER", "OUT", "OUTSIDE", "NIL", "NONE", "NULL", "_", "-"})
 _MOST_TYPES = 60  # of a file without prefixes; parts of speech have no O, or few
 
 
@@ -78,7 +79,7 @@ def spelling_of(sequences: Iterable[Sequence[str]]) -> TagSpelling:
     they are. Tags without prefixes are entities (IO) where `O` is the most frequent tag.
     """
     counts = Counter(tag for tags in sequences for tag in tags)
-    outside = next((tag for tag in ("O", "o") if tag in counts), None)
+    outside = next((tag for tag in ("O", "o") if tag in counts), None) or _other_outside(counts)
     marked = Counter({tag: count for tag, count in counts.items() if tag != outside})
     best, covered = TagSpelling(outside=outside or "O"), 0
     for sign in "-_:.":
@@ -93,6 +94,13 @@ def spelling_of(sequences: Iterable[Sequence[str]]) -> TagSpelling:
     if outside is not None and not letters and len(marked) <= _MOST_TYPES and counts[outside] >= max(marked.values()):
         return TagSpelling(bare=True, outside=outside)
     return TagSpelling()
+
+
+def _other_outside(counts: Mapping[str, int]) -> str | None:
+    """A word for "outside" in place of `O`, where most words have it."""
+    most = max(counts, key=lambda tag: counts[tag], default="")
+    is_word = most.upper() in _OUTSIDE and (most.isalpha() or counts[most] > 0.5 * sum(counts.values()))
+    return most if is_word and len(counts) > 1 else None
 
 
 def odd_spelling(tags: Iterable[str]) -> str | None:

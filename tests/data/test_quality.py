@@ -156,11 +156,38 @@ CASES = {
     "one label in several spellings": Case(
         made([(f"text {i}", ["1", "1.0", "0", "true", "TRUE", "cafe\u0301", "caf\u00e9"][i % 7]) for i in range(21)]),
         [
+            ("similar_labels", "warning", "train", ()),  # 1 and true
             ("same_label", "note", "train", (2, 9, 16)),
             ("same_label", "note", "train", (5, 12, 19)),
             ("same_label", "note", "train", (6, 13, 20)),
         ],
         "written in 2 ways, '1', '1.0'",
+    ),
+    "texts that are words for a missing value": Case(
+        made([*clean(), ("nan", "pos"), ("N/A ", "neg")]),
+        [("missing_text", "warning", "train", (13, 14))],
+        "such as 'nan'",
+    ),
+    "labels within the texts": Case(
+        made([*clean(), ("__label__pos so good", "pos")]),
+        [("labels_in_texts", "problem", "train", (13,))],
+        "as fastText writes them",
+    ),
+    "rows that were discarded": Case(
+        load_data(
+            [
+                {"text": f"text {i}", "label": "ab"[i % 2], "status": ["submitted", "submitted", "discarded"][i % 3]}
+                for i in range(9)
+            ],
+            validation=0,
+        ),
+        [("discarded_rows", "warning", "train", (3, 6, 9))],
+        "'discarded' in column 'status'",
+    ),
+    "a number far outside of the others": Case(
+        made([(f"text {i}", ["0", "1", "2", "-999"][i % 4]) for i in range(24)]),
+        [("no_label_code", "warning", "train", (4, 8, 12, 16, 20, 24))],
+        "Label -999 lies far outside",
     ),
     "a number that says there is no label": Case(
         made([(f"text {i}", ["0", "1"][i % 2]) for i in range(12)] + [("x", "-1"), ("y", "-1")]),

@@ -10,7 +10,7 @@ from typing import Any
 
 from kerasft.data.formats.base import Rows, objects
 from kerasft.data.table import Note, row_notes
-from kerasft.errors import DataError
+from kerasft.errors import DataError, name_values
 
 NAME = "conversations, a row for each turn of the assistant"
 _KEYS = ("messages", "conversations", "conversation", "dialog", "dialogue", "chat")
@@ -26,7 +26,8 @@ def recognise(sample: Sequence[Any]) -> bool:
 
 
 def _key(row: Mapping[str, Any]) -> str | None:
-    return next((key for key in _KEYS if isinstance(row.get(key), list) and _turns(row[key]) is not None), None)
+    keys = (*_KEYS, "prompt", "chosen") if "chosen" in row and "rejected" in row else _KEYS
+    return next((key for key in keys if isinstance(row.get(key), list) and _turns(row[key]) is not None), None)
 
 
 def _turns(messages: list[Any]) -> list[tuple[str, str]] | None:
@@ -49,7 +50,10 @@ def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapp
     """Rows of plain columns; see `base.Format`."""
     unanswered: list[int] = []
     unwanted: list[int] = []
-    preferred = False
+    unweighted: list[int] = []
+    tool_calls: list[int] = []
+    roles: set[str] = set()
+    preferred = answers = False
     for number, row in rows:
         key = _key(row) if isinstance(row, Mapping) else None
         turns = _turns(row[key]) if key else None
@@ -58,22 +62,41 @@ def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapp
         if row.get("label") is False:  # KTO: an unwanted answer
             unwanted.append(number)
             continue
+        weights = [message.get("weight", 1) for message in row[key]]
         chosen = row.get("chosen")
-        if isinstance(chosen, Mapping | str) and "rejected" in row:  # DPO: the better of two answers
+        if "rejected" in row and chosen is not None:  # DPO: the better of two answers
             preferred = True
-            turns += _turns([chosen]) or [("assistant", str(chosen))]
+            better = _turns(chosen if isinstance(chosen, list) else [chosen]) or [("assistant", str(chosen))]
+            turns = better if better[: len(turns)] == turns else turns + better
+        if any(isinstance(message.get("tool_calls"), list) for message in row[key]):
+            tool_calls.append(number)
+        roles |= {role for role, _ in turns}
         answered = False
         for position, (role, text) in enumerate(turns):
             if role in _ASSISTANT and text.strip():
                 answered = True
+                if position < len(weights) and weights[position] == 0:
+                    unweighted.append(number)
+                    continue
+                answers = True
                 rest = {name: row[name] for name in _METADATA if isinstance(row.get(name), str | int)}
                 yield number, {"prompt": _prompt(turns[:position]), "completion": text, **rest}
         if not answered:
             unanswered.append(number)
+    if not answers:
+        hint = f"Turns to be learned have one of the roles {name_values(sorted(_ASSISTANT), most=10)}."
+        raise DataError(f"No conversation holds a turn to be learned. The roles are {name_values(sorted(roles))}.",
+                        where=source, hint=hint)  # fmt: skip
     if preferred:
         notes.append(Note("preferences", "Of each pair of answers only the chosen one is used, not the rejected one."))
     notes += row_notes(
         ("unwanted_answers", unwanted, "{count} rows with label false hold unwanted answers and are left out."),
+        (
+            "weight_zero",
+            unweighted,
+            "{count} turns of the assistant have weight 0: they are read as prompts, not learned ({rows}).",
+        ),
+        ("tool_calls", tool_calls, "{count} conversations call tools ({rows}); the calls are not part of the texts."),
         ("no_answer", unanswered, "{count} conversations hold no turn of the assistant ({rows}) and are left out."),
     )
 

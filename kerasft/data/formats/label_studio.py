@@ -14,7 +14,7 @@ from typing import Any
 from kerasft.data.cells import as_json
 from kerasft.data.formats.base import Rows, objects, row_error
 from kerasft.data.table import Note, row_notes
-from kerasft.errors import DataError, name_values
+from kerasft.errors import name_values
 
 NAME = "an export of Label Studio"
 _MIN_KEYS = frozenset({"annotator", "annotation_id", "lead_time", "created_at", "updated_at"})
@@ -28,7 +28,7 @@ def recognise(sample: Sequence[Any]) -> bool:
 
 
 def _is_task(row: Mapping[str, Any]) -> bool:
-    annotations = row.get("annotations", row.get("completions"))
+    annotations = row.get("annotations", row.get("completions", [] if isinstance(row.get("predictions"), list) else None))
     has_results = isinstance(annotations, list) and all(isinstance(item, Mapping) and "result" in item for item in annotations)
     return isinstance(row.get("data"), Mapping) and has_results
 
@@ -50,7 +50,13 @@ def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapp
     skipped = [number for number, _, _, state in read_tasks if state == "skipped"]
     differing = [number for number, _, _, state in read_tasks if state == "differing"]
     disagreement = "Several annotators disagree in {count} tasks; the most frequent answer (or the first) is used."
+    predicted = [number for number, row in tasks if is_full and row.get("predictions") and not _annotations(row)]
     notes += row_notes(
+        (
+            "predictions",
+            predicted,
+            "{count} tasks have only predictions of a model and no annotation; they are not used as labels.",
+        ),
         ("skipped_tasks", skipped, "{count} tasks were skipped or cancelled by their annotators and are left out."),
         ("several_annotators", differing, disagreement),
     )
@@ -72,8 +78,6 @@ def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapp
             else:
                 columns[column] = as_json([value]) if name in multi_valued and value is not None else value
         yield number, columns
-    if not tasks:
-        raise DataError("The export holds no task.", where=source)
 
 
 def _is_list(value: Any) -> bool:
@@ -82,7 +86,7 @@ def _is_list(value: Any) -> bool:
 
 def _task(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Any], str]:
     """The data of a task, its answers by control, and `skipped`, `differing` or an empty string."""
-    annotations = [one for one in row.get("annotations", row.get("completions")) or [] if isinstance(one, Mapping)]
+    annotations = _annotations(row)
     valid = [one for one in annotations if not one.get("was_cancelled") and not one.get("skipped")]
     data = dict(row["data"])
     if annotations and not valid:
@@ -95,6 +99,10 @@ def _task(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Any], st
     most_frequent, _ = counts.most_common(1)[0]
     first = next(answer for answer in answers if as_json(answer) == most_frequent)
     return data, first, "differing" if len(counts) > 1 else ""
+
+
+def _annotations(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in row.get("annotations", row.get("completions")) or [] if isinstance(one, Mapping)]
 
 
 def _answers(results: Sequence[Any]) -> dict[str, Any]:

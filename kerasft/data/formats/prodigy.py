@@ -84,7 +84,8 @@ def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapp
             if not key.startswith("_") and key not in ("options", "accept", "tokens", "answer")
         }
         if is_binary:
-            columns["label"] = row["label"] if answer == "accept" else f"not {row['label']}"
+            label = row.get("label")
+            columns["label"] = label if label is None or answer == "accept" else f"not {label}"
         elif has_choices:
             chosen = [str(one) for one in row.get("accept") or []]
             columns["label"] = as_json(chosen) if multi_label else (chosen[0] if chosen else None)

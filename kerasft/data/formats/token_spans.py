@@ -157,7 +157,8 @@ def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapp
             for start, end, label in sorted(spans, key=lambda span: span[0] - span[1]):
                 if not 0 <= start < end <= len(tokens):
                     what = f"tokens {start} to {end} of {len(tokens)}"
-                    raise DataError(f"An entity lies outside its sentence: {what}.", where=f"{source}, row {number}")
+                    hint = "Positions count tokens. If yours count characters, leave out the tokens and keep the text."
+                    raise DataError(f"An entity lies outside its sentence: {what}.", where=f"{source}, row {number}", hint=hint)
                 if any(tag != "O" for tag in tags[start:end]):
                     overlapping.append(number)
                     continue
