@@ -16,6 +16,7 @@ from kerasft.data.conll import looks_like_conll, read_conll
 from kerasft.data.csv_files import read_csv
 from kerasft.data.file_kinds import binary_kind, refuse_other_text
 from kerasft.data.formats.prodigy import with_annotator_answers
+from kerasft.data.formats.tables import with_nested_formats
 from kerasft.data.formats.token_spans import with_token_spans
 from kerasft.data.json_files import read_json, rows_table
 from kerasft.data.labelled_lines import looks_like_labelled_lines, read_labelled_lines
@@ -66,7 +67,7 @@ def read_table(source: Any, how: ReadOptions | None = None, **options: Any) -> T
         table = _read_file(as_path(source), how) if isinstance(source, str | Path) else _from_memory(source)
     table = group_token_rows(with_spaced_tags(with_lists(table)), sentence=how.sentence, text=how.text, label=how.label)
     if not how.every_record:
-        table = with_token_spans(with_annotator_answers(table))
+        table = with_token_spans(with_annotator_answers(with_nested_formats(table)))
     table = join_prompts(with_spans(with_answers(table, how.label), how.label))
     return repair(table) if how.repair else table
 
