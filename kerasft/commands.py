@@ -54,13 +54,15 @@ def _suggested(values: dict[str, Any]) -> str | None:
     """The task the data look made for, told on the terminal; None when no data were named."""
     from kerasft.data.data_config import DataConfig
     from kerasft.data.dataset import load_data
-    from kerasft.data.recognise import label_question, suggest_task
+    from kerasft.data.recognise import label_question, suggest_task, task_question
 
     if values.get("path") is None:
         return None
     suggestion = suggest_task(load_data(None, DataConfig.from_dict(values)))
     if suggestion.unclear:
         raise label_question(suggestion, str(values["path"]))
+    if suggestion.other_task:
+        raise task_question(suggestion, str(values["path"]))
     print(f"Task: {suggestion.task}. {suggestion.why} Choose another with --task.", file=sys.stderr)
     return suggestion.task
 

@@ -85,7 +85,7 @@ def check(parsed: argparse.Namespace) -> int:
     from kerasft.data.data_config import DataConfig
     from kerasft.data.dataset import load_data
     from kerasft.data.quality import check_data
-    from kerasft.data.recognise import label_question, suggest_task
+    from kerasft.data.recognise import label_question, suggest_task, task_question
     from kerasft.presets import fetch, find_preset
     from kerasft.tasks import TASKS
     from kerasft.token_counts import longest_input, token_counter
@@ -102,10 +102,13 @@ def check(parsed: argparse.Namespace) -> int:
     report = check_data(data, task, max_length=wanted, count_tokens=counter)
     if parsed.json:
         asked = {"unclear": dict(zip(suggestion.unclear, suggestion.examples, strict=True))} if suggestion.unclear else {}
+        asked |= {"other_task": suggestion.other_task} if suggestion.other_task else {}
         told = {**report.to_dict(), "task": suggestion.task, "why": suggestion.why, **asked}
         print(json.dumps(told, indent=1, ensure_ascii=False))
     elif suggestion.unclear:
         print(f"{report}\n{label_question(suggestion, str(parsed.data))}")
+    elif suggestion.other_task:
+        print(f"{report}\n{task_question(suggestion, str(parsed.data))}")
     else:
         print(f"{report}\nLooks made for the task {suggestion.task}. {suggestion.why}")
     return 0

@@ -135,7 +135,8 @@ def _describe(found: ReadFile) -> list[Any]:
     # The options as they were given: what was found by looking will be found again, in whatever process reads the file.
     config = None if asked else data.config.to_dict()
     choices = [(f"{name}: {', '.join(values)[:80]}", name) for name, values in zip(asked, suggestion.examples, strict=False)]
-    what = asked_html(found.file, found.sizes) if asked else understood_html(found.title, suggestion.why, found.file, found.sizes)
+    why = suggestion.why + (" If they are amounts, choose Regression." if suggestion.other_task else "")
+    what = asked_html(found.file, found.sizes) if asked else understood_html(found.title, why, found.file, found.sizes)
     return [
         config,
         None if asked else found.known(),

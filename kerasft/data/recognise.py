@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerasft.data.cells import holds_answers, holds_lists, holds_spans, numbers, parse_json
-from kerasft.data.columns import NO_LABEL_NAMES, PROMPTS, few_values, plain_name
+from kerasft.data.columns import LABEL_TIERS, NO_LABEL_NAMES, PROMPTS, few_values, plain_name
 from kerasft.data.dataset import Dataset
 from kerasft.data.label_spelling import clean_label
 from kerasft.data.labels import example_of_several_labels
@@ -17,6 +17,8 @@ from kerasft.errors import ConfigError, DataError, name_values
 
 _SAMPLE = 2_000
 _EXAMPLES = 3
+_MANY_NUMBERS = 6  # whole numbers from which on a scale is as likely as classes; five stars are classes
+_CLASS_NAMES = LABEL_TIERS[0] | LABEL_TIERS[1]  # names that say "class"; `rating` and `score` do not
 _IDS = frozenset({"id", "index", "idx", "row", "no", "nr", "number", "guid", "uid", "unnamed:_0", "column_1"})
 
 
@@ -30,12 +32,14 @@ class Suggestion:
         why: One sentence for a person.
         unclear: Columns that may be the label, although none was chosen; the user should decide.
         examples: Three values of each of the unclear columns.
+        other_task: The task that fits as well, if the label may be an amount as well as a class; the user should decide.
     """
 
     task: str
     why: str
     unclear: tuple[str, ...] = ()
     examples: tuple[tuple[str, ...], ...] = ()
+    other_task: str = ""
 
     @property
     def question(self) -> str:
@@ -48,6 +52,12 @@ def label_question(suggestion: Suggestion, source: str) -> ConfigError:
     """The question which column is the label, as an error that names the candidates with examples."""
     hint = f"Name it: --data.label {suggestion.unclear[0]!r}; or, if none is one, say what is learned: --task {suggestion.task}."
     return ConfigError(f"Which column is the label? It could be:\n{suggestion.question}", where=source, hint=hint)
+
+
+def task_question(suggestion: Suggestion, source: str) -> ConfigError:
+    """The question which of two tasks is meant, as an error that names both."""
+    hint = f"Say what is learned: --task {suggestion.task} for classes, --task {suggestion.other_task} for amounts."
+    return ConfigError(suggestion.why, where=source, hint=hint)
 
 
 def suggest_task(data: Dataset) -> Suggestion:
@@ -134,6 +144,9 @@ def _by_label(split: Split, labels: Sequence[str]) -> Suggestion:
             what = "numbers of many different sizes" if whole else "numbers that are not whole"
             return Suggestion("regression", f"Column {name!r} holds {what}, such as {name_values(sorted(distinct)[:3])}.")
         count = len({clean_label(kind) for kind in distinct})
+        if count >= _MANY_NUMBERS and plain_name(str(name)) not in _CLASS_NAMES:
+            message = f"Column {name!r} holds {count} different whole numbers, which may be classes or amounts."
+            return Suggestion("text_classification", message, other_task="regression")
         return Suggestion("text_classification", f"Column {name!r} holds {count} different whole numbers, read as classes.")
     if example := example_of_several_labels(labels, str(name)):
         return Suggestion("multi_label_classification", f"Cells of column {name!r} hold several labels, such as {example!r}.")

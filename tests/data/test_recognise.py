@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kerasft.cli import main
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.recognise import suggest_task
 
@@ -90,3 +92,31 @@ def test_a_sample_of_many_rows() -> None:
 def test_no_split(refused) -> None:
     data = load_data(rows(["a"]))
     refused(suggest_task, Dataset({}, data.columns, data.config), "no split")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "other"),
+    [
+        ("rating", range(1, 11), "regression"),
+        ("score", range(100, 106), "regression"),
+        ("grade", range(6), "regression"),
+        ("stars", range(1, 6), ""),  # five are classes
+        ("label", range(10), ""),
+        ("sentiment", range(10), ""),
+    ],
+)
+def test_whole_numbers_that_may_be_amounts_are_asked_about(name: str, values: range, other: str) -> None:
+    data = [{"text": f"text number {i}", name: values[i % len(values)]} for i in range(60)]
+    suggestion = suggest_task(load_data(data, validation=0, label=name))
+    assert (suggestion.task, suggestion.other_task) == ("text_classification", other)
+
+
+def test_train_asks_whether_numbers_are_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text("text,rating\n" + "".join(f"text number {i},{1 + i % 10}\n" for i in range(40)))
+    assert main(["train", "--data", str(path), "--out", str(tmp_path / "run")]) != 0
+    said = capsys.readouterr().err
+    assert "--task regression for amounts" in said
+    assert not (tmp_path / "run").exists()
+    assert main(["check", str(path)]) == 0
+    assert "may be classes or amounts" in capsys.readouterr().out
