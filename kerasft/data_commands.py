@@ -101,7 +101,9 @@ def check(parsed: argparse.Namespace) -> int:
             wanted = min(wanted or task.max_length, limit)
     report = check_data(data, task, max_length=wanted, count_tokens=counter)
     if parsed.json:
-        asked = {"unclear": dict(zip(suggestion.unclear, suggestion.examples, strict=True))} if suggestion.unclear else {}
+        asked: dict[str, Any] = (
+            {"unclear": dict(zip(suggestion.unclear, suggestion.examples, strict=True))} if suggestion.unclear else {}
+        )
         asked |= {"other_task": suggestion.other_task} if suggestion.other_task else {}
         told = {**report.to_dict(), "task": suggestion.task, "why": suggestion.why, **asked}
         print(json.dumps(told, indent=1, ensure_ascii=False))

@@ -1,7 +1,7 @@
-"""A LoRA of Hugging Face's PEFT (`adapter_config.json`, `adapter_model.safetensors`), merged into a checkpoint's arrays.
+"""Merge a LoRA of Hugging Face's PEFT (`adapter_config.json`, `adapter_model.safetensors`) into the arrays of a checkpoint.
 
-The arithmetic is that of `merge_and_unload()`: W + scale B A, for DoRA with the lengths of the rows set anew. What PEFT can do
-beside that is refused by its name, for it would give other numbers.
+As `merge_and_unload()` does: W + scale B A; for DoRA, each row is then rescaled to its learned length. Any other feature of PEFT
+is refused by name, because ignoring it would change the outputs.
 """
 
 from __future__ import annotations
@@ -83,38 +83,40 @@ def has_adapter(folder: Path) -> bool:
 
 
 def adapter_config(folder: Path) -> dict[str, Any]:
-    """What an adapter says of itself, checked.
+    """Read and check the config of an adapter.
 
     Raises:
-        PresetError: It is no LoRA, or changes numbers in a way that is not read; names it.
+        PresetError: The adapter is not a LoRA, or uses a feature that is not supported; names it.
     """
     where = str(folder / CONFIG)
     try:
-        given = read_json(folder / CONFIG)
+        config = read_json(folder / CONFIG)
     except ConfigError as error:
         raise PresetError(error.message, where=error.where or where, hint=error.hint) from None
-    if not isinstance(given, dict):
+    if not isinstance(config, dict):
         raise PresetError(f"{CONFIG} holds no JSON object.", where=where)
-    if given.get("peft_type") != "LORA":
-        raise PresetError(f"Adapters of PEFT are read when they are LORA. Received: {given.get('peft_type')!r}.", where=where)
+    if config.get("peft_type") != "LORA":
+        raise PresetError(f"Adapters of PEFT are read when they are LORA. Received: {config.get('peft_type')!r}.", where=where)
     for key in ("rank_pattern", "alpha_pattern"):
-        if not isinstance(given.get(key) or {}, dict):
-            raise PresetError(f"{key} is an object of patterns. Received: {given[key]!r}.", where=where)
-    if given.get("bias", "none") != "none":
-        what = f"It was trained with bias={given['bias']!r}: the biases of the base changed, too. Only 'none' is read."
+        if not isinstance(config.get(key) or {}, dict):
+            raise PresetError(f"{key} is an object of patterns. Received: {config[key]!r}.", where=where)
+    if config.get("bias", "none") != "none":
+        what = f"It was trained with bias={config['bias']!r}: the biases of the base changed, too. Only 'none' is read."
         raise PresetError(what, where=where, hint=_MERGE)
-    start = given.get("init_lora_weights", True)
+    start = config.get("init_lora_weights", True)
     if start not in _HARMLESS_STARTS:
         raise PresetError(
             f"init_lora_weights={start!r} changes the weights of the base; it is not read.", where=where, hint=_MERGE
         )
-    if others := [key for key, value in given.items() if key not in _UNDERSTOOD and value]:
-        raise PresetError(f"The adapter's config has what is not read: {name_values(others)}.", where=where, hint=_MERGE)
-    return given
+    if others := [key for key, value in config.items() if key not in _UNDERSTOOD and value]:
+        raise PresetError(
+            f"The adapter's config has settings that are not supported: {name_values(others)}.", where=where, hint=_MERGE
+        )
+    return config
 
 
 def read_changes(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Change]:
-    """What an adapter makes of a checkpoint's arrays.
+    """Read the changes that an adapter makes to the arrays of a checkpoint.
 
     Args:
         folder: The adapter's.
@@ -124,7 +126,7 @@ def read_changes(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
         For names of arrays an update, or the array that takes its place (a head that was saved whole).
 
     Raises:
-        PresetError: It is damaged, does not fit the base, or changes numbers in a way that is not read.
+        PresetError: The adapter is damaged, does not fit the base, or uses a feature that is not supported.
     """
     config, arrays, where = adapter_config(folder), adapter_arrays(folder), str(folder / WEIGHTS)
     names = {_bare(name): name for name in shapes}
@@ -141,14 +143,14 @@ def read_changes(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
             stored = names.get(_bare(name))
             _check_replacement(stored, name, array, shapes, config, where)
             changes[stored or (prefix + _bare(name) if _bare(name).startswith("pooler.") else name)] = array
-    for module, found in parts.items():
+    for module, matrices in parts.items():
         stored = names.get(_bare(f"{module}.weight"))
         if stored is None:
             raise PresetError(f"The adapter updates {module}, which the weights of the base lack.", where=where, hint=_MERGE)
         if stored.endswith(_DECODERS):
             what = f"The adapter updates {module}, which is read as the embeddings once more."
             raise PresetError(what, where=where, hint=_MERGE)
-        update = _update(module, found, config, where)
+        update = _update(module, matrices, config, where)
         if not update.fits(shapes[stored]):
             what = f"{len(update.b)} x {update.a.shape[1]}, and the base has {' x '.join(map(str, shapes[stored]))}"
             raise PresetError(f"The adapter's update of {module} is {what}: it belongs to another base.", where=where)
@@ -184,13 +186,13 @@ def _bare(name: str) -> str:
     return re.sub(r"^(bert|transformer)\.", "", name)
 
 
-def _update(module: str, found: Mapping[str, np.ndarray], config: Mapping[str, Any], where: str) -> Update:
+def _update(module: str, arrays: Mapping[str, np.ndarray], config: Mapping[str, Any], where: str) -> Update:
     needed = {"A", "B"} | ({"m"} if config.get("use_dora") else set())
-    if set(found) != needed:
+    if set(arrays) != needed:
         names = {"A": "lora_A", "B": "lora_B", "m": "lora_magnitude_vector"}
-        what = f"The adapter has {name_values(sorted(names[part] for part in found))} of {module}"
+        what = f"The adapter has {name_values(sorted(names[part] for part in arrays))} of {module}"
         raise PresetError(f"{what}, and needs {name_values(sorted(names[part] for part in needed))}.", where=where)
-    a, b = found["A"], found["B"]
+    a, b = arrays["A"], arrays["B"]
     if a.ndim != 2 or b.ndim != 2:
         raise PresetError(f"The adapter's arrays of {module} are no matrices.", where=where)
     rank = _by_pattern(config.get("rank_pattern"), module, config.get("r"))
@@ -200,7 +202,7 @@ def _update(module: str, found: Mapping[str, np.ndarray], config: Mapping[str, A
             f"The adapter's arrays of {module} have rank {len(a)}; its config says {rank!r}, alpha {alpha!r}.", where=where
         )
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    lengths = np.ravel(found["m"]) if "m" in found else None
+    lengths = np.ravel(arrays["m"]) if "m" in arrays else None
     return Update(a, b, scale, lengths, turned=bool(_CONV1D.search(f".{module}")))
 
 
@@ -209,7 +211,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _by_pattern(patterns: Any, module: str, otherwise: Any) -> Any:
-    """The value of the first pattern that the module's name, or its end after a dot, matches as a whole (as PEFT does)."""
+    """The value of the first pattern that matches the module's whole name or its end after a dot, as in PEFT."""
     for pattern, value in (patterns or {}).items():
         try:
             if re.match(rf"(.*\.)?({pattern})$", module):
@@ -227,7 +229,7 @@ def _check_replacement(
     config: Mapping[str, Any],
     where: str,
 ) -> None:
-    """Refuse an array saved whole that has no place in the base, or whose place is shared with a head of a language model."""
+    """Refuse a fully saved array that the base does not have, or that the head of a language model shares."""
     if name.startswith(_HEADS) or (stored is None and _bare(name).startswith("pooler.")):
         return
     if stored is None:
@@ -242,7 +244,7 @@ def _check_replacement(
 
 
 def _check_targets(targets: Any, parts: Iterable[str], where: str) -> None:
-    """Refuse an adapter that says it updates layers of which it has no arrays."""
+    """Refuse an adapter without arrays for some of the layers that its config names."""
     listed = targets if isinstance(targets, list) else []
     absent = [target for target in listed if not any(f".{module}".endswith(f".{target}") for module in parts)]
     if absent:
@@ -250,9 +252,9 @@ def _check_targets(targets: Any, parts: Iterable[str], where: str) -> None:
 
 
 def merged_note(folder: Path) -> str | None:
-    """One sentence on the adapter that was merged into a folder's model; None for a folder without one."""
+    """Describe the adapter that was merged into the model of a folder; None for a folder without one."""
     if not has_adapter(folder):
         return None
-    given = adapter_config(folder)
-    kind = "DoRA" if given.get("use_dora") else "LoRA"
-    return f"The {kind} adapter of PEFT (rank {given.get('r')}) was merged into the weights of the model."
+    config = adapter_config(folder)
+    kind = "DoRA" if config.get("use_dora") else "LoRA"
+    return f"The {kind} adapter of PEFT (rank {config.get('r')}) was merged into the weights of the model."

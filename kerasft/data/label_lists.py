@@ -1,4 +1,4 @@
-"""Lists of labels that are written as marks (`[0, 1, 1]`, one place for each class) or nested (`[["joy"]]`)."""
+"""Convert multi-hot lists (`[0, 1, 1]`, one position per class) and nested lists (`[["joy"]]`) to lists of labels."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _VOTES = 0.1  # share of lists of ones alone, from which on lists of marks are t
 
 
 def with_label_lists(table: Table, name: str | None) -> Table:
-    """Convert a label column of marks or of nested lists to lists of labels; any other table is returned unchanged."""
+    """Convert a label column of multi-hot or nested lists to lists of labels; any other table is returned unchanged."""
     if name is None or name not in table.names:
         return table
     lists = [parse_json(cell, list) for cell in first_cells(table.columns[name], _SAMPLE)]
-    known = [items for items in lists if items]
-    if not known or None in lists:
+    filled = [items for items in lists if items]
+    if not filled or None in lists:
         return table
-    if _are_marks(known):
+    if _are_marks(filled):
         message = (
-            f"The lists of column {name!r} mark which of {len(known[0])} classes apply; they were read as the places of the "
-            f"marks, from 0: {as_json(known[0])} is {as_json(_places(known[0]))}."
+            f"The lists of column {name!r} mark which of {len(filled[0])} classes apply; they were read as the positions of "
+            f"the marks, from 0: {as_json(filled[0])} is {as_json(_positions(filled[0]))}."
         )
-        return _converted(table, name, _places, Note("marked_labels", message))
-    if all(isinstance(item, list) and len(item) == 1 for items in known for item in items):
+        return _converted(table, name, _positions, Note("marked_labels", message))
+    if all(isinstance(item, list) and len(item) == 1 for items in filled for item in items):
         message = f"The lists of column {name!r} hold lists of one label each, which were joined."
         return _converted(table, name, lambda items: [item[0] if isinstance(item, list) else item for item in items],
                           Note("nested_labels", message))  # fmt: skip
@@ -50,8 +50,8 @@ def _is_mark(item: Any) -> bool:
     return isinstance(item, bool) or (isinstance(item, int | float) and item in (0, 1))
 
 
-def _places(items: list[Any]) -> list[str]:
-    return [str(place) for place, item in enumerate(items) if item]
+def _positions(items: list[Any]) -> list[str]:
+    return [str(position) for position, item in enumerate(items) if item]
 
 
 def _converted(table: Table, name: str, convert: Any, note: Note) -> Table:

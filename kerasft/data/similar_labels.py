@@ -54,6 +54,6 @@ def _same_numbers(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _synonyms(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
     lowered = {label.lower(): label for label in labels}
     for group in _SYNONYMS:
-        found = [lowered[word] for word in sorted(group) if word in lowered]
-        if len(found) == 2:
-            yield found[0], found[1]
+        present = [lowered[word] for word in sorted(group) if word in lowered]
+        if len(present) == 2:
+            yield present[0], present[1]

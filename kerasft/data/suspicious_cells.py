@@ -1,4 +1,4 @@
-"""Find cells that are read as they stand but probably mean something else: a missing value, a discarded row, a label."""
+"""Find cells that are used unchanged but probably mean something else: a missing value, a discarded row, a label."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FAR = 5  # times the largest other number, from which on a sentinel is no value
 
 
 def suspicious_cells(split: Split, kind: str) -> Iterator[Finding]:
-    """Report cells of a split that are used as they stand although they probably mean something else.
+    """Report cells of a split that are used unchanged although they probably mean something else.
 
     Args:
         split: The rows.
@@ -50,9 +50,9 @@ def _missing_texts(split: Split) -> Iterator[Finding]:
 
 def _labels_in_texts(split: Split) -> Iterator[Finding]:
     column = split.table.columns[split.columns.text]
-    found = pc.fill_null(pc.match_substring(column, "__label__"), False).to_numpy(zero_copy_only=False)
-    if found.any():
-        rows = tuple(int(row) for row in split.table.rows[np.flatnonzero(found)])
+    is_match = pc.fill_null(pc.match_substring(column, "__label__"), False).to_numpy(zero_copy_only=False)
+    if is_match.any():
+        rows = tuple(int(row) for row in split.table.rows[np.flatnonzero(is_match)])
         message = f"{len(rows):,} texts hold labels as fastText writes them (__label__...), which the model would read."
         hint = "Move the labels into a column of their own, or save the file as text lines without other columns."
         yield Finding("labels_in_texts", "problem", message, split.name, rows, hint)
@@ -90,7 +90,9 @@ def _sentinels(split: Split) -> Iterator[Finding]:
     if not far or len(far) == len(counts) or sum(counts[value] for value in far) > 0.5 * len(values):
         return
     rows = _rows(split, label, [cell for cell in set(cells) if float(cell) in far])
-    message = f"Label {far[0]:g} lies far outside of the others, as codes for a missing answer do; it is used as it stands."
+    message = (
+        f"Label {far[0]:g} lies far outside the range of the others, like a code for a missing answer; it is used as a label."
+    )
     hint = "If it means that there is no label, empty the cells."
     yield Finding("no_label_code", "warning", message, split.name, rows, hint)
 
@@ -98,5 +100,7 @@ def _sentinels(split: Split) -> Iterator[Finding]:
 def _rows(split: Split, name: str, values: Sequence[str]) -> tuple[int, ...]:
     """Numbers of the rows whose cell, without spaces around it, is one of some values."""
     column = trimmed(split.table.columns[name])
-    found = pc.is_in(column, value_set=pa.array([value.strip() for value in values], column.type)).to_numpy(zero_copy_only=False)
-    return tuple(int(row) for row in split.table.rows[np.flatnonzero(found)])
+    is_match = pc.is_in(column, value_set=pa.array([value.strip() for value in values], column.type)).to_numpy(
+        zero_copy_only=False
+    )
+    return tuple(int(row) for row in split.table.rows[np.flatnonzero(is_match)])

@@ -1,4 +1,4 @@
-"""An adapter of PEFT in a folder of its own, put beside the model that it was trained on."""
+"""Join a PEFT adapter that is stored alone with the base model it was trained on."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _NORMALISING = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
 
 @contextmanager
 def model_folder(name: str, base: str | None) -> Iterator[Path]:
-    """For the time of reading, the folder of a model of transformers; an adapter alone is put beside its base.
+    """Yield the folder of a model; an adapter that is stored alone is joined with its base in a temporary folder.
 
     Args:
         name: Folder, preset or handle.
         base: For an adapter alone its base; None for the one that it names.
 
     Raises:
-        PresetError: It cannot be had, or a base is given for what is no adapter.
+        PresetError: The model or its base cannot be found, or a base is given for a whole model.
     """
     local = Path(os.path.expanduser(name))
     folder = local if local.is_dir() else locate(find_preset(name))
@@ -55,36 +55,38 @@ def model_folder(name: str, base: str | None) -> Iterator[Path]:
 
 @contextmanager
 def _beside_its_base(folder: Path, base: str | None) -> Iterator[Path]:
-    """For the time of reading, a folder with an adapter and its base, whose config names what the adapter makes of it.
+    """Yield a temporary folder with the base, the adapter, and a config that names the class of the adapted model.
 
     Args:
         folder: The adapter's.
         base: Preset, folder or handle of the base; None for the one that the adapter names.
 
     Raises:
-        PresetError: The base cannot be had, is no Hugging Face folder, or has other tokens than the adapter's folder.
+        PresetError: The base cannot be found, is not a Hugging Face folder, or has other tokens than the adapter's folder.
     """
-    given = adapter_config(folder)
-    found = _base_of(folder, given, base)
-    config = read_json(found / "config.json")
+    settings = adapter_config(folder)
+    base_folder = _find_base(folder, settings, base)
+    config = read_json(base_folder / "config.json")
     if "model_type" not in config:
         hint = "Give the folder of transformers, with config.json and model.safetensors."
-        raise PresetError("The base of an adapter of PEFT is a Hugging Face folder.", where=str(found), hint=hint)
-    if has_adapter(found):
-        raise PresetError("The base holds an adapter of its own.", where=str(found), hint="Give the base without an adapter.")
-    _check_same_tokens(folder, found)
+        raise PresetError("The base of an adapter of PEFT is a Hugging Face folder.", where=str(base_folder), hint=hint)
+    if has_adapter(base_folder):
+        raise PresetError(
+            "The base holds an adapter of its own.", where=str(base_folder), hint="Give the base without an adapter."
+        )
+    _check_same_tokens(folder, base_folder)
     with tempfile.TemporaryDirectory(prefix="kerasft-adapter-") as name:
         joined = Path(name)
-        for other in found.iterdir():
-            if other.name != "config.json":
-                _link(other.resolve(), joined / other.name)
-        for own in (CONFIG, WEIGHTS):
-            if (folder / own).exists():
-                shutil.copy(folder / own, joined)
-        (joined / "config.json").write_text(json.dumps(_with_head(config, given, folder)), encoding="utf-8")
+        for path in base_folder.iterdir():
+            if path.name != "config.json":
+                _link(path.resolve(), joined / path.name)
+        for file_name in (CONFIG, WEIGHTS):
+            if (folder / file_name).exists():
+                shutil.copy(folder / file_name, joined)
+        (joined / "config.json").write_text(json.dumps(_with_head(config, settings, folder)), encoding="utf-8")
         try:
             yield joined
-        except PresetError as error:  # a person has never seen that folder
+        except PresetError as error:  # users have never seen the temporary folder
             where = str(folder) if error.where is None or error.where.startswith(name) else error.where
             raise PresetError(error.message, where=where, hint=error.hint) from None
 
@@ -92,40 +94,41 @@ def _beside_its_base(folder: Path, base: str | None) -> Iterator[Path]:
 def _link(source: Path, target: Path) -> None:
     try:
         target.symlink_to(source, target_is_directory=source.is_dir())
-    except OSError:  # Windows allows links to few
+    except OSError:  # Windows lets only some users create links
         (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
 
 
-def _base_of(folder: Path, given: dict[str, Any], base: str | None) -> Path:
-    named = given.get("base_model_name_or_path")
-    wanted = base or named
-    if not wanted:
-        raise PresetError("The adapter does not say to which model it belongs.", where=str(folder), hint=_GIVE)
+def _find_base(folder: Path, settings: dict[str, Any], base: str | None) -> Path:
+    name = base or settings.get("base_model_name_or_path")
+    if not name:
+        raise PresetError("The adapter does not name its base model.", where=str(folder), hint=_GIVE)
     try:
-        preset = find_preset(str(wanted))
+        preset = find_preset(str(name))
     except PresetError:
         if base:
             raise
         try:
-            revision = f"@{given['revision']}" if given.get("revision") else ""
-            preset = find_preset(f"hf://{wanted}{revision}")
+            revision = f"@{settings['revision']}" if settings.get("revision") else ""
+            preset = find_preset(f"hf://{name}{revision}")
         except PresetError:
-            raise PresetError(f"The adapter belongs to {wanted!r}, which is not here.", where=str(folder), hint=_GIVE) from None
+            raise PresetError(
+                f"The base model {name!r} of the adapter could not be found.", where=str(folder), hint=_GIVE
+            ) from None
     try:
         return fetch(preset)
     except PresetError as error:
         if base:
             raise
         raise PresetError(
-            f"The folder holds an adapter of PEFT, and its base {wanted!r} cannot be had: {error.message}",
+            f"The base model {name!r} of the PEFT adapter could not be found: {error.message}",
             where=str(folder),
             hint=_GIVE,
         ) from None
 
 
-def _with_head(config: dict[str, Any], given: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The base's config, with the class that the adapter's task makes of it and as many labels as its head has."""
-    kind = _ARCHITECTURES.get(str(given.get("task_type")))
+def _with_head(config: dict[str, Any], settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Set the class of the adapted model and the number of its labels in the config of the base."""
+    kind = _ARCHITECTURES.get(str(settings.get("task_type")))
     if kind is None:
         return config
     config = {**config, "architectures": [_CLASS.get(str(config["model_type"]), "") + kind]}
@@ -145,12 +148,12 @@ def _check_same_tokens(folder: Path, base: Path) -> None:
             raise PresetError(f"The adapter's {name} is not that of the base.", where=str(folder), hint="Is it another base?")
     if _added(folder) and _added(folder) != _added(base):
         raise PresetError("The adapter's folder adds tokens that the base does not have.", where=str(folder))
-    settings = [
+    tokenizers = [
         read_json(place / "tokenizer_config.json") if (place / "tokenizer_config.json").is_file() else {}
         for place in (folder, base)
     ]
     for key in _NORMALISING:
-        own, of_base = (part.get(key) if isinstance(part, dict) else None for part in settings)
+        own, of_base = (part.get(key) if isinstance(part, dict) else None for part in tokenizers)
         if own is not None and of_base is not None and own != of_base:
             what = f"The adapter's tokenizer_config.json has {key} {own!r}, and the base's {of_base!r}."
             raise PresetError(what, where=str(folder))

@@ -187,7 +187,7 @@ CASES = {
     "a number far outside of the others": Case(
         made([(f"text {i}", ["0", "1", "2", "-999"][i % 4]) for i in range(24)]),
         [("no_label_code", "warning", "train", (4, 8, 12, 16, 20, 24))],
-        "Label -999 lies far outside",
+        "Label -999 lies far outside the range",
     ),
     "a number that says there is no label": Case(
         made([(f"text {i}", ["0", "1"][i % 2]) for i in range(12)] + [("x", "-1"), ("y", "-1")]),
