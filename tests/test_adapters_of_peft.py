@@ -298,3 +298,10 @@ def test_a_classifier_without_the_pooler_that_it_reads_is_refused(tmp_path: Path
     with_arrays(folder, lambda arrays: {key: value for key, value in arrays.items() if "pooler" not in key})
     with pytest.raises(PresetError, match="lack the pooler"):
         import_huggingface(str(folder), base=str(base_of("bert_own_pooler")))
+
+
+def test_an_adapter_without_a_head_is_used_as_a_preset(tmp_path: Path) -> None:
+    folder = copied("bert_rslora_tags", tmp_path / "adapter", task_type="FEATURE_EXTRACTION")
+    with pytest.raises(PresetError) as raised:
+        import_huggingface(str(folder), base=str(base_of("bert_rslora_tags")))
+    assert "preset" in str(raised.value.hint)

@@ -23,7 +23,7 @@ from kerasft.errors import ConfigError, PresetError, name_values
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 _PICKLE = "adapter_model.bin"
-_MERGE = "Merge it with PEFT and save the result: model.merge_and_unload().save_pretrained(folder)."
+_MERGE = "If PEFT can merge it, do so and save the result: model.merge_and_unload().save_pretrained(folder)."
 # Keys of LoraConfig that say where an adapter comes from or how it was trained, or that are read here.
 _UNDERSTOOD = {
     *("task_type", "peft_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode"),
@@ -96,7 +96,9 @@ def adapter_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise PresetError(f"{CONFIG} holds no JSON object.", where=where)
     if config.get("peft_type") != "LORA":
-        raise PresetError(f"Adapters of PEFT are read when they are LORA. Received: {config.get('peft_type')!r}.", where=where)
+        raise PresetError(
+            f"Only LORA adapters of PEFT are read. Received: {config.get('peft_type')!r}.", where=where, hint=_MERGE
+        )
     for key in ("rank_pattern", "alpha_pattern"):
         if not isinstance(config.get(key) or {}, dict):
             raise PresetError(f"{key} is an object of patterns. Received: {config[key]!r}.", where=where)

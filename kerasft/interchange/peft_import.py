@@ -65,6 +65,11 @@ def _beside_its_base(folder: Path, base: str | None) -> Iterator[Path]:
         PresetError: The base cannot be found, is not a Hugging Face folder, or has other tokens than the adapter's folder.
     """
     settings = adapter_config(folder)
+    if settings.get("task_type") == "FEATURE_EXTRACTION":
+        hint = "Copy both files of the adapter into a copy of the base's folder, and use that folder as a preset."
+        raise PresetError(
+            "The adapter was trained without a head, so there is no fine-tuned model.", where=str(folder), hint=hint
+        )
     base_folder = _find_base(folder, settings, base)
     config = read_json(base_folder / "config.json")
     if "model_type" not in config:
