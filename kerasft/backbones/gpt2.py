@@ -44,11 +44,13 @@ class GPT2(Family):
         import keras_hub
 
         from kerasft.backbones import loading
-        from kerasft.backbones.hf_tokenizer import check_gpt2_tokenizer
+        from kerasft.backbones.hf_tokenizer import check_gpt2_tokenizer, gpt2_pieces
 
         if loading.is_kerashub(folder):
             return keras_hub.models.GPT2Tokenizer.from_preset(str(folder))
         check_gpt2_tokenizer(folder)
+        if (pieces := gpt2_pieces(folder)) is not None:
+            return keras_hub.models.GPT2Tokenizer(vocabulary=pieces[0], merges=pieces[1])
         return self._tokenizer(*(loading.vocabulary_file(folder, name) for name in ("vocab.json", "merges.txt")))
 
     def _tokenizer(self, vocabulary: Path, merges: Path) -> Any:

@@ -76,12 +76,8 @@ def check_gpt2_tokenizer(folder: Path) -> None:
             _check_options(named, {f"{role}_token": (_END, None)}, folder)
     rust = described if isinstance(described.get("model"), Mapping) else {}
     if rust:
-        kind = str(rust["model"].get("type"))
-        if kind != "BPE" or "ByteLevel" not in str(rust.get("pre_tokenizer")):
-            raise PresetError(
-                f"The tokenizer is {kind} without bytes, not GPT-2's byte-level BPE.", where=str(folder / "tokenizer.json")
-            )
-    vocabulary = _read(folder / "vocab.json")
+        _check_byte_level(rust, folder)
+    vocabulary = _read(folder / "vocab.json") or (rust["model"].get("vocab") if rust else None) or {}
     if len(vocabulary) > _MOST_PIECES:
         raise PresetError(f"The vocabulary has {len(vocabulary):,} pieces, more than any model of this kind.", where=str(folder))
     added = [token for token in (*_declared(folder, given, rust), *_further_special(folder, given)) if token != _END]
@@ -89,6 +85,46 @@ def check_gpt2_tokenizer(folder: Path) -> None:
         hint = "Tokens that were added to a GPT-2 are not read yet. Save the model without them, or take a BERT."
         what = f"The folder has tokens that are never cut, beside {_END}: {name_values(dict.fromkeys(added))}."
         raise PresetError(what, where=str(folder), hint=hint)
+
+
+def gpt2_pieces(folder: Path) -> tuple[dict[str, int], list[str]] | None:
+    """Vocabulary and merges from `tokenizer.json`, which transformers 5 writes alone; None where `vocab.json` holds them.
+
+    Raises:
+        PresetError: The file does not hold them.
+    """
+    described = _read(folder / "tokenizer.json")
+    model = described.get("model")
+    if (folder / "vocab.json").exists() or not isinstance(model, Mapping):
+        return None
+    vocabulary, merges = model.get("vocab"), model.get("merges")
+    where = str(folder / "tokenizer.json")
+    if not isinstance(vocabulary, Mapping) or not isinstance(merges, list):
+        raise PresetError("The tokenizer has no vocabulary or no merges.", where=where)
+    pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
+    if not all(isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair) for pair in pairs):
+        raise PresetError("The merges of the tokenizer are not pairs of pieces.", where=where)
+    _in_order(vocabulary, folder / "tokenizer.json")
+    return {str(piece): int(number) for piece, number in vocabulary.items()}, [" ".join(pair) for pair in pairs]
+
+
+def _check_byte_level(rust: Mapping[str, Any], folder: Path) -> None:
+    """Refuse a tokenizer of bytes that divides texts in another way than GPT-2's."""
+    where = str(folder / "tokenizer.json")
+    model, splitter = rust["model"], rust.get("pre_tokenizer")
+    kind = str(model.get("type", "BPE"))
+    if kind != "BPE" or not isinstance(splitter, Mapping) or splitter.get("type") != "ByteLevel":
+        raise PresetError(f"The tokenizer is {kind} without GPT-2's division into bytes and words.", where=where)
+    for name, usual in (("add_prefix_space", False), ("use_regex", True)):
+        if splitter.get(name, usual) != usual:
+            raise PresetError(
+                f"The tokenizer's pre_tokenizer has {name}={splitter[name]!r}, which is not supported.", where=where
+            )
+    for name in ("dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges"):
+        if model.get(name):
+            raise PresetError(f"The tokenizer has {name}={model[name]!r}, which is not supported.", where=where)
+    if rust.get("normalizer") is not None:
+        raise PresetError("The tokenizer normalises texts, which GPT-2's does not.", where=where)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -243,7 +243,7 @@ def vocabulary_file(folder: Path, name: str) -> Path:
     if (folder / name).exists() and not (folder / name).is_file():
         raise PresetError(f"{name} is no regular file.", where=str(folder))
     if not (folder / name).exists():
-        hint = f"Copy {name} from where the model came from; transformers 5 saves only tokenizer.json, which is not read."
+        hint = f"Copy {name} or tokenizer.json from where the model came from."
         raise PresetError(f"The folder holds no {name}.", where=str(folder), hint=hint)
     return folder / name
 
