@@ -282,9 +282,15 @@ def _check_files(path: Path) -> None:
     raise PresetError("The folder holds no weights (model.safetensors or model.weights.h5).", where=str(path))
 
 
+def is_adapter_alone(path: Path) -> bool:
+    """Whether a folder holds an adapter of PEFT and no whole model, although perhaps its config."""
+    is_model = (path / "config.json").exists() and any((path / name).exists() for name in _WEIGHTS)
+    return (path / _ADAPTER).exists() and not is_model
+
+
 def _refuse_adapter_alone(path: Path) -> None:
     """Refuse a folder of PEFT without a model; one beside a model is merged into it when the weights are read."""
-    if not (path / _ADAPTER).exists() or (path / "config.json").exists():
+    if not is_adapter_alone(path):
         return
     try:
         given = read_json(path / _ADAPTER)

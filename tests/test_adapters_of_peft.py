@@ -108,7 +108,7 @@ def test_labels_that_the_base_does_not_name_are_numbered() -> None:
 
 def test_an_adapter_beside_a_model_is_merged_into_a_preset_and_named(tmp_path: Path) -> None:
     """Trained on it, the run says so; read again later, the base is the same."""
-    folder = joined("bert_spans", tmp_path / "model", task_type=None)
+    folder = joined("bert_spans", tmp_path / "model", task_type=None, modules_to_save=None)
     with_arrays(folder, lambda arrays: {key: value for key, value in arrays.items() if "qa_outputs" not in key})
     plain, merged = load_backbone(base_of("bert_spans")), load_backbone(fetch(find_preset(str(folder))))
     assert merged.fingerprint != plain.fingerprint
@@ -168,7 +168,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a pattern that is none": ({"rank_pattern": {"(": 2}}, "regular expression"),
     "patterns of another shape": ({"alpha_pattern": [1]}, "alpha_pattern"),
     "alpha is a word": ({"lora_alpha": "16"}, "alpha"),
-    "layers without arrays": ({"target_modules": ["query", "key"]}, "'key'"),
+    "layers without arrays": ({"target_modules": ["query", "key"]}, "self.key"),
 }
 
 
@@ -205,6 +205,7 @@ DAMAGED: dict[str, tuple[Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]
     "not a number": (_not_a_number, "finite"),
     "a wider model": (_of_a_wider_model, "another base"),
     "a deeper model": (_of_a_deeper_model, "lack"),
+    "whole numbers": (lambda arrays: {key: value.astype(np.int8) for key, value in arrays.items()}, "int8"),
     "no updates": (lambda arrays: {"base_model.model.classifier.bias": np.zeros(3, np.float32)}, "no update"),
     "updates of embeddings": (lambda arrays: {**arrays, f"{WORD}.lora_embedding_A": np.zeros((2, 196), np.float32)}, "not read"),
     "more tokens": (lambda arrays: {**arrays, f"{WORD}.weight": np.zeros((200, 16), np.float32)}, "vocabulary"),
@@ -270,7 +271,7 @@ def test_a_base_that_cannot_be_had_is_asked_for(named: str | None, tmp_path: Pat
 
 
 def test_a_base_is_for_an_adapter_alone(tmp_path: Path) -> None:
-    with pytest.raises(PresetError, match="whole model"):
+    with pytest.raises(PresetError, match="holds no adapter_config"):
         import_huggingface(str(base_of("bert_patterns")), base=str(base_of("bert_patterns")))
 
 
@@ -282,7 +283,7 @@ def test_an_adapter_of_an_adapter_or_with_other_tokens_is_refused(tmp_path: Path
     with pytest.raises(PresetError, match="do_lower_case"):
         import_huggingface(str(folder), base=str(base_of("bert_patterns")))
     (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n")
-    with pytest.raises(PresetError, match=r"vocab\.txt"):
+    with pytest.raises(PresetError, match="differ in"):
         import_huggingface(str(folder), base=str(base_of("bert_patterns")))
 
 
@@ -305,3 +306,78 @@ def test_an_adapter_without_a_head_is_used_as_a_preset(tmp_path: Path) -> None:
     with pytest.raises(PresetError) as raised:
         import_huggingface(str(folder), base=str(base_of("bert_rslora_tags")))
     assert "preset" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("lost", "named"),
+    [("layer.1.", "encoder.layer.1"), ("classifier", "classifier"), ("classifier.bias", "classifier.bias")],
+)
+def test_arrays_that_the_config_promises_are_missed(lost: str, named: str, tmp_path: Path) -> None:
+    folder = copied("bert_patterns", tmp_path / "adapter")
+    with_arrays(folder, lambda arrays: {key: value for key, value in arrays.items() if lost not in key})
+    with pytest.raises(PresetError) as raised:
+        import_huggingface(str(folder), base=str(base_of("bert_patterns")))
+    assert named in str(raised.value)
+
+
+def test_a_saved_module_that_is_absent_is_missed(tmp_path: Path) -> None:
+    folder = copied("bert_cloze", tmp_path / "adapter")
+    with_arrays(folder, lambda arrays: {key: value for key, value in arrays.items() if "layer.0.output.LayerNorm" not in key})
+    with pytest.raises(PresetError, match=r"encoder\.layer\.0\.output\.LayerNorm"):
+        import_huggingface(str(folder), base=str(base_of("bert_cloze")))
+
+
+@pytest.mark.parametrize("name", ["classifier.dense.weight", "score.weight", "bert.pooler.extra.weight"])
+def test_arrays_of_heads_that_are_not_read_are_refused(name: str, tmp_path: Path) -> None:
+    folder = copied("bert_patterns", tmp_path / "adapter")
+    with_arrays(folder, lambda arrays: {**arrays, f"base_model.model.{name}": np.zeros((3, 16), np.float32)})
+    with pytest.raises(PresetError, match=name):
+        import_huggingface(str(folder), base=str(base_of("bert_patterns")))
+
+
+def test_names_that_the_base_does_not_have_are_passed_over(tmp_path: Path) -> None:
+    """PEFT takes lists of names for several families."""
+    targets = [*config_of(ADAPTERS["bert_patterns"])["target_modules"], "q_proj", "v_proj"]
+    folder = copied("bert_patterns", tmp_path / "adapter", target_modules=targets)
+    assert import_huggingface(str(folder), base=str(base_of("bert_patterns"))).labels
+
+
+def test_without_a_task_the_class_is_that_of_auto_mapping(tmp_path: Path) -> None:
+    mapping = {"base_model_class": "BertForTokenClassification", "parent_library": "transformers.models.bert.modeling_bert"}
+    folder = copied("bert_rslora_tags", tmp_path / "adapter", task_type=None, auto_mapping=mapping)
+    assert import_huggingface(str(folder), base=str(base_of("bert_rslora_tags"))).task.name == "token_classification"
+
+
+def test_tokenizers_are_compared_whatever_their_files(tmp_path: Path) -> None:
+    base = base_of("bert_patterns")
+    pieces = (base / "vocab.txt").read_text().split("\n")
+    vocabulary = {piece: number for number, piece in enumerate(pieces) if piece}
+    folder = copied("bert_patterns", tmp_path / "adapter")
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}, "added_tokens": []}))
+    assert import_huggingface(str(folder), base=str(base)).labels
+    cased = {"model": {"vocab": vocabulary}, "normalizer": {"type": "BertNormalizer", "lowercase": False}}
+    (folder / "tokenizer.json").write_text(json.dumps(cased))
+    with pytest.raises(PresetError, match="do_lower_case False"):
+        import_huggingface(str(folder), base=str(base))
+    added = [{"content": "<ent>", "id": len(vocabulary)}]
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}, "added_tokens": added}))
+    with pytest.raises(PresetError, match="<ent>"):
+        import_huggingface(str(folder), base=str(base))
+
+
+def test_a_config_beside_an_adapter_makes_no_model(tmp_path: Path) -> None:
+    folder = copied("bert_patterns", tmp_path / "adapter")
+    shutil.copy(base_of("bert_patterns") / "config.json", folder)
+    assert import_huggingface(str(folder), base=str(base_of("bert_patterns"))).labels
+
+
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
+    folder = copied("bert_patterns", tmp_path / "adapter")
+    (folder / "adapter_model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n")
+    with pytest.raises(PresetError, match="Git LFS"):
+        import_huggingface(str(folder), base=str(base_of("bert_patterns")))
+
+
+def test_a_head_of_classes_says_how_it_was_read() -> None:
+    model = import_huggingface(str(ADAPTERS["bert_dora"]), base=str(base_of("bert_dora")))
+    assert any("one label per text" in note for note in model.recipe["notes"])

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from kerasft.backbones.peft_checks import bare, check_array_name, check_complete, is_head
 from kerasft.config import read_json
 from kerasft.errors import ConfigError, PresetError, name_values
 
@@ -33,7 +33,6 @@ _UNDERSTOOD = {
 }
 # Starts that leave the base as it is; the others (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA) take their part out of it first.
 _HARMLESS_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
-_HEADS = ("classifier.", "score.", "qa_outputs.")
 _EMBEDDINGS = ("embeddings.word_embeddings.weight", "wte.weight")
 _DECODERS = ("lm_head.weight", "predictions.decoder.weight", "predictions.decoder.bias")  # the embeddings once more
 _CONV1D = re.compile(r"\.(c_attn|c_proj|c_fc)$")  # GPT-2 of transformers keeps (in, out) there
@@ -131,7 +130,7 @@ def read_changes(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
         PresetError: The adapter is damaged, does not fit the base, or uses a feature that is not supported.
     """
     config, arrays, where = adapter_config(folder), adapter_arrays(folder), str(folder / WEIGHTS)
-    names = {_bare(name): name for name in shapes}
+    names = {bare(name): name for name in shapes}
     prefix = "bert." if any(name.startswith("bert.") for name in shapes) else ""
     parts: dict[str, dict[str, np.ndarray]] = {}
     changes: dict[str, Change] = {}
@@ -142,11 +141,13 @@ def read_changes(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
         elif ".lora_" in name or "base_layer" in name:
             raise PresetError(f"The adapter has an array that is not read: {key}.", where=where, hint=_MERGE)
         else:
-            stored = names.get(_bare(name))
+            stored = names.get(bare(name))
+            if is_head(name) or bare(name).startswith("pooler."):
+                check_array_name(name, changes, where)
             _check_replacement(stored, name, array, shapes, config, where)
-            changes[stored or (prefix + _bare(name) if _bare(name).startswith("pooler.") else name)] = array
+            changes[stored or (prefix + bare(name) if bare(name).startswith("pooler.") else name)] = array
     for module, matrices in parts.items():
-        stored = names.get(_bare(f"{module}.weight"))
+        stored = names.get(bare(f"{module}.weight"))
         if stored is None:
             raise PresetError(f"The adapter updates {module}, which the weights of the base lack.", where=where, hint=_MERGE)
         if stored.endswith(_DECODERS):
@@ -159,7 +160,7 @@ def read_changes(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
         changes[stored] = update
     if not parts:
         raise PresetError("The adapter holds no update (lora_A, lora_B).", where=where)
-    _check_targets(config.get("target_modules"), parts, where)
+    check_complete(config, parts, [name for name, change in changes.items() if isinstance(change, np.ndarray)], shapes, where)
     return changes
 
 
@@ -173,19 +174,22 @@ def adapter_arrays(folder: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         pickled = f"; {_PICKLE} is a pickle, which can run code and is never opened" if (folder / _PICKLE).exists() else ""
         raise PresetError(f"The adapter has no {WEIGHTS}{pickled}.", where=str(folder), hint=_MERGE)
+    with path.open("rb") as file:
+        if file.read(64).startswith(b"version https://git-lfs"):
+            raise PresetError(
+                "The adapter's weights are a pointer of Git LFS, not the file.", where=str(path), hint="git lfs pull"
+            )
     try:
         arrays = dict(load_file(path))
-    except (SafetensorError, OSError) as error:
-        raise PresetError(f"The adapter's weights could not be read: {error}", where=str(path)) from None
+    except Exception as error:  # safetensors raises its own class, and AttributeError at types that NumPy lacks (float8)
+        hint = "Is the download complete? The arrays are float32, float16 or bfloat16."
+        raise PresetError(f"The adapter's weights could not be read: {error}", where=str(path), hint=hint) from None
     for name, array in arrays.items():
+        if array.dtype.kind in "iub":
+            raise PresetError(f"The weights {name} are whole numbers ({array.dtype}), not float32.", where=str(path), hint=_MERGE)
         if not np.isfinite(np.asarray(array, dtype=np.float32)).all():
             raise PresetError(f"The weights {name} hold values that are no finite numbers (NaN or infinite).", where=str(path))
     return arrays
-
-
-def _bare(name: str) -> str:
-    """A name without the prefix that models with a head have."""
-    return re.sub(r"^(bert|transformer)\.", "", name)
 
 
 def _update(module: str, arrays: Mapping[str, np.ndarray], config: Mapping[str, Any], where: str) -> Update:
@@ -209,7 +213,7 @@ def _update(module: str, arrays: Mapping[str, np.ndarray], config: Mapping[str, 
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9
 
 
 def _by_pattern(patterns: Any, module: str, otherwise: Any) -> Any:
@@ -232,7 +236,7 @@ def _check_replacement(
     where: str,
 ) -> None:
     """Refuse a fully saved array that the base does not have, or that the head of a language model shares."""
-    if name.startswith(_HEADS) or (stored is None and _bare(name).startswith("pooler.")):
+    if is_head(name) or (stored is None and bare(name).startswith("pooler.")):
         return
     if stored is None:
         raise PresetError(f"The adapter holds {name}, which the weights of the base lack.", where=where, hint=_MERGE)
@@ -245,18 +249,11 @@ def _check_replacement(
         raise PresetError(what, where=where, hint=_MERGE)
 
 
-def _check_targets(targets: Any, parts: Iterable[str], where: str) -> None:
-    """Refuse an adapter without arrays for some of the layers that its config names."""
-    listed = targets if isinstance(targets, list) else []
-    absent = [target for target in listed if not any(f".{module}".endswith(f".{target}") for module in parts)]
-    if absent:
-        raise PresetError(f"The adapter's config names layers of which it holds nothing: {name_values(absent)}.", where=where)
-
-
 def merged_note(folder: Path) -> str | None:
     """Describe the adapter that was merged into the model of a folder; None for a folder without one."""
     if not has_adapter(folder):
         return None
     config = adapter_config(folder)
     kind = "DoRA" if config.get("use_dora") else "LoRA"
-    return f"The {kind} adapter of PEFT (rank {config.get('r')}) was merged into the weights of the model."
+    unknown = "" if config.get("task_type") or config.get("auto_mapping") else " It names no task; config.json does."
+    return f"The {kind} adapter of PEFT (rank {config.get('r')}) was merged into the weights of the model.{unknown}"

@@ -16,6 +16,7 @@ from kerasft.assembly import assemble
 from kerasft.backbones.base import Backbone
 from kerasft.backbones.checkpoint import Checkpoint
 from kerasft.backbones.loading import folder_notes, load_backbone, reading
+from kerasft.backbones.peft_adapter import has_adapter
 from kerasft.backbones.sentence_modules import save_modules
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
@@ -174,7 +175,10 @@ def _imported(name: str, path: Path, text_pair: bool | None, options: dict[str, 
         _read_head(model.get_layer("head"), head, checkpoint, path)
     columns = _columns(task.name, config, backbone, text_pair)
     recipe = {"preset": name, "data": {}, "task": task.to_dict(), "tuning": Full().to_dict(), "train": {}, "imported": True}
-    if notes := folder_notes(path):
+    notes = folder_notes(path)
+    if task.name == "text_classification" and has_adapter(path) and not config.get("problem_type"):
+        notes.append("The adapter does not say whether several labels may apply to a text; read as one label per text.")
+    if notes:
         recipe["notes"] = notes
     return Artifact(task, Full(), learned, columns, backbone, model, encoder, recipe)
 

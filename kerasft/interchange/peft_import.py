@@ -13,8 +13,8 @@ from typing import Any
 
 from kerasft.backbones.peft_adapter import CONFIG, WEIGHTS, adapter_arrays, adapter_config, has_adapter
 from kerasft.config import read_json
-from kerasft.errors import PresetError
-from kerasft.presets import fetch, find_preset, locate
+from kerasft.errors import PresetError, name_values
+from kerasft.presets import fetch, find_preset, is_adapter_alone, locate
 
 _ARCHITECTURES = {
     "SEQ_CLS": "ForSequenceClassification",
@@ -25,8 +25,8 @@ _ARCHITECTURES = {
 _GIVE = "Give the folder of the base: --base FOLDER, base=... in Python, the field Base in the app."
 _CLASS = {"bert": "Bert", "gpt2": "GPT2"}
 _HEADS = ("classifier.weight", "score.weight")
-_VOCABULARIES = ("vocab.txt", "vocab.json", "merges.txt")
-_NORMALISING = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
+# How texts are normalised: the keys of tokenizer_config.json and those of tokenizer.json's normaliser.
+_NORMALISING = {"do_lower_case": "lowercase", "strip_accents": "strip_accents", "tokenize_chinese_chars": "handle_chinese_chars"}
 
 
 @contextmanager
@@ -42,14 +42,14 @@ def model_folder(name: str, base: str | None) -> Iterator[Path]:
     """
     local = Path(os.path.expanduser(name))
     folder = local if local.is_dir() else locate(find_preset(name))
-    if has_adapter(folder) and not (folder / "config.json").exists():
+    if is_adapter_alone(folder):
         with _beside_its_base(folder, base) as joined:
             yield joined
         return
     if base:
-        raise PresetError(
-            "A base belongs to an adapter of PEFT alone; this is a whole model.", where=name, hint="Leave out base."
-        )
+        what = "this folder also holds a whole model" if has_adapter(folder) else "this folder holds no adapter_config.json"
+        hint = "Leave out base, or give the folder that holds adapter_config.json."
+        raise PresetError(f"A base belongs to an adapter of PEFT that is stored alone; {what}.", where=name, hint=hint)
     yield fetch(find_preset(name))
 
 
@@ -134,9 +134,13 @@ def _find_base(folder: Path, settings: dict[str, Any], base: str | None) -> Path
 def _with_head(config: dict[str, Any], settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Set the class of the adapted model and the number of its labels in the config of the base."""
     kind = _ARCHITECTURES.get(str(settings.get("task_type")))
-    if kind is None:
+    mapping = settings.get("auto_mapping")  # without a task, PEFT writes the class there
+    name = mapping.get("base_model_class") if isinstance(mapping, dict) else None
+    if kind is not None:
+        name = _CLASS.get(str(config["model_type"]), "") + kind
+    if not isinstance(name, str):
         return config
-    config = {**config, "architectures": [_CLASS.get(str(config["model_type"]), "") + kind]}
+    config = {**config, "architectures": [name]}
     shapes = {name: array.shape for name, array in adapter_arrays(folder).items()}
     heads = [shape for name, shape in shapes.items() if name.endswith(_HEADS) and len(shape) == 2]
     if heads and len(config.get("id2label") or {}) != heads[0][0]:
@@ -147,24 +151,42 @@ def _with_head(config: dict[str, Any], settings: dict[str, Any], folder: Path) -
 
 def _check_same_tokens(folder: Path, base: Path) -> None:
     """Refuse an adapter that was saved with another tokenizer than its base's."""
-    for name in _VOCABULARIES:
-        one, other = folder / name, base / name
-        if one.is_file() and other.is_file() and one.read_bytes().split() != other.read_bytes().split():
-            raise PresetError(f"The adapter's {name} is not that of the base.", where=str(folder), hint="Is it another base?")
-    if _added(folder) and _added(folder) != _added(base):
-        raise PresetError("The adapter's folder adds tokens that the base does not have.", where=str(folder))
-    tokenizers = [
-        read_json(place / "tokenizer_config.json") if (place / "tokenizer_config.json").is_file() else {}
-        for place in (folder, base)
-    ]
+    merges = [place / "merges.txt" for place in (folder, base)]
+    if all(path.is_file() for path in merges) and merges[0].read_bytes().split() != merges[1].read_bytes().split():
+        raise PresetError("The adapter's merges.txt is not that of the base.", where=str(folder), hint="Is it another base?")
+    own, of_base = _pieces(folder), _pieces(base)
+    if own and of_base and own != of_base:
+        differing = [piece for piece in own | of_base if own.get(piece) != of_base.get(piece)]
+        message = f"The tokenizers of the adapter and of the base differ in {name_values(differing)}."
+        raise PresetError(message, where=str(folder), hint="Is it another base?")
     for key in _NORMALISING:
-        own, of_base = (part.get(key) if isinstance(part, dict) else None for part in tokenizers)
-        if own is not None and of_base is not None and own != of_base:
-            what = f"The adapter's tokenizer_config.json has {key} {own!r}, and the base's {of_base!r}."
-            raise PresetError(what, where=str(folder))
+        value, base_value = (_normalising(place, key) for place in (folder, base))
+        if value is not None and base_value is not None and value != base_value:
+            what = f"The adapter's tokenizer has {key} {value!r}, and the base's {base_value!r}."
+            raise PresetError(what, where=str(folder), hint="Is it another base?")
 
 
-def _added(folder: Path) -> dict[str, Any]:
-    path = folder / "added_tokens.json"
-    added = read_json(path) if path.is_file() else {}
-    return added if isinstance(added, dict) else {}
+def _normalising(folder: Path, key: str) -> Any:
+    normaliser = _object(folder / "tokenizer.json").get("normalizer")
+    other = normaliser.get(_NORMALISING[key]) if isinstance(normaliser, dict) else None
+    return _object(folder / "tokenizer_config.json").get(key, other)
+
+
+def _pieces(folder: Path) -> dict[str, int]:
+    """The numbers of the pieces and of the added tokens; empty if the folder has no tokenizer."""
+    added = _object(folder / "added_tokens.json")
+    if (folder / "vocab.txt").is_file():
+        lines = (folder / "vocab.txt").read_text(encoding="utf-8", errors="replace").split("\n")
+        return {line.strip(): number for number, line in enumerate(lines) if line.strip()} | added
+    if vocabulary := _object(folder / "vocab.json"):
+        return vocabulary | added
+    described = _object(folder / "tokenizer.json")
+    model = described.get("model")
+    held = model.get("vocab") if isinstance(model, dict) else None
+    tokens = [token for token in described.get("added_tokens") or [] if isinstance(token, dict)]
+    return (held if isinstance(held, dict) else {}) | {str(token.get("content")): token.get("id") for token in tokens}
+
+
+def _object(path: Path) -> dict[str, Any]:
+    content = read_json(path) if path.is_file() else {}
+    return content if isinstance(content, dict) else {}
