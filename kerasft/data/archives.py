@@ -16,7 +16,7 @@ from kerasft.errors import DataError
 _MAX_BYTES = 20 << 30  # of all files together, unpacked
 _MAX_FILES = 200_000
 _MAX_RATIO = 500  # unpacked to packed size; text usually compresses to about a tenth
-_NOT_DATA = (".ds_store", "thumbs.db", ".license", "license", "readme")
+_NOT_DATA = (".ds_store", "thumbs.db", "desktop.ini", ".license", "license", "readme")
 
 
 def is_archive(path: Path) -> bool:

@@ -45,8 +45,15 @@ SPREADSHEET_ERRORS = frozenset(
     | {"#spill!", "#calc!", "#getting_data", "#field!", "#blocked!", "#connect!", "#valeur!", "#nom?", "#¡valor!", "#¿nombre?"}
     | {"#¡ref!", "#¡div/0!", "#¡num!", "#¡nulo!", "#n/d", "#nom!", "#zahl!", "#wert", "#bezug", "#rif!", "#valore!", "#valor!"}
 )
+# Codes of ISO 4217 that people write beside prices; any three capitals would make "MAT 101" a number.
+CURRENCIES = (
+    "AED|ARS|AUD|BGN|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EGP|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KES|KRW|MAD|MXN|MYR|NGN|NOK|NZD|PEN|PHP|"
+    "PKR|PLN|QAR|RON|RSD|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
+)
 _NUMBER = re.compile(
-    r"(?:[-+−]|\()?\s*(?:[$€£¥₹]\s*)?[-+]?\d[\d.,'’ \u00a0\u2009\u202f]*(?:[eE][-+]?\d+)?\s*(?:[%$€£¥₹]|[A-Z]{3})?\)?"
+    r"(?:[-+−]|\()?\s*(?:[$€£¥₹]\s*)?[-+]?\d[\d.,'’ \u00a0\u2009\u202f]*(?:[eE][-+]?\d+)?\s*(?:[%$€£¥₹]|(?:"
+    + CURRENCIES
+    + r"))?\)?"
 )
 _DATE = re.compile(
     r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})(?:[T ,]+\d{1,2}:\d{2}.*)?"

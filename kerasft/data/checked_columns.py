@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kerasft.data.cells import first_cells, holds_tokens, parse_json
+from kerasft.data.cells import first_cells, numbers, parse_json
 from kerasft.data.columns import Columns, plain_name
-from kerasft.data.label_lists import with_label_lists
 from kerasft.data.number_cells import with_plain_numbers
 from kerasft.data.table import Note, Table
 from kerasft.data.text_damage import damage_notes
@@ -30,8 +29,6 @@ def check_columns(table: Table, columns: Columns) -> Table:
         DataError: Texts or labels are JSON objects of an unknown format.
     """
     table = with_plain_numbers(table, columns.label)
-    if not holds_tokens(first_cells(table.columns[columns.text])):
-        table = with_label_lists(table, columns.label)
     refuse_objects(table, columns)
     checked_names = [name for name in (columns.text, columns.text_pair, columns.label) if name and name in table.names]
     notes = list(damage_notes(table, checked_names))
@@ -107,13 +104,14 @@ _CHOICES = ("a", "b", "c", "d", "e")  # the columns of a question's answers
 def unread_texts(table: Table, columns: Columns) -> Sequence[str]:
     """The columns that hold texts but have no role: they are not read, but may belong to the example."""
     unread = []
+    joined = {name for note in table.notes if note.code == "joined_prompt" for name in table.names if repr(name) in note.message}
     plain_names = {plain_name(name) for name in table.names}
     short = _SHORT_TEXT_NAMES | (set(_CHOICES) if set(_CHOICES[:2]) <= plain_names else set())
     for name in table.names:
-        if name in (columns.text, columns.text_pair, columns.label, columns.split):
+        if name in (columns.text, columns.text_pair, columns.label, columns.split) or name in joined:
             continue
         cells = first_cells(table.columns[name])
-        if plain_name(name) in short and cells:
+        if plain_name(name) in short and cells and numbers(cells) is None:
             unread.append(name)
             continue
         long = [cell for cell in cells if len(cell.split()) >= 4 and cell.lstrip()[:1] not in ("[", "{")]

@@ -29,7 +29,7 @@ _SPACES = re.compile(r"[ \t]+")
 _WORD_ID = re.compile(r"\d+")
 _NO_WORD_ID = re.compile(r"\d+-\d+|\d+\.\d+")  # a range of words (CoNLL-U: 4-5), an empty node (8.1)
 _COMMENT = re.compile(r"###|# *(?:[\w.:-]+ *=|(?:id|newdoc|newpar|sent_id|begin|end) )")
-_ENTITY_IN_MISC = re.compile(r"(?:^|\|)(?:NE|NER|Entity|NamedEntity)=(?!O(?:$|\|))", re.IGNORECASE)
+_ENTITY_IN_MISC = re.compile(r"(?:^|\|)(?:NE|NER|Entity|NamedEntity)=(?!(?:O|None|_|-)(?:$|\|))", re.IGNORECASE)
 _EMPTY = frozenset({"-", "_", ""})
 
 

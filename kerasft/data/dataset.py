@@ -17,6 +17,7 @@ from kerasft.data.checked_columns import add_empty_labels, check_columns
 from kerasft.data.columns import LABEL_NAMES, NO_COLUMN, SPLIT_ALIASES, Columns, find_columns, plain_name
 from kerasft.data.data_config import DataConfig
 from kerasft.data.label_columns import columns_of_0_and_1, join_labels, named_columns
+from kerasft.data.label_lists import with_label_lists
 from kerasft.data.label_spelling import clean_label, one_spelling
 from kerasft.data.readers import read_table
 from kerasft.data.sources import read_splits
@@ -144,6 +145,7 @@ def load_data(source: Any = None, config: DataConfig | None = None, *, need_labe
         if absent:
             hint = f"Its columns are: {name_values(table.names, most=20)}."
             raise DataError(f"A split lacks the columns {name_values(absent)}.", where=table.source, hint=hint)
+    tables = with_label_lists(tables, columns)
     splits = {name: Split(name, check_columns(table, columns), columns) for name, table in tables.items()}
     if "train" in splits:
         splits = _set_aside(splits, config)

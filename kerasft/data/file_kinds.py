@@ -61,11 +61,12 @@ _CODE = re.compile(
     r"(?:export )?(?:const|let|var) \w+ = .*[;\[{(]|export default .*;|return\b.*;|if __name__ ==.*:|[\]})]+;|"
     r"(?:CREATE TABLE|INSERT INTO|DROP TABLE)\b.*[;(,]?)\s*"
 )
-_LIBSVM = re.compile(r"[-+]?[\d.]+(?:,\d+)*(?:\s+qid:\d+)?(?:\s+\d+:[-+]?[\d.eE+-]+)+\s*(?:#.*)?")
+_LIBSVM = re.compile(r"[-+]?[\d.]+(?:,\d+)*(?:\s+qid:\d+)?(?:\s+\d+:[-+]?[\d.eE+-]+){2,}\s*(?:#.*)?")
 _MAIL = re.compile(
-    r"(?:From|To|Cc|Subject|Date|Received|Return-Path|Delivered-To|MIME-Version|Message-ID|Content-Type|Reply-To|X-[\w-]+): ",
+    r"(From|To|Cc|Subject|Date|Received|Return-Path|Delivered-To|MIME-Version|Message-ID|Content-Type|Reply-To|X-[\w-]+): ",
     re.IGNORECASE,
 )
+_MAIL_ONLY = {"subject", "received", "message-id", "mime-version", "delivered-to", "return-path"}
 _RECORD = re.compile(r"([A-Za-z]\w{0,19}):\s")
 _KEY = re.compile(r"\s*(?:- )?[\w.-]+:(?: .*)?$|\s*- \S.*$|\s*-$")
 _ONLY_KEY = re.compile(r"\s*(?:- )?[\w.-]+:\s*[|>]?-?\s*$")
@@ -184,7 +185,8 @@ def _kind_by_first_lines(filled: Sequence[str]) -> str | None:
         return "a file of numbered features (LIBSVM, SVMlight)"
     if any(line.startswith("msgid ") for line in head) and any(line.startswith("msgstr ") for line in head):
         return "a translation file (gettext, .po)"
-    if sum(bool(_MAIL.match(line)) for line in head[:15]) >= 3 and _MAIL.match(first):
+    headers = {match.group(1).lower() for line in head[:30] if (match := _MAIL.match(line))}
+    if _MAIL.match(first) and len(headers) >= 4 and headers & _MAIL_ONLY:
         return "an e-mail"
     keys = Counter(match.group(1).lower() for line in head if (match := _RECORD.match(line)))
     is_example = bool(TEXT_NAMES & set(keys)) and bool(LABEL_NAMES & set(keys))

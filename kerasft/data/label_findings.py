@@ -15,6 +15,7 @@ from kerasft.data.columns import ANNOTATOR_NAME, few_values, plain_name
 from kerasft.data.findings import Finding
 from kerasft.data.label_spelling import clean_label, label_key, merged_spellings, one_spelling
 from kerasft.data.labels import example_of_several_labels, split_labels
+from kerasft.data.outside_tags import outside_question
 from kerasft.data.similar_labels import similar_labels
 from kerasft.data.split import Split
 from kerasft.data.splitting import measured
@@ -94,6 +95,8 @@ def label_findings(counts: dict[str, int], train: dict[str, int], split: Split, 
         return
     if kind == "classes":
         yield from _spellings(split)
+    if kind == "tags" and split.has_tokens and (question := outside_question(counts)):
+        yield Finding("outside_tag", "warning", question, name, (), "")
     if kind == "lists":
         yield from _votes_and_shares(split)
     once = [label for label, count in counts.items() if count == 1]

@@ -6,15 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kerasft.data.cell_kinds import is_missing
+from kerasft.data.cell_kinds import CURRENCIES, is_missing
 from kerasft.data.cells import first_cells, numbers
 from kerasft.data.columns import plain_name
 from kerasft.data.labels import PLURALS
 from kerasft.data.table import Note, Table, text_array
 
 _SIGNS = re.compile(
-    r"^(?P<minus>[-+−]?)\s*(?:[$€£¥₹]|[A-Z]{3}\s)?\s*(?P<inner>[-+−]?[\d.,'’ \u00a0\u2009\u202f]*\d)\s*"
-    r"(?:%|[$€£¥₹]|\s?[A-Z]{3})?$"
+    rf"^(?P<minus>[-+−]?)\s*(?:[$€£¥₹]|(?:{CURRENCIES})\s)?\s*(?P<inner>[-+−]?[\d.,'’ \u00a0\u2009\u202f]*\d)\s*"
+    rf"(?:%|[$€£¥₹]|\s?(?:{CURRENCIES}))?$"
 )
 _COMMA = re.compile(r"\d{1,3}(?:[.'’ \u00a0\u2009\u202f]\d{3})*,\d+|\d+,\d+")
 _POINT = re.compile(r"\d{1,3}(?:[,'’ \u00a0\u2009\u202f]\d{3})*\.\d+|\d+\.\d+")

@@ -36,7 +36,10 @@ def similar_labels(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _fold(label: str) -> str:
-    plain = unicodedata.normalize("NFKC", label).translate(_LOOK_ALIKES).lower()
+    plain = unicodedata.normalize("NFKC", label)
+    plain = (plain.translate(_LOOK_ALIKES) if len(plain) > 1 else plain).lower()  # alpha is not the letter a
+    if len(plain) <= 3:
+        return plain  # A and A+, C and C++
     return "".join(character for character in plain if character.isalnum())
 
 

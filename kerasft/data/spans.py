@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from typing import Any
 
@@ -76,7 +77,12 @@ def _contradicts(text: str, item: Any, span: dict[str, Any]) -> bool:
         return False
     surface = next((item[key] for key in ("text", "word", "surface") if isinstance(item.get(key), str)), None)
     found = text[span["start"] : span["end"]]
-    return surface is not None and "".join(surface.split()).casefold() != "".join(found.split()).casefold()
+    return surface is not None and _comparable(surface) != _comparable(found)
+
+
+def _comparable(text: str) -> str:
+    """Without spaces, letter case, composition and the marks of sub-words."""
+    return unicodedata.normalize("NFC", "".join(text.replace("##", "").split())).casefold()
 
 
 def _counts_utf16(text: str, items: list[Any], spans: list[dict[str, Any]]) -> bool:

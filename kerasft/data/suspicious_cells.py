@@ -16,7 +16,7 @@ from kerasft.data.findings import Finding
 from kerasft.data.split import Split
 
 _STATE_NAMES = frozenset({"status", "state", "annotation_status", "response_status"})
-_DISCARDED = frozenset({"discarded", "skipped", "rejected", "ignored", "cancelled", "canceled"})
+_DISCARDED = frozenset({"discarded", "skipped", "rejected", "ignored"})  # an order may be cancelled, and count
 _MARK_NAMES = frozenset(
     {"skipped", "discarded", "rejected", "was_cancelled", "is_skipped", "is_discarded", "cancelled", "ignored"}
 )
@@ -36,7 +36,7 @@ def suspicious_cells(split: Split, kind: str) -> Iterator[Finding]:
     yield from _labels_in_texts(split)
     yield from _discarded_rows(split)
     if kind in ("classes", "texts"):
-        yield from _sentinels(split)
+        yield from _sentinels(split, kind)
 
 
 def _missing_texts(split: Split) -> Iterator[Finding]:
@@ -55,7 +55,8 @@ def _labels_in_texts(split: Split) -> Iterator[Finding]:
         rows = tuple(int(row) for row in split.table.rows[np.flatnonzero(is_match)])
         message = f"{len(rows):,} texts hold labels as fastText writes them (__label__...), which the model would read."
         hint = "Move the labels into a column of their own, or save the file as text lines without other columns."
-        yield Finding("labels_in_texts", "problem", message, split.name, rows, hint)
+        severity = "problem" if 2 * len(rows) >= len(split) else "warning"
+        yield Finding("labels_in_texts", severity, message, split.name, rows, hint)
 
 
 def _discarded_rows(split: Split) -> Iterator[Finding]:
@@ -75,7 +76,7 @@ def _discarded_rows(split: Split) -> Iterator[Finding]:
             )
 
 
-def _sentinels(split: Split) -> Iterator[Finding]:
+def _sentinels(split: Split, kind: str) -> Iterator[Finding]:
     """Report numbers such as -999 or 99 that lie far outside the other labels, as codes for a missing answer do."""
     label = split.columns.label
     if label is None:
@@ -87,6 +88,8 @@ def _sentinels(split: Split) -> Iterator[Finding]:
     counts = Counter(values)
     largest = max((abs(value) for value in counts if value not in _SENTINELS), default=0.0)
     far = [value for value in counts if value in _SENTINELS and abs(value) > _FAR * max(largest, 1.0)]
+    if kind == "texts":
+        far = [value for value in far if value < 0]  # a price may be 999
     if not far or len(far) == len(counts) or sum(counts[value] for value in far) > 0.5 * len(values):
         return
     rows = _rows(split, label, [cell for cell in set(cells) if float(cell) in far])

@@ -21,7 +21,6 @@ from kerasft.evaluation.tags import scheme_of
 
 _LETTERS = "BIESLUM"
 _OPENS, _CLOSES = "BSU", "ESLU"
-_OUTSIDE = frozenset({"OTHER", "OUT", "OUTSIDE", "NIL", "NONE", "NULL", "_", "-"})
 _MOST_TYPES = 60  # of a file without prefixes; parts of speech have no O, or few
 
 
@@ -97,10 +96,10 @@ def spelling_of(sequences: Iterable[Sequence[str]]) -> TagSpelling:
 
 
 def _other_outside(counts: Mapping[str, int]) -> str | None:
-    """A word for "outside" in place of `O`, where most words have it."""
+    """The tag that most words have in place of `O`, if all others are `B-X` and `I-X`; tags without prefixes may be classes."""
     most = max(counts, key=lambda tag: counts[tag], default="")
-    is_word = most.upper() in _OUTSIDE and (most.isalpha() or counts[most] > 0.5 * sum(counts.values()))
-    return most if is_word and len(counts) > 1 else None
+    others = [tag for tag in counts if tag != most]
+    return most if others and all(re.fullmatch(r"[BI]-.+", tag) for tag in others) and "-" not in most else None
 
 
 def odd_spelling(tags: Iterable[str]) -> str | None:

@@ -11,9 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasft.config import option
+from kerasft.data.outside_tags import outside_question
 from kerasft.errors import ConfigError, DataError, name_rows, name_values
 from kerasft.evaluation.report import Report
-from kerasft.evaluation.tag_spelling import TagSpelling, label_parts, odd_spelling, runs_to_bio, scheme_and_spelling
+from kerasft.evaluation.tag_spelling import (
+    TagSpelling,
+    label_parts,
+    odd_spelling,
+    runs_to_bio,
+    scheme_and_spelling,
+)
 from kerasft.evaluation.tagging import tagging_report, tagging_score
 from kerasft.evaluation.tags import odd_tags, to_bio
 from kerasft.tasks.advice import bolder
@@ -209,9 +216,15 @@ class TokenClassification(Answering):
         if learned.facts["scheme"] == "IO":
             return ["The tags have no prefixes (IO): a run of one tag is read as one entity."]
         if learned.facts.get("spelling"):
-            example = next((tag for row in tags for tag in row if tag not in ("O", "o")), "O")
-            return [f"The tags are spelled such as {example!r}; read as BIO."]
-        return tag_warnings(Counter(tag for row in tags for tag in row)) if learned.facts["scheme"] == "plain" else []
+            outside = learned.facts["spelling"].get("outside", "O")
+            example = next((tag for row in tags for tag in row if tag not in ("O", "o", outside)), "O")
+            beside = "" if outside in ("O", "o") else f", with {outside!r} in place of O"
+            return [f"The tags are spelled such as {example!r}{beside}; read as BIO."]
+        if learned.facts["scheme"] != "plain":
+            return []
+        counts = Counter(tag for row in tags for tag in row)
+        question = outside_question(counts)
+        return tag_warnings(counts) + ([question] if question else [])
 
     def framing(self, framer: Any, learned: Learned | None = None) -> Any:
         from kerasft.preprocessing.word_framing import WordFraming

@@ -56,9 +56,27 @@ def test_lists_of_marks_are_the_places_of_the_marks(kind: type, as_text: bool, t
     assert suggest_task(data).task == "multi_label_classification"
 
 
+def test_every_row_of_lists_counts() -> None:
+    rows = [{"text": f"text {i}", "labels": MARKS[i % 4]} for i in range(1500)]
+    assert "marked_labels" not in findings(load([*rows, {"text": "late", "labels": [2, 3]}]))
+    nested: list[dict[str, Any]] = [{"text": f"text {i}", "labels": [["joy"]]} for i in range(1500)]
+    assert "nested_labels" not in findings(load([*nested, {"text": "late", "labels": [["joy", "anger"]]}]))
+    assert "nested_labels" not in findings(load([*nested, {"text": "late", "labels": [[]]}]))
+
+
+def test_all_splits_are_read_alike() -> None:
+    train = [{"text": f"text {i}", "labels": MARKS[i % 4]} for i in range(12)]
+    data = load({"train": train, "test": [{"text": "new", "labels": [0, 1, 0]}, {"text": "newer", "labels": [1, 1, 1]}]})
+    assert [json.loads(cell) for cell in data["test"].cells("label")] == [["1"], ["0", "1", "2"]]
+    with pytest.raises(kft.DataError, match="split 'test'"):
+        load({"train": train, "test": [{"text": "new", "labels": [0, 1]}]})
+
+
 def test_lists_of_numbers_that_are_no_marks_stay_labels() -> None:
     votes = [{"text": f"text {i}", "labels": [[1, 1, 1], [0, 0, 0], [0, 1, 1], [1, 1, 1]][i % 4]} for i in range(12)]
     assert "marked_labels" not in findings(load(votes))
+    named = [{"text": f"text {i}", "votes": MARKS[i % 4]} for i in range(12)]
+    assert "marked_labels" not in findings(load(named, label="votes"))
     classes = [{"text": f"text {i}", "labels": [[0, 1], [1], [2, 0]][i % 3]} for i in range(12)]
     assert "marked_labels" not in findings(load(classes))
     tokens = [{"tokens": ["a", "b", "c"], "tags": [[0, 1, 1], [0, 0, 1]][i % 2]} for i in range(8)]
@@ -133,6 +151,13 @@ def test_turns_without_weight_are_not_learned(tmp_path: Path) -> None:
     assert findings(load(path))["weight_zero"] == (1, 2, 3)
 
 
+def test_conversations_of_weight_0_alone_are_refused_for_that(tmp_path: Path) -> None:
+    messages = [turn("user", "hi"), turn("assistant", "bad", weight=0)]
+    path = write_files(tmp_path, {"a.jsonl": json_lines([{"messages": messages}] * 3)}) / "a.jsonl"
+    with pytest.raises(kft.DataError, match="weight 0"):
+        load(path)
+
+
 def test_calls_of_tools_are_named(tmp_path: Path) -> None:
     call = {"id": "1", "function": {"name": "weather", "arguments": "{}"}}
     messages = [
@@ -151,10 +176,15 @@ def test_conversations_without_an_answer_are_refused(tmp_path: Path) -> None:
         load(path)
 
 
-@pytest.mark.parametrize("implicit", [False, True])
-def test_preferences_as_lists_of_messages(implicit: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", ["explicit", "implicit", "both", "object"])
+def test_preferences_as_lists_of_messages(shape: str, tmp_path: Path) -> None:
     prompt, good, bad = [turn("user", "hi")], [turn("assistant", "good")], [turn("assistant", "bad")]
-    row = {"chosen": prompt + good, "rejected": prompt + bad} if implicit else {"prompt": prompt, "chosen": good, "rejected": bad}
+    row: dict[str, Any] = {
+        "explicit": {"prompt": prompt, "chosen": good, "rejected": bad},
+        "implicit": {"chosen": prompt + good, "rejected": prompt + bad},
+        "both": {"prompt": [turn("user", "hi ")], "chosen": prompt + good, "rejected": prompt + bad},
+        "object": {"messages": prompt, "chosen": {"content": "good"}, "rejected": {"content": "bad"}},
+    }[shape]
     path = write_files(tmp_path, {"a.jsonl": json_lines([row] * 3)}) / "a.jsonl"
     assert cells(load(path)) == [("hi", "good")] * 3
     assert "preferences" in findings(load(path))
@@ -179,15 +209,30 @@ def test_predictions_of_label_studio_are_no_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("outside", ["OTHER", "NIL", "none", "_"])
-def test_another_word_for_outside_is_read(outside: str) -> None:
-    tags = [["PER", outside, outside, outside, "LOC", "LOC", outside]] * 3
+def test_another_word_for_outside_is_read_beside_prefixes(outside: str) -> None:
+    tags = [["B-PER", outside, outside, outside, "B-LOC", "I-LOC", outside]] * 3
     scheme, spelling = scheme_and_spelling(tags)
-    assert scheme == "IO"
-    assert spelling.canonical(tags[0]) == ["PER", "O", "O", "O", "LOC", "LOC", "O"]
+    assert scheme == "BIO"
+    assert spelling.canonical(tags[0]) == ["B-PER", "O", "O", "O", "B-LOC", "I-LOC", "O"]
 
 
-def test_parts_of_speech_have_no_outside() -> None:
-    assert scheme_and_spelling([["NOUN", "VERB", "NOUN", "ADJ"], ["NOUN", "_"]])[0] == "plain"
+@pytest.mark.parametrize(
+    ("tags", "asked"),
+    [
+        (["PER", "OTHER", "OTHER", "OTHER", "LOC", "LOC", "OTHER"], True),
+        (["EN", "OTHER", "ES", "OTHER", "OTHER"], True),  # languages: every tag is a class
+        (["food", "none", "none", "service"], True),
+        (["IN", "OUT", "OUT", "UP"], True),
+        (["S_sg", "M_pl", "_", "_", "_"], True),
+        (["NOUN", "VERB", "NOUN", "ADJ", "_"], False),
+    ],
+)
+def test_tags_without_prefixes_stay_and_are_asked_about(tags: list[str], asked: bool) -> None:
+    scheme, spelling = scheme_and_spelling([tags] * 3)
+    assert scheme == "plain"
+    assert spelling.canonical(tags) == tags
+    data = load([{"tokens": [f"word{i}{k}" for k in range(len(tags))], "tags": tags} for i in range(4)])
+    assert ("outside_tag" in findings(data)) == asked
 
 
 def test_entities_in_the_last_column_of_conllu_are_named(tmp_path: Path) -> None:
@@ -203,7 +248,20 @@ def test_labels_that_probably_mean_the_same_are_named(pair: tuple[str, str]) -> 
     assert {frozenset(found) for found in similar_labels([*pair, "other one"])} == {frozenset(pair)}
 
 
-@pytest.mark.parametrize("pair", [("1.1", "1.10"), ("-1", "1"), ("1.0", "10"), ("yes", "no"), ("1", "2"), ("0.5", "5")])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("1.1", "1.10"),
+        ("-1", "1"),
+        ("A", "A+"),
+        ("C", "C++"),
+        ("\u03b1", "a"),
+        ("1.0", "10"),
+        ("yes", "no"),
+        ("1", "2"),
+        ("0.5", "5"),
+    ],
+)
 def test_labels_that_differ_are_not_named(pair: tuple[str, str]) -> None:
     assert list(similar_labels(pair)) == []
 
@@ -237,7 +295,7 @@ def test_a_pattern_over_several_folders_says_that_they_may_be_classes(tmp_path: 
 
 
 REFUSED = {
-    "LIBSVM": ["1 3:0.5 7:1", "-1 2:0.25 9:1e-3", "1 3:1"],
+    "LIBSVM": ["1 3:0.5 7:1", "-1 2:0.25 9:1e-3", "1 3:1 4:2 9:1"],
     "gettext": ['msgid "good"', 'msgstr "gut"', 'msgid "bad"', 'msgstr "schlecht"'],
     "e-mail": ["From: ana@example.org", "To: bo@example.org", "Subject: the film", "Date: today", "", "It was good."],
     "one line for each field": ["text: a good film", "label: pos", "text: a bad film", "label: neg"],
@@ -248,6 +306,28 @@ REFUSED = {
 def test_formats_that_are_no_tables_are_refused_by_name(what: str) -> None:
     with pytest.raises(kft.DataError, match=what):
         refuse_other_text(REFUSED[what], Path("a.txt"))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["From: the first to the last", "To: whom it may concern", "Date: a sweet one", "So it goes"],
+        ["7 10:30", "8 11:45", "9 12:00"],
+        ["Ana: hello", "Bo: hello", "Ana: how is it", "Bo: fine"],
+    ],
+)
+def test_texts_that_look_like_other_formats_are_read(lines: list[str]) -> None:
+    refuse_other_text(lines, Path("a.txt"))
+
+
+@pytest.mark.parametrize("label", ["MAT 101", "PHY 102", "ABC 7"])
+def test_codes_of_three_capitals_are_no_currency(label: str) -> None:
+    assert labels([{"text": f"text {i}", "label": [label, "BIO 201"][i % 2]} for i in range(8)])[0] == label
+
+
+def test_joined_prompts_are_not_called_unread() -> None:
+    rows = [{"instruction": f"do this {i}", "input": f"with this one here {i}", "output": f"done {i}"} for i in range(8)]
+    assert "unread_columns" not in findings(load(rows))
 
 
 @pytest.mark.parametrize(

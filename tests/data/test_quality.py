@@ -168,9 +168,14 @@ CASES = {
         [("missing_text", "warning", "train", (13, 14))],
         "such as 'nan'",
     ),
+    "a tag that may mean outside": Case(
+        load_data([{"tokens": [f"a{i}", f"b{i}", f"c{i}"], "tags": ["PER", "OTHER", "OTHER"]} for i in range(8)], validation=0),
+        [("outside_tag", "warning", "train", ())],
+        "Most words have the tag 'OTHER'",
+    ),
     "labels within the texts": Case(
         made([*clean(), ("__label__pos so good", "pos")]),
-        [("labels_in_texts", "problem", "train", (13,))],
+        [("labels_in_texts", "warning", "train", (13,))],
         "as fastText writes them",
     ),
     "rows that were discarded": Case(

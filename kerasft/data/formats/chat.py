@@ -66,8 +66,13 @@ def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapp
         chosen = row.get("chosen")
         if "rejected" in row and chosen is not None:  # DPO: the better of two answers
             preferred = True
-            better = _turns(chosen if isinstance(chosen, list) else [chosen]) or [("assistant", str(chosen))]
-            turns = better if better[: len(turns)] == turns else turns + better
+            if isinstance(chosen, Mapping):
+                chosen = [{"role": "assistant", **chosen}]
+            better = _turns(chosen) if isinstance(chosen, list) else [("assistant", str(chosen))]
+            if better is None:
+                raise DataError("The chosen answer is not a list of messages.", where=f"{source}, row {number}")
+            # TRL writes the prompt by itself, or in both answers once more.
+            turns = better if any(role == "user" for role, _ in better) else turns + better
         if any(isinstance(message.get("tool_calls"), list) for message in row[key]):
             tool_calls.append(number)
         roles |= {role for role, _ in turns}
@@ -84,6 +89,9 @@ def read(rows: Rows, source: str, notes: list[Note]) -> Iterator[tuple[int, Mapp
         if not answered:
             unanswered.append(number)
     if not answers:
+        if unweighted:
+            hint = "Give the turns to be learned the weight 1, or leave out the weights."
+            raise DataError("All turns of the assistant have weight 0.", where=source, hint=hint)
         hint = f"Turns to be learned have one of the roles {name_values(sorted(_ASSISTANT), most=10)}."
         raise DataError(f"No conversation holds a turn to be learned. The roles are {name_values(sorted(roles))}.",
                         where=source, hint=hint)  # fmt: skip
