@@ -127,9 +127,9 @@ class Checkpoint:
         """
         where = str(self.folder / "config.json")
         ending = next((ending for ending, _ in _SIZES.get(family, {}).values()), "")
-        found = {name.removesuffix(ending) for name in self.shapes if name.endswith(ending)}
-        if ending and not found & set(_PREFIXES[family]):
-            what = f"they lie under {name_values(sorted(found))}" if found else f"there is no {ending}"
+        prefixes = {name.removesuffix(ending) for name in self.shapes if name.endswith(ending)}
+        if ending and not prefixes & set(_PREFIXES[family]):
+            what = f"they lie under {name_values(sorted(prefixes))}" if prefixes else f"there is no {ending}"
             raise PresetError(f"The weights are not named as transformers names those of {family}: {what}.", where=where)
         for key, (ending, axis) in _SIZES.get(family, {}).items():
             shape = next((shape for name, shape in self.shapes.items() if name.endswith(ending)), None)

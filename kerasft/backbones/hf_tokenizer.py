@@ -236,13 +236,13 @@ def _declared(folder: Path, given: Mapping[str, Any], rust: Mapping[str, Any]) -
 
 def _further_special(folder: Path, given: Mapping[str, Any]) -> list[str]:
     """The special tokens that a tokenizer has besides its usual ones."""
-    found: list[str] = []
+    tokens: list[str] = []
     for source in (given, _read(folder / "special_tokens_map.json")):
         for key in ("additional_special_tokens", "extra_special_tokens"):
             listed = source.get(key) or []
             for token in listed.values() if isinstance(listed, Mapping) else listed if isinstance(listed, list) else ():
-                found.append(str(token.get("content") if isinstance(token, Mapping) else token))
-    return list(dict.fromkeys(found))
+                tokens.append(str(token.get("content") if isinstance(token, Mapping) else token))
+    return list(dict.fromkeys(tokens))
 
 
 def _with_added(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,13 +22,18 @@ _FORMATS = (
 )
 
 
-def check_columns(table: Table, columns: Columns) -> Table:
+def check_columns(table: Table, columns: Columns, others: Iterable[Table] = ()) -> Table:
     """Normalise the numbers of the label column, and note which texts and labels are damaged.
+
+    Args:
+        table: The rows of one split.
+        columns: The roles of its columns.
+        others: The other splits.
 
     Raises:
         DataError: Texts or labels are JSON objects of an unknown format.
     """
-    table = with_plain_numbers(table, columns.label)
+    table = with_plain_numbers(table, columns.label, others)
     refuse_objects(table, columns)
     checked_names = [name for name in (columns.text, columns.text_pair, columns.label) if name and name in table.names]
     notes = list(damage_notes(table, checked_names))

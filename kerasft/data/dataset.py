@@ -146,7 +146,10 @@ def load_data(source: Any = None, config: DataConfig | None = None, *, need_labe
             hint = f"Its columns are: {name_values(table.names, most=20)}."
             raise DataError(f"A split lacks the columns {name_values(absent)}.", where=table.source, hint=hint)
     tables = with_label_lists(tables, columns)
-    splits = {name: Split(name, check_columns(table, columns), columns) for name, table in tables.items()}
+    splits = {
+        name: Split(name, check_columns(table, columns, [other for other in tables.values() if other is not table]), columns)
+        for name, table in tables.items()
+    }
     if "train" in splits:
         splits = _set_aside(splits, config)
         if config.per_label and columns.label:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kerasft.data.cell_kinds import CURRENCIES, is_missing
@@ -23,11 +23,16 @@ _LEADING_ZERO = re.compile(r"[-+−]?0,\d+")  # never thousands
 _SAMPLE = 5_000
 
 
-def with_plain_numbers(table: Table, name: str | None) -> Table:
+def with_plain_numbers(table: Table, name: str | None, others: Iterable[Table] = ()) -> Table:
     """Convert column `name` to plain decimal numbers, if all its cells are formatted numbers.
 
     The whole column (and the delimiter: semicolons suggest decimal commas) decides what a comma means. A column of lists of
     numbers (`2,27`) stays unchanged.
+
+    Args:
+        table: The rows.
+        name: The column; None for no column.
+        others: The other splits, whose cells also show what a comma means.
     """
     if name is None or name not in table.names:
         return table
@@ -44,6 +49,7 @@ def with_plain_numbers(table: Table, name: str | None) -> Table:
     inner = [match.group("inner") for match in matches if match]
     if any(cell.count(".") + cell.count(",") > 1 and not _is_separated_number(cell) for cell in inner):
         return table  # 1.2.3, 192.168.0.1
+    inner += _inner_of_others(others, name)
     comma = True if _points_separate_thousands(table, name, sample) else _decimal_comma(inner, table.delimiter, name)
     if comma is None:
         return table
@@ -57,6 +63,12 @@ def with_plain_numbers(table: Table, name: str | None) -> Table:
     message = f"The numbers of column {name!r} were converted to plain decimals: {example[0]!r} is read as {example[1]}."
     note = Note("number_format", message)
     return replace(table, columns=columns, notes=(*table.notes, note))
+
+
+def _inner_of_others(others: Iterable[Table], name: str) -> list[str]:
+    cells = [cell for table in others if name in table.names for cell in table.columns[name].drop_null().to_pylist()]
+    matches = (_SIGNS.match(_without_parentheses(cell.strip())) for cell in cells)
+    return [match.group("inner") for match in matches if match]
 
 
 def _without_parentheses(cell: str) -> str:

@@ -40,6 +40,14 @@ def test_decimal_signs(written: list[str], read: list[str], suffix: str, tmp_pat
     assert labels(path) == [read[i % len(read)] for i in range(12)]
 
 
+def test_all_splits_show_what_a_comma_means() -> None:
+    train = [{"text": f"text {i}", "score": ["0,512", "0,734"][i % 2]} for i in range(8)]
+    test = [{"text": f"new {i}", "score": ["1,205", "1,333"][i % 2]} for i in range(4)]
+    data = load({"train": train, "test": test}, label="score")
+    assert data["test"].cells("label")[:2] == ["1.205", "1.333"]
+    assert data["train"].cells("label")[0] == "0.512"
+
+
 MARKS = [[0, 1, 1], [1, 0, 0], [0, 0, 1], [0, 0, 0]]
 PLACES = [["1", "2"], ["0"], ["2"], []]
 
