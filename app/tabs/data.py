@@ -15,6 +15,7 @@ from kerasft.errors import KerasFTError
 from kerasft_app.charts import error_box
 from kerasft_app.facts import role_names
 from kerasft_app.forms import Form
+from kerasft_app.newest_read import NewestRead
 from kerasft_app.page import EXAMPLE, TO_TOP, Page
 from kerasft_app.reading import ReadFile, first_split, read_for_page
 from kerasft_app.reports import asked_html, quality_html, understood_html
@@ -62,9 +63,24 @@ def build(page: Page) -> None:
     roles = [text, pair, label]
     shown = [page.data, page.task, understood, report, preview, ahead, question, *roles]
 
-    def begin() -> list[Any]:
-        """Before new files are read: those of before are gone, so that no run can begin with them meanwhile."""
-        return [None, *_nothing(_READING), *_no_columns()]
+    reads = NewestRead()
+    number = gr.State(None)  # of the read that this page has started
+
+    def begin(request: gr.Request) -> list[Any]:
+        """Before new files are read: remove the previous ones, so that no run can begin with them meanwhile."""
+        return [reads.begin(request.session_hash), None, *_nothing(_READING), *_no_columns()]
+
+    def read_uploads(request: gr.Request, number: int, source: Any, *values: Any) -> list[Any]:
+        return if_newest(number, understand(source, *values), request)
+
+    def read_example(request: gr.Request, number: int, *values: Any) -> list[Any]:
+        return if_newest(number, understand(str(EXAMPLE), *values), request)
+
+    def if_newest(number: int | None, updates: list[Any], request: gr.Request) -> list[Any]:
+        return updates if reads.is_newest(request.session_hash, number) else [gr.skip()] * len(updates)
+
+    def clear(request: gr.Request) -> list[Any]:
+        return [reads.begin(request.session_hash), None, *_nothing(""), *_no_columns()]
 
     def understand(source: str | list[str] | None, *values: Any) -> list[Any]:
         """New files (or the example): read them, guess the columns, check them."""
@@ -80,9 +96,12 @@ def build(page: Page) -> None:
             return [kept or None, *_nothing(error_box(found)), *_no_columns()]
         return [kept, *_describe(found)]
 
-    def again_or_example(key: Any, *values: Any) -> list[Any]:
-        """A page that is loaded again: the files it had, else the example."""
-        return understand(page.board.kept_upload(key) or str(EXAMPLE), *values)
+    def again_or_example(request: gr.Request, key: Any, *values: Any) -> list[Any]:
+        """When the page is loaded: the files it had before, otherwise the example; nothing if an upload was faster."""
+        number = reads.begin_first(request.session_hash)
+        if number is None:
+            return [gr.skip()] * (1 + len(shown))
+        return if_newest(number, understand(page.board.kept_upload(key) or str(EXAMPLE), *values), request)
 
     def correct(source: str | None, text: str, pair: str, label: str, *values: Any) -> list[Any]:
         """The same file with other columns or options."""
@@ -105,10 +124,12 @@ def build(page: Page) -> None:
         return correct(source, text, pair, _NONE if chosen == _NO_LABEL else chosen, *values)
 
     for event in (upload.upload, upload.delete):  # delete: one of several
-        event(begin, None, [path, *shown], show_progress="hidden").then(understand, [upload, *form.components], [path, *shown])
-    upload.clear(lambda: [None, *_nothing(""), *_no_columns()], None, [path, *shown])
-    example.click(begin, None, [path, *shown], show_progress="hidden").then(
-        lambda *values: understand(str(EXAMPLE), *values), form.components, [path, *shown]
+        event(begin, None, [number, path, *shown], show_progress="hidden").then(
+            read_uploads, [number, upload, *form.components], [path, *shown]
+        )
+    upload.clear(clear, None, [number, path, *shown])
+    example.click(begin, None, [number, path, *shown], show_progress="hidden").then(
+        read_example, [number, *form.components], [path, *shown]
     )
     page.loaded(again_or_example, [last, *form.components], [path, *shown])
     path.change(upload_key, path, last, show_progress="hidden")

@@ -110,6 +110,14 @@ def test_mistakes_are_told_beside_the_field(page: sync_api.Page, tmp_path: Path)
     page.wait_for_selector("#try-said .error", timeout=20_000)
 
 
+def test_an_upload_while_the_page_loads_is_what_the_page_has(page: sync_api.Page, tmp_path: Path) -> None:
+    """The example, which a new page reads, must not come after it."""
+    page.set_input_files("#upload input[type=file]", str(write_reviews(tmp_path / "mine.csv")))
+    page.wait_for_selector("#understood >> text=mine.csv", timeout=180_000)
+    page.wait_for_timeout(5_000)  # in which the example would have come
+    assert "mine.csv" in page.locator("#understood").inner_text()
+
+
 def test_a_new_page_is_ready_to_press_train(page: sync_api.Page, app: tuple[str, Path]) -> None:
     page.wait_for_selector("#to-train", timeout=30_000)
     assert "1,099" in page.locator("#data-report").inner_text()
