@@ -9,6 +9,7 @@ from typing import Any
 
 from kerasft.backbones.base import FAMILIES, Backbone, Encoder, Family, Parts
 from kerasft.backbones.sentence_modules import check_sentence_config, dense_layers, read_modules
+from kerasft.config import read_json
 
 
 @FAMILIES.register
@@ -44,28 +45,24 @@ class GPT2(Family):
         import keras_hub
 
         from kerasft.backbones import loading
-        from kerasft.backbones.hf_tokenizer import check_gpt2_tokenizer, gpt2_pieces
+        from kerasft.backbones.byte_pairs import BytePairText
+        from kerasft.backbones.hf_tokenizer import read_gpt2_tokenizer
 
         if loading.is_kerashub(folder):
-            return keras_hub.models.GPT2Tokenizer.from_preset(str(folder))
-        check_gpt2_tokenizer(folder)
-        if (pieces := gpt2_pieces(folder)) is not None:
-            return keras_hub.models.GPT2Tokenizer(vocabulary=pieces[0], merges=pieces[1])
-        return self._tokenizer(*(loading.vocabulary_file(folder, name) for name in ("vocab.json", "merges.txt")))
-
-    def _tokenizer(self, vocabulary: Path, merges: Path) -> Any:
-        import keras_hub
-
-        return keras_hub.models.GPT2Tokenizer(vocabulary=str(vocabulary), merges=str(merges))
+            tokenizer = keras_hub.models.GPT2Tokenizer.from_preset(str(folder))
+            return BytePairText(tokenizer.vocabulary, tokenizer.merges)
+        return BytePairText(*read_gpt2_tokenizer(folder))
 
     def rebuild(self, config: dict[str, Any], tokenizer_folder: Path, *, dtype: str) -> Backbone:
         import keras_hub
 
         from kerasft.backbones import loading
+        from kerasft.backbones.byte_pairs import ADDED_TOKENS, BytePairText
 
         model = loading.rebuild_model(keras_hub.models.GPT2Backbone, config, dtype=dtype)
-        tokenizer = self._tokenizer(tokenizer_folder / "vocabulary.json", tokenizer_folder / "merges.txt")
-        return Backbone(self, model, tokenizer, config)
+        added = read_json(tokenizer_folder / ADDED_TOKENS) if (tokenizer_folder / ADDED_TOKENS).exists() else []
+        vocabulary, merges = (str(tokenizer_folder / name) for name in ("vocabulary.json", "merges.txt"))
+        return Backbone(self, model, BytePairText(vocabulary, merges, added), config)
 
     def train_vocabulary(self, texts: Iterable[str], folder: Path, options: Any) -> int:
         from tokenizers import ByteLevelBPETokenizer
@@ -78,7 +75,7 @@ class GPT2(Family):
         return int(tokenizer.get_vocab_size())
 
     def save_tokenizer(self, backbone: Backbone, folder: Path) -> None:
-        backbone.tokenizer.save_assets(str(folder))
+        backbone.tokenizer.save_assets(folder)
 
     def to_huggingface(self, backbone: Backbone) -> tuple[dict[str, Any], dict[str, Any]]:
         import numpy as np
@@ -131,9 +128,16 @@ class GPT2(Family):
     def save_huggingface_tokenizer(self, backbone: Backbone, folder: Path) -> None:
         import json
 
-        backbone.tokenizer.save_assets(str(folder))
+        tokenizer = backbone.tokenizer
+        tokenizer.save_assets(folder)
         (folder / "vocabulary.json").rename(folder / "vocab.json")
-        options = {"tokenizer_class": "GPT2Tokenizer", "model_max_length": backbone.max_length}
+        options: dict[str, Any] = {"tokenizer_class": "GPT2Tokenizer", "model_max_length": backbone.max_length}
+        if added := tokenizer.added:
+            numbers = tokenizer.vocabulary
+            plain = {"lstrip": False, "rstrip": False, "single_word": False, "special": False, "normalized": False}
+            options["added_tokens_decoder"] = {str(numbers[token]): {"content": token, **plain} for token in added}
+            further = {token: numbers[token] for token in added}
+            (folder / "added_tokens.json").write_text(json.dumps(further, ensure_ascii=False), encoding="utf-8")
         (folder / "tokenizer_config.json").write_text(json.dumps(options, indent=1), encoding="utf-8")
 
     def parts(self, backbone: Backbone) -> Parts:
@@ -198,10 +202,10 @@ class GPT2(Family):
     def piece_lengths(self, tokenizer: Any) -> list[int]:
         # The vocabulary writes each byte as one printable letter.
         ends = int(tokenizer.end_token_id)
-        return [0 if i == ends else len(tokenizer.id_to_token(i)) for i in range(tokenizer.vocabulary_size())]
+        return [0 if i == ends else len(_piece_bytes(tokenizer, i)) for i in range(tokenizer.vocabulary_size())]
 
     def show_piece(self, tokenizer: Any, number: int) -> tuple[bytes, bool]:
-        text = _as_bytes(tokenizer.id_to_token(number))
+        text = _piece_bytes(tokenizer, number)
         return text, text[:1].isspace()
 
     def readable_piece(self, tokenizer: Any, number: int) -> str:
@@ -212,7 +216,7 @@ class GPT2(Family):
 
     def piece_texts(self, tokenizer: Any) -> list[bytes]:
         ends = int(tokenizer.end_token_id)
-        return [b"" if i == ends else _as_bytes(tokenizer.id_to_token(i)) for i in range(tokenizer.vocabulary_size())]
+        return [b"" if i == ends else _piece_bytes(tokenizer, i) for i in range(tokenizer.vocabulary_size())]
 
 
 @cache
@@ -223,7 +227,11 @@ def _byte_of_letter() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
-def _as_bytes(piece: str) -> bytes:
+def _piece_bytes(tokenizer: Any, number: int) -> bytes:
+    """The text of a token; of an added token it stands in the vocabulary as it is."""
+    piece = tokenizer.id_to_token(number)
+    if piece in tokenizer.added:
+        return str(piece).encode("utf-8")
     letters = _byte_of_letter()
     return bytes(letters[letter] for letter in piece)
 

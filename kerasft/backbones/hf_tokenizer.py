@@ -8,7 +8,7 @@ What is another tokenizer is refused by its name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +62,13 @@ def read_bert_tokenizer(folder: Path) -> tuple[list[str], dict[str, Any]]:
     }
 
 
-def check_gpt2_tokenizer(folder: Path) -> None:
-    """Refuse a folder whose tokenizer is not GPT-2's byte-level BPE, or that has tokens beside its vocabulary.
+def read_gpt2_tokenizer(folder: Path) -> tuple[dict[str, int], list[str] | str, list[str]]:
+    """GPT-2's byte-level BPE: the vocabulary with the added tokens, the merges (or their file), and the added tokens.
+
+    The vocabulary stands in `vocab.json` and `merges.txt`, or in `tokenizer.json` alone, as transformers 5 saves it.
 
     Raises:
-        PresetError: It is so, or a file is damaged.
+        PresetError: A file is absent or damaged, or describes a tokenizer that cuts texts in another way.
     """
     given, described = _read(folder / "tokenizer_config.json"), _read(folder / "tokenizer.json")
     _check_class(given, _GPT2_LIKE, folder)
@@ -77,35 +79,44 @@ def check_gpt2_tokenizer(folder: Path) -> None:
     rust = described if isinstance(described.get("model"), Mapping) else {}
     if rust:
         _check_byte_level(rust, folder)
-    vocabulary = _read(folder / "vocab.json") or (rust["model"].get("vocab") if rust else None) or {}
+    vocabulary, merges = _gpt2_vocabulary(folder, rust)
     if len(vocabulary) > _MOST_PIECES:
         raise PresetError(f"The vocabulary has {len(vocabulary):,} pieces, more than any model of this kind.", where=str(folder))
-    added = [token for token in (*_declared(folder, given, rust), *_further_special(folder, given)) if token != _END]
-    if vocabulary and added:
-        hint = "Tokens that were added to a GPT-2 are not read yet. Save the model without them, or take a BERT."
-        what = f"The folder has tokens that are never cut, beside {_END}: {name_values(dict.fromkeys(added))}."
-        raise PresetError(what, where=str(folder), hint=hint)
+    pieces, added = _with_added(_in_order(vocabulary, folder), folder, given, rust, own=(_END,))
+    stripped = [text for text, token in _declared(folder, given, rust).items() if token.get("lstrip") or token.get("rstrip")]
+    if stripped:
+        what = f"Added tokens that take the spaces beside them (lstrip, rstrip) are not supported: {name_values(stripped)}."
+        raise PresetError(what, where=str(folder))
+    return {piece: number for number, piece in enumerate(pieces)}, merges, [token["text"] for token in added]
 
 
-def gpt2_pieces(folder: Path) -> tuple[dict[str, int], list[str]] | None:
-    """Vocabulary and merges from `tokenizer.json`, which transformers 5 writes alone; None where `vocab.json` holds them.
-
-    Raises:
-        PresetError: The file does not hold them.
-    """
-    described = _read(folder / "tokenizer.json")
-    model = described.get("model")
-    if (folder / "vocab.json").exists() or not isinstance(model, Mapping):
-        return None
-    vocabulary, merges = model.get("vocab"), model.get("merges")
+def _gpt2_vocabulary(folder: Path, rust: Mapping[str, Any]) -> tuple[dict[str, int], list[str] | str]:
+    """Vocabulary and merges without the added tokens; of merges in a file of their own, its path."""
+    if (folder / "vocab.json").exists() or not rust:
+        vocab_file, merges_file = (_vocabulary_file(folder, name) for name in ("vocab.json", "merges.txt"))
+        return _read(vocab_file), str(merges_file)
+    vocabulary, merges = rust["model"].get("vocab"), rust["model"].get("merges")
     where = str(folder / "tokenizer.json")
     if not isinstance(vocabulary, Mapping) or not isinstance(merges, list):
         raise PresetError("The tokenizer has no vocabulary or no merges.", where=where)
     pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]
     if not all(isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair) for pair in pairs):
         raise PresetError("The merges of the tokenizer are not pairs of pieces.", where=where)
-    _in_order(vocabulary, folder / "tokenizer.json")
-    return {str(piece): int(number) for piece, number in vocabulary.items()}, [" ".join(pair) for pair in pairs]
+    return dict(vocabulary), [" ".join(pair) for pair in pairs]
+
+
+def _vocabulary_file(folder: Path, name: str) -> Path:
+    """The path of a Hugging Face folder's vocabulary file.
+
+    Raises:
+        PresetError: It is absent.
+    """
+    if (folder / name).exists() and not (folder / name).is_file():
+        raise PresetError(f"{name} is no regular file.", where=str(folder))
+    if not (folder / name).exists():
+        hint = f"Copy {name} or tokenizer.json from where the model came from."
+        raise PresetError(f"The folder holds no {name}.", where=str(folder), hint=hint)
+    return folder / name
 
 
 def _check_byte_level(rust: Mapping[str, Any], folder: Path) -> None:
@@ -246,15 +257,15 @@ def _further_special(folder: Path, given: Mapping[str, Any]) -> list[str]:
 
 
 def _with_added(
-    pieces: list[str], folder: Path, given: Mapping[str, Any], rust: Mapping[str, Any]
+    pieces: list[str], folder: Path, given: Mapping[str, Any], rust: Mapping[str, Any], own: Sequence[str] = _SPECIAL
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """The pieces with those that were added after them, and the added tokens that are never cut."""
+    """The pieces with those that were added after them, and the added tokens that are never cut, besides its `own`."""
     places = {piece: number for number, piece in enumerate(pieces)}
     declared = _declared(folder, given, rust)
     numbered = [token["id"] for token in declared.values() if type(token["id"]) is int]
     following = max([len(pieces) - 1, *numbered]) + 1  # transformers adds those without a number behind all others
     for text in _further_special(folder, given):
-        if text not in declared and text not in _SPECIAL:
+        if text not in declared and text not in own:
             declared[text] = {"id": places.get(text, following), "special": True, "normalized": False}
             following += text not in places
     further = {text: token["id"] for text, token in declared.items() if text not in places}
@@ -270,7 +281,7 @@ def _with_added(
                 hint=hint,
             )
         pieces = [*pieces, text]
-    whole = [text for text, token in declared.items() if token.get("single_word") and text not in _SPECIAL]
+    whole = [text for text, token in declared.items() if token.get("single_word") and text not in own]
     if whole:
         raise PresetError(
             f"Added tokens that are read only as whole words are not supported: {name_values(whole)}.", where=str(folder)
@@ -278,6 +289,6 @@ def _with_added(
     added = [
         {"text": text, "normalised": bool(token.get("normalized", not token.get("special", False)))}
         for text, token in declared.items()
-        if text not in _SPECIAL and text
+        if text not in own and text
     ]
     return pieces, added

@@ -234,20 +234,6 @@ def load_framer(folder: Path, max_length: int) -> Framer:
         return Framer(family, family.load_tokenizer(folder), min(max_length, limit))
 
 
-def vocabulary_file(folder: Path, name: str) -> Path:
-    """The path of a Hugging Face folder's vocabulary file.
-
-    Raises:
-        PresetError: It is absent.
-    """
-    if (folder / name).exists() and not (folder / name).is_file():
-        raise PresetError(f"{name} is no regular file.", where=str(folder))
-    if not (folder / name).exists():
-        hint = f"Copy {name} or tokenizer.json from where the model came from."
-        raise PresetError(f"The folder holds no {name}.", where=str(folder), hint=hint)
-    return folder / name
-
-
 def is_kerashub(folder: Path) -> bool:
     """True for a KerasHub preset folder, False for a Hugging Face folder."""
     return "model_type" not in json.loads((folder / "config.json").read_text(encoding="utf-8"))

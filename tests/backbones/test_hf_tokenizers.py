@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tensorflow as tf
 from tokenizers import AddedToken
 from tokenizers.implementations import BertWordPieceTokenizer
 
@@ -15,8 +14,7 @@ import kerasft as kft
 from kerasft.backbones import get_family
 from kerasft.backbones.loading import load_backbone, load_framer
 from kerasft.backbones.tokenization import Framer
-from kerasft.errors import PresetError
-from tests.backbones.model_folders import FIXTURES, change_json, copy_fixture
+from tests.backbones.model_folders import change_json, copy_fixture
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzéöABCDE"
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
@@ -217,14 +215,6 @@ def test_a_rust_tokenizer_of_another_kind_is_refused(path: str, value: Any, name
         load_framer(tmp_path, 64)
 
 
-@pytest.mark.parametrize("token", ["<sep>", "[PAD]"])
-def test_tokens_added_to_a_gpt2_are_refused(token: str, tmp_path: Path) -> None:
-    folder = copy_fixture("hf_gpt2", tmp_path)
-    change_json(folder / "added_tokens.json", **{token: 302})
-    with pytest.raises(kft.PresetError, match=token.strip("[]<>")):
-        load_framer(folder, 64)
-
-
 def test_added_tokens_with_gaps_or_only_for_whole_words_are_refused(tmp_path: Path) -> None:
     make_pair(tmp_path)
     change_json(tmp_path / "added_tokens.json", **{"[NEW]": len(PIECES) + 5})
@@ -244,58 +234,3 @@ def test_a_vocabulary_without_a_special_token_is_refused(name: str, tmp_path: Pa
     (folder / "vocab.txt").write_text(text.replace(f"{name}\n", "zzz\n"), encoding="utf-8")
     with pytest.raises(kft.PresetError, match=name.strip("[]")):
         load_framer(folder, 64)
-
-
-@pytest.mark.parametrize("merges_as_lists", [False, True])
-def test_gpt2_is_read_from_tokenizer_json_alone(merges_as_lists: bool, tmp_path: Path) -> None:
-    """As transformers 5 saves it."""
-    folder = copy_fixture("hf_gpt2", tmp_path)
-    save_as_tokenizer_json(folder)
-    described = json.loads((folder / "tokenizer.json").read_text())
-    pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in described["model"]["merges"]]
-    described["model"]["merges"] = pairs if merges_as_lists else [" ".join(pair) for pair in pairs]
-    (folder / "tokenizer.json").write_text(json.dumps(described))
-    backbone, plain = load_backbone(folder), load_backbone(FIXTURES / "hf_gpt2")
-    cases = json.loads((FIXTURES / "hf_gpt2" / "tokenization.json").read_text())["texts"]
-    assert len(cases) > 5
-    texts = tf.constant([case["text"] for case in cases])
-    ids, plain_ids = (load_framer(place, 64).tokenize(texts).to_list() for place in (folder, FIXTURES / "hf_gpt2"))
-    assert ids == plain_ids  # which tests/backbones/test_tokenization.py compares with transformers
-    assert sum(one == case["ids"] for one, case in zip(ids, cases, strict=True)) > 0.9 * len(cases)
-    other = tmp_path / "other"
-    other.mkdir()
-    backbone.family.save_tokenizer(backbone, tmp_path)
-    plain.family.save_tokenizer(plain, other)
-    assert json.loads((tmp_path / "vocabulary.json").read_text()) == json.loads((other / "vocabulary.json").read_text())
-
-
-@pytest.mark.parametrize(
-    ("part", "change", "message"),
-    [
-        ("pre_tokenizer", {"type": "Whitespace"}, "without GPT-2's division"),
-        ("pre_tokenizer", {"type": "ByteLevel", "add_prefix_space": True}, "add_prefix_space"),
-        ("pre_tokenizer", {"type": "ByteLevel", "use_regex": False}, "use_regex"),
-        ("normalizer", {"type": "NFC"}, "normalises"),
-        ("model", {"type": "BPE", "vocab": {}, "merges": None}, "merges"),
-        ("model", {"type": "BPE", "vocab": {"a": 0}, "merges": ["a b c"]}, "pairs"),
-        ("model", {"type": "Unigram", "vocab": []}, "Unigram"),
-    ],
-)
-def test_another_tokenizer_of_bytes_is_refused(part: str, change: dict[str, Any], message: str, tmp_path: Path) -> None:
-    folder = copy_fixture("hf_gpt2", tmp_path)
-    save_as_tokenizer_json(folder)
-    described = json.loads((folder / "tokenizer.json").read_text())
-    (folder / "tokenizer.json").write_text(json.dumps({**described, part: change}))
-    with pytest.raises(PresetError, match=message):
-        load_backbone(folder)
-
-
-def save_as_tokenizer_json(folder: Path) -> None:
-    """Replace GPT-2's two files by the one of the Rust tokenizers."""
-    from tokenizers import AddedToken, ByteLevelBPETokenizer
-
-    rust = ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    rust.add_special_tokens([AddedToken("<|endoftext|>", special=True, normalized=False)])
-    rust.save(str(folder / "tokenizer.json"))
-    (folder / "vocab.json").unlink()
-    (folder / "merges.txt").unlink()

@@ -72,7 +72,6 @@ def test_a_further_special_token_without_a_row_in_the_embedding_is_refused(tmp_p
         ("hf_gpt2", "tokenizer_config.json", {"truncation_side": "left"}),
         ("hf_gpt2", "tokenizer_config.json", {"eos_token": "</s>"}),
         ("hf_gpt2", "special_tokens_map.json", {"bos_token": {"content": "<s>"}}),
-        ("hf_gpt2", "special_tokens_map.json", {"additional_special_tokens": ["<user>"]}),
         ("hf_bert_gelu", "special_tokens_map.json", {"cls_token": "<s>"}),
     ],
 )

@@ -29,20 +29,13 @@ LONG = 512  # no text of the fixtures is cut
 
 # TensorFlow lower-cases a capital sigma at the end of a word to ς, Hugging Face, letter by letter, to σ.
 FINAL_SIGMA = {"greek final sigma": "ο ##σ ##ς ο ##ς"}
-# KerasHub's GPT-2 marks spaces with the digit ६ and special tokens with Ĵ and a letter, so it loses or misreads these.
-MARKS_WITH_SIGNS = {"devanagari digit six": "16 à ¥ ¬ Ġ Ġa b", "circumflex j": "<|endoftext|> Ġ Ä ´ Ġ hello"}
-# Runs of white space at the end of a text, or before a word after a newline, are cut elsewhere.
-CUTS_SPACES_ELSEWHERE = {
-    "leading and trailing spaces": "Ġ Ġ hello Ġ Ġworld Ġ Ġ",
-    "tabs and newlines": "hello ĉ world č Ċ f il m ĊĊ p l a y",
-}
 # NUL is removed, because TF-Text takes it for the end of the text; Hugging Face's GPT-2 has a token for it.
 REMOVES_NUL = {"nul": "hello"}
 
 DEVIATIONS = {
     UNCASED: FINAL_SIGMA,
     CASED: {},
-    GPT2: {**MARKS_WITH_SIGNS, **CUTS_SPACES_ELSEWHERE, **REMOVES_NUL},
+    GPT2: REMOVES_NUL,
 }
 
 
