@@ -181,12 +181,14 @@ class Columns:
         text_pair: Name of the second text's column, or None.
         label: Name of the label column, or None for data without labels.
         split: Name of the column that says train, validation or test, or None.
+        decimal_comma: Whether numbers of the label column are written with a decimal comma (`1,205` is 1.205).
     """
 
     text: str
     text_pair: str | None = None
     label: str | None = None
     split: str | None = None
+    decimal_comma: bool = False
 
 
 def find_columns(

@@ -19,6 +19,7 @@ from kerasft.data.data_config import DataConfig
 from kerasft.data.label_columns import columns_of_0_and_1, join_labels, named_columns
 from kerasft.data.label_lists import with_label_lists
 from kerasft.data.label_spelling import clean_label, one_spelling
+from kerasft.data.number_cells import shows_decimal_comma
 from kerasft.data.readers import read_table
 from kerasft.data.sources import read_splits
 from kerasft.data.split import Split
@@ -146,10 +147,13 @@ def load_data(source: Any = None, config: DataConfig | None = None, *, need_labe
             hint = f"Its columns are: {name_values(table.names, most=20)}."
             raise DataError(f"A split lacks the columns {name_values(absent)}.", where=table.source, hint=hint)
     tables = with_label_lists(tables, columns)
-    splits = {
-        name: Split(name, check_columns(table, columns, [other for other in tables.values() if other is not table]), columns)
+    checked = {
+        name: check_columns(table, columns, [other for other in tables.values() if other is not table])
         for name, table in tables.items()
     }
+    if any(shows_decimal_comma(table, checked[name], columns.label) for name, table in tables.items()):
+        columns = replace(columns, decimal_comma=True)
+    splits = {name: Split(name, table, columns) for name, table in checked.items()}
     if "train" in splits:
         splits = _set_aside(splits, config)
         if config.per_label and columns.label:

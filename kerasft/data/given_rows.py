@@ -59,5 +59,6 @@ def as_split(
     if absent:
         hint = f"Name the columns as in training. They are: {name_values(table.names, most=20)}."
         raise DataError(f"The columns the model was trained with are absent: {', '.join(absent)}.", where=table.source, hint=hint)
-    table = with_plain_numbers(table, roles["label"])
-    return Split("data", table, find_columns(table.columns, table.source, need_label=need_label, **roles))
+    table = with_plain_numbers(table, roles["label"], decimal_comma=columns.decimal_comma)
+    found = find_columns(table.columns, table.source, need_label=need_label, **roles)
+    return Split("data", table, replace(found, decimal_comma=columns.decimal_comma))
