@@ -15,7 +15,7 @@ from kerasft.errors import ConfigError
 from kerasft.events import Emit
 from kerasft.model import load
 from kerasft.recipe import RunConfig
-from kerasft.run import resume, start
+from kerasft.run import go_on, start
 from kerasft.runs import holds_run, run_state
 from kerasft.tasks import Task, get_task
 from kerasft.tasks.base import Learned
@@ -145,7 +145,7 @@ def _finish(config: RunConfig, folder: Path, data: Dataset, on_event: Emit | Non
     if recipe.get("data_sha256") not in (None, config.task.suited(data).fingerprint()):
         raise ConfigError("The folder holds a run on other data.", where=str(folder), hint=hint)
     if run_state(folder) != "finished":
-        resume(folder, on_event=on_event)
+        go_on(folder, on_event=on_event)
     return run_state(folder) == "finished"
 
 

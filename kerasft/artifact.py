@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ from kerasft.backbones.loading import load_backbone
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.errors import ArtifactError, ConfigError, KerasFTError, PresetError
+from kerasft.model_files import check_quickly, replace_model, settle
 from kerasft.presets import fetch, find_preset
 from kerasft.tasks import Learned, Task, get_task
 from kerasft.tuning import Tuning, get_tuning
-from kerasft.weights import load_weights, save_weights, weights_by_path, write_text
+from kerasft.weights import load_weights, weights_by_path
 
 FORMAT = 3  # of the folder; a newer one is refused rather than misread
 
@@ -60,12 +60,9 @@ def own_weights(keras_model: Any, backbone: Backbone, encoder: Encoder, tuning: 
 
 
 def write_artifact(folder: Path, artifact: Artifact) -> None:
-    """Write `run.json`, `model.safetensors` and `tokenizer/`."""
+    """Write `run.json`, `model.safetensors` and `tokenizer/`; a model that is there stays whole until this one is."""
     backbone, tuning = artifact.backbone, artifact.tuning
-    (folder / "tokenizer").mkdir(parents=True, exist_ok=True)
-    backbone.family.save_tokenizer(backbone, folder / "tokenizer")
     weights = own_weights(artifact.keras_model, backbone, artifact.encoder, tuning)
-    save_weights(weights, folder / "model.safetensors", {"format": "kerasft"})
     model = {
         "format": FORMAT,
         "task": artifact.task.to_dict(),
@@ -77,7 +74,7 @@ def write_artifact(folder: Path, artifact: Artifact) -> None:
         "backbone": backbone.config,
         **({"base": {"preset": backbone.origin, "sha256": backbone.fingerprint}} if tuning.sparse else {}),
     }
-    write_text(folder / "run.json", json.dumps({**artifact.recipe, "model": model}, indent=1, ensure_ascii=False))
+    replace_model(folder, artifact.recipe, model, weights, lambda place: backbone.family.save_tokenizer(backbone, place))
 
 
 def read_artifact(folder: Path, base: str | Path | Backbone | None = None) -> Artifact:
@@ -98,7 +95,11 @@ def read_artifact(folder: Path, base: str | Path | Backbone | None = None) -> Ar
     if not isinstance(recipe, dict) or not isinstance(recipe.get("model") or {}, dict):
         raise ArtifactError("run.json holds no run.", where=str(folder / "run.json"))
     saved = recipe.pop("model", None)
-    if saved is None or not (folder / "model.safetensors").exists():
+    files = (saved or {}).get("files") or {}
+    if not isinstance(files, dict) or not all(isinstance(recorded, dict) for recorded in files.values()):
+        raise ArtifactError("run.json misstates the files of the model.", where=str(folder / "run.json"))
+    weights = settle(folder, files)
+    if saved is None or not weights.exists():
         hint = f"It was stopped before its end? Go on with: kerasft resume {folder}"
         raise ArtifactError("This run has no model yet.", where=str(folder), hint=hint)
     written = saved.get("format", 0)
@@ -108,6 +109,7 @@ def read_artifact(folder: Path, base: str | Path | Backbone | None = None) -> Ar
             where=str(folder),
             hint="Upgrade KerasFT.",
         )
+    check_quickly(folder, files, weights)
     try:
         task = get_task(saved["task"]["name"], **{k: v for k, v in saved["task"].items() if k != "name"})
         tuning = get_tuning(saved["tuning"]["name"], **{k: v for k, v in saved["tuning"].items() if k != "name"})
@@ -116,7 +118,7 @@ def read_artifact(folder: Path, base: str | Path | Backbone | None = None) -> Ar
         if saved.get("base"):
             backbone = _pooled_as(_base(folder, saved["base"], base, tuning), saved["backbone"])
         else:
-            _check_sizes(saved, folder)
+            _check_sizes(saved, folder, weights)
             backbone = get_family(saved["family"]).rebuild(saved["backbone"], folder / "tokenizer", dtype="float32")
     except PresetError as error:
         what = f"The saved model cannot be built again: {error.message}"
@@ -134,11 +136,11 @@ def read_artifact(folder: Path, base: str | Path | Backbone | None = None) -> Ar
         raise ArtifactError(f"run.json lacks or misstates {error}.", where=str(folder / "run.json")) from None
     # Up to format 2 only the weights the task uses were kept.
     wanted = own_weights(model, backbone, encoder, tuning) if written > 2 or tuning.sparse else weights_by_path(model)
-    load_weights(wanted, folder / "model.safetensors")
+    load_weights(wanted, weights)
     return Artifact(task, tuning, learned, columns, backbone, model, encoder, recipe)
 
 
-def _check_sizes(saved: dict[str, Any], folder: Path) -> None:
+def _check_sizes(saved: dict[str, Any], folder: Path, weights: Path) -> None:
     """Refuse sizes in run.json that the weights cannot have, before anything of them is built.
 
     Raises:
@@ -154,7 +156,7 @@ def _check_sizes(saved: dict[str, Any], folder: Path) -> None:
     dense = sum(int(one["inputs"]) * int(one["units"]) for one in sizes.get("dense", []))
     rows = given["vocabulary_size"] + given["max_sequence_length"] + given.get("num_segments", 0) + len(saved["labels"])
     least = rows * width + given["num_layers"] * (4 * width**2 + 2 * width * given["intermediate_dim"]) + dense
-    stored = (folder / "model.safetensors").stat().st_size
+    stored = weights.stat().st_size
     if (stored and least > stored) or width % given["num_heads"]:  # a byte each would be the least
         told = f"model.safetensors has {stored:,} bytes, and a model of these sizes {least:,} weights"
         raise ArtifactError(f"The sizes in run.json are not those of the weights: {told}.", where=where)

@@ -11,7 +11,7 @@ from typing import Any
 
 from kerasft.bulk import WRITERS
 from kerasft.cluster import joined
-from kerasft.comparison import differing, sha256
+from kerasft.comparison import differing
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.data.given_rows import as_split
@@ -19,9 +19,9 @@ from kerasft.data.read_options import ReadOptions
 from kerasft.data.split import Split
 from kerasft.errors import ConfigError, DataError, RunError
 from kerasft.file_answers import answer_split
+from kerasft.files import sha256, write_text
 from kerasft.model import FineTunedModel, load
 from kerasft.tasks import get_task
-from kerasft.weights import write_text
 
 _EVERY = ReadOptions(every_record=True)
 PLAN_FILE = "plan.json"

@@ -14,8 +14,11 @@ from typing import Any
 
 from kerasft import commands, data_commands, model_commands
 from kerasft.errors import KerasFTError, is_disk_full
+from kerasft.output import Unbreakable
 
-_LIGHT = ("list", "fetch", "check", "diff")  # commands that need no TensorFlow
+_LIGHT = ("list", "fetch", "check", "diff", "verify")  # commands that need no TensorFlow
+# Commands that do what must not end because nobody reads what they print; they also say by their status how it went.
+_WORKING = ("fetch", "create-preset", "train", "adapt", "search", "bake-off", "resume", "reproduce", "merge", "export")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{given[0]} stands behind the command: kerasft COMMAND {given[0]}")
     if odd:
         commands[given[0]].error(_unknown(odd[0], commands[given[0]]))
+    if given[0] in _WORKING and not isinstance(sys.stdout, Unbreakable):
+        sys.stdout = Unbreakable(sys.stdout)
     try:
         if given[0] not in _LIGHT:
             from kerasft.quiet import load_tensorflow
@@ -44,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"Interrupted. {error}".rstrip(), file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -69,6 +74,8 @@ def _print_anything() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the process ends
         elif getattr(stream, "errors", "") in ("strict", "surrogateescape") and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if not isinstance(sys.stderr, Unbreakable):
+        sys.stderr = Unbreakable(sys.stderr)
 
 
 def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
@@ -169,6 +176,8 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub = command("diff", commands.diff)
     sub.add_argument("one", help="folder of a run")
     sub.add_argument("other", help="folder of another")
+    sub = command("verify", commands.verify)
+    sub.add_argument("folder", help="a run's folder, or that of an export")
     sub = command("reproduce", commands.reproduce)
     sub.add_argument("folder")
     sub.add_argument("--out", help="folder of the new run; <folder>-again by default")

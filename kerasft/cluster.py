@@ -240,13 +240,13 @@ def _work(told: dict[str, Any]) -> None:
     from ray.train import get_context
 
     from kerasft.events import ignore
-    from kerasft.run import resume, start
+    from kerasft.run import go_on, start
 
     rank, folder = get_context().get_world_rank(), Path(told["folder"])
     try:
         settle(told["place"], told["versions"])
         if told["resuming"]:
-            resume(folder, on_event=ignore)
+            go_on(folder, on_event=ignore)
         else:
             start(RunConfig.from_dict(told["recipe"]), folder, overwrite=told["overwrite"], on_event=ignore)
     except KerasFTError as error:

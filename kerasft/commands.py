@@ -213,7 +213,7 @@ def _named_range(text: str) -> tuple[str, str]:
 def resume(parsed: argparse.Namespace) -> int:
     """Go on with a stopped run exactly where it stopped."""
     from kerasft.progress import TerminalProgress
-    from kerasft.run import resume
+    from kerasft.run import go_on
     from kerasft.runs import run_state
 
     progress = TerminalProgress(sys.stderr)
@@ -230,7 +230,7 @@ def resume(parsed: argparse.Namespace) -> int:
         train_on_cluster(config, Path(parsed.folder), **cluster, resuming=True, on_event=progress)
         return _after_training(Path(parsed.folder), progress)
     finished = run_state(Path(parsed.folder)) == "finished"
-    resume(parsed.folder, changes=changes, allow_changes=parsed.allow_changes, on_event=progress)
+    go_on(parsed.folder, changes=changes, allow_changes=parsed.allow_changes, on_event=progress)
     if finished:
         print("The run is finished; nothing was left to do.", file=sys.stderr)
     return _after_training(Path(parsed.folder), progress)
@@ -255,6 +255,15 @@ def diff(parsed: argparse.Namespace) -> None:
     from kerasft.comparison import compare_runs
 
     print(compare_runs(parsed.one, parsed.other))
+
+
+def verify(parsed: argparse.Namespace) -> int:
+    """Compare the files of a run and of its exports with the SHA-256 kept when they were written."""
+    from kerasft.verification import verify
+
+    found = verify(parsed.folder)
+    print("\n".join(map(str, found)))
+    return 1 if any(one.faults for one in found) else 0
 
 
 def reproduce(parsed: argparse.Namespace) -> int:

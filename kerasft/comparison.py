@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from kerasft.config import read_json
 from kerasft.errors import ArtifactError
+from kerasft.files import sha256
 
 _SECTIONS = ("options", "data", "versions", "figures", "weights")
 
@@ -96,12 +96,6 @@ def _read(folder: Path) -> dict[str, Any]:
         "figures": {name: report["metrics"] for name, report in reports.items()},
         "weights": {"sha256": sha256(weights) if weights.exists() else None},
     }
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_nan(value: Any) -> bool:

@@ -183,6 +183,8 @@ class JsonLog:
     def __call__(self, event: Event) -> None:
         self._file.write(json.dumps(event.to_dict()) + "\n")
         self._file.flush()
+        if isinstance(event, Finished | Stopped | Failed):  # what is done after it must not reach the disk before it
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file; further events are an error."""

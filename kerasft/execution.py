@@ -8,8 +8,6 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +20,11 @@ from kerasft.backbones.loading import folder_notes, load_backbone
 from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.split import Split
-from kerasft.errors import ArtifactError, ConfigError, DataError, KerasFTError, RunError, is_disk_full
+from kerasft.errors import ArtifactError, ConfigError, DataError, RunError
 from kerasft.evaluation.report import save_reports
-from kerasft.events import Emit, Failed, Finished, JsonLog, Phase, Started, Stopped, Warned, fan_out
+from kerasft.events import Emit, Finished, JsonLog, Phase, Started, Stopped, Warned, fan_out
+from kerasft.failures import telling_failure
+from kerasft.files import write_text
 from kerasft.job import make_job
 from kerasft.kept_rows import keep_rows, kept_rows
 from kerasft.memory import is_out_of_memory
@@ -35,7 +35,7 @@ from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
 from kerasft.processor import onednn_warning, uses_onednn
 from kerasft.recipe import RunConfig
-from kerasft.runs import STOP_FILE, card_path
+from kerasft.runs import STOP_FILE, card_path, remove_checkpoints
 from kerasft.scoring import evaluate
 from kerasft.tasks import Learned
 from kerasft.training.checkpoint import Checkpoints, TrainingState
@@ -46,7 +46,6 @@ from kerasft.training.strategy import prepare
 from kerasft.training.trainer import Job, Outcome, train
 from kerasft.tuning.base import Recommended
 from kerasft.usable_rows import known_rows, tell_shared_texts, usable_rows, without_unlabelled_test
-from kerasft.weights import write_text
 
 _USUAL_BATCH = 64  # rows
 
@@ -79,7 +78,11 @@ def execute(
     if not devices.chief:
         emit, ours = fan_out(on_event), StopRequest(None)
         # Whoever stops all processes at once stops the chief; the others wait for its word.
-        with _telling_failure(emit, folder), ours.listening(), tempfile.TemporaryDirectory(prefix="kerasft-") as home:
+        with (
+            telling_failure(emit, folder, ours),
+            ours.listening(gentle=False),
+            tempfile.TemporaryDirectory(prefix="kerasft-") as home,
+        ):
             return _Run(config, folder, emit, ours, resuming, devices, Path(home)).execute(dataset)
     log = JsonLog(folder / "events.jsonl")
     emit = fan_out(log, on_event)
@@ -87,7 +90,7 @@ def execute(
         stop = StopRequest(folder)
         if told:
             emit(Warned(code="changed_options", message=f"Options were changed while the run was stopped. {told}."))
-        with _telling_failure(emit, folder), stop.listening():
+        with telling_failure(emit, folder, stop), stop.listening(gentle=False):
             return _Run(config, folder, emit, stop, resuming, devices, folder).execute(dataset)
     finally:
         (folder / STOP_FILE).unlink(missing_ok=True)
@@ -196,7 +199,9 @@ class _Run:
     def _keep_recipe(self) -> None:
         recipe = {**self.config.to_dict(), "columns": self.columns, "data_sha256": self.hash}
         path = self.home / "run.json"
-        if not self.resuming or not path.exists() or read_json(path) != recipe:
+        before = read_json(path) if self.resuming and path.exists() else {}
+        recipe = {**before, **recipe}  # the model that it has, and what describes it, stay until there is a newer one
+        if before != recipe:
             write_text(path, json.dumps(recipe, indent=1, ensure_ascii=False))
 
     def _build(self, data: Dataset, learned: Learned) -> FineTunedModel:
@@ -252,7 +257,8 @@ class _Run:
         state = self._restore(job, checkpoints, base) if self.resuming else TrainingState()
         self._tell_start(model, job, state, **sizes)
         try:
-            return train(job, options, checkpoints=checkpoints, state=state, stop=self.stop, emit=self._sinks(options))
+            with self.stop.gently():
+                return train(job, options, checkpoints=checkpoints, state=state, stop=self.stop, emit=self._sinks(options))
         except Exception as error:
             if self.devices.workers > 1 and (what := lost_worker(error)):
                 if state.step:  # weights and position are those of the last step all workers have done
@@ -366,31 +372,6 @@ class _Run:
         if stopped:
             self.emit(Stopped(step=state.step, reason=stopped))
             return
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)  # three times the model's size, of no more use
         main = reports["validation"].metrics if "validation" in reports else {}
         self.emit(Finished(step=state.step, seconds=time.monotonic() - self.begun, metrics=main))
-
-
-@contextmanager
-def _telling_failure(emit: Emit, folder: Path) -> Iterator[None]:
-    """End the log of a run that fails with an event that says why."""
-    try:
-        yield
-    except KerasFTError as error:
-        emit(Failed(error=type(error).__name__, message=error.message, where=error.where or "", hint=error.hint or ""))
-        raise
-    except (KeyboardInterrupt, SystemExit):
-        emit(Stopped(step=0, reason="interrupted before training"))
-        raise
-    except BaseException as error:
-        if is_disk_full(error):
-            full = RunError("The disk is full.", where=str(folder), hint=f"Make room; then go on: kerasft resume {folder}")
-            with suppress(OSError):  # there may be no room for this either
-                emit(Failed(error="RunError", message=full.message, where=str(folder), hint=full.hint or ""))
-            raise full from error
-        memory = is_out_of_memory(error)
-        hint = "Halve batch_size and double accumulate, or shorten max_length." if memory else ""
-        emit(Failed(error=type(error).__name__, message=str(error)[:2000], hint=hint))
-        if memory:
-            raise RunError("The machine ran out of memory.", hint=hint) from error
-        raise
+        remove_checkpoints(self.folder)  # only now: a run whose log does not say that it is finished is gone on with from them

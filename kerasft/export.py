@@ -20,10 +20,11 @@ from kerasft import replay as replay_script
 from kerasft.backbones.generation import Choice, as_choice
 from kerasft.compact_weights import CompactWeights, Stored, note_format
 from kerasft.errors import ExportError
+from kerasft.file_sums import write_sums
+from kerasft.files import free_to_write, whole_folder
 from kerasft.own_settings import own_settings
 from kerasft.tasks.base import Answering
 from kerasft.warm_up import write_requests
-from kerasft.weights import free_to_write, whole_folder
 
 # Operations of TF-Text that stock TensorFlow Serving images (TF-Text 2.12 and later) have.
 TEXT_OPERATIONS = frozenset({"CaseFoldUTF8", "NormalizeUTF8", "RegexSplitWithOffsets", "FastWordpieceTokenizeWithOffsets"})
@@ -152,6 +153,7 @@ def export_model(model: Any, path: Path, *, kind: str = "float32", overwrite: bo
         check_operations(temporary)
         note_format(temporary, kind)
         write_requests(temporary, [{name: [model.task.plain(text)] * rows for name in names} for text, rows in _WARM_UP])
+        write_sums(temporary)
 
 
 def operations(path: Path) -> set[str]:

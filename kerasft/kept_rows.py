@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from kerasft.data.data_config import DataConfig
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import RunError
+from kerasft.files import whole_folder
 from kerasft.runs import KEPT_ROWS
-from kerasft.weights import whole_folder
 
 
 def keep_rows(data: Dataset, folder: Path) -> Path:

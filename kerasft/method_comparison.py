@@ -21,6 +21,7 @@ from kerasft.contenders import contender
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import ConfigError, DataError, RunError
 from kerasft.events import Failed, Warned, read_events
+from kerasft.files import write_text
 from kerasft.kept_rows import keep_rows
 from kerasft.memory import peak_bytes_of
 from kerasft.presets import fetch, find_preset
@@ -29,7 +30,6 @@ from kerasft.runs import STOP_FILE, forget_old_stop, holds_run, is_alive, last_e
 from kerasft.tasks.cloze import ClozeClassification
 from kerasft.training.devices import one_process
 from kerasft.training.stopping import StopRequest
-from kerasft.weights import write_text
 
 _SPENT = "spent.json"
 _STOPPED = 3  # what `kerasft train` ends with when it was asked to stop

@@ -15,10 +15,10 @@ from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import DataError
 from kerasft.events import Emit, Phase, Warned, ignore
+from kerasft.files import free_to_write, write_text
 from kerasft.interchange.huggingface import write_backbone
 from kerasft.own_settings import own_settings
 from kerasft.training.strategy import prepare
-from kerasft.weights import free_to_write, write_text
 
 _KERASHUB_SPREAD = 0.02  # standard deviation of its new kernels
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from kerasft.events import Estimated, Event, Phase, Started, Step, Stopped, Validated, Warned
+from kerasft.output import Unbreakable
 
 _PHASES = {
     "workers": "Waiting for the other workers",
@@ -24,7 +25,7 @@ class TerminalProgress:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream = Unbreakable(stream)
         self._live = stream.isatty()
         self._open_line = False
         self._last_percent = -10.0

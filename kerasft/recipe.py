@@ -11,13 +11,13 @@ from typing import Any
 from kerasft.config import read_json
 from kerasft.data.data_config import DataConfig
 from kerasft.errors import ConfigError
+from kerasft.files import write_text
 from kerasft.presets import default_preset
 from kerasft.tasks import Task, get_task
 from kerasft.tasks.classification import TextClassification
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import Tuning, get_tuning
 from kerasft.tuning.full import Full
-from kerasft.weights import write_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.recognise import suggest_task
 from kerasft.errors import ArtifactError, ConfigError, RunError, RunExistsError
-from kerasft.events import Emit, Finished, fan_out, read_events
+from kerasft.events import Emit, Finished, Stopped, fan_out, read_events
 from kerasft.execution import execute
 from kerasft.model import FineTunedModel, load
 from kerasft.progress import TerminalProgress
@@ -24,14 +24,17 @@ from kerasft.runs import (
     free_folder,
     has_kept_rows,
     holds_run,
+    last_event,
     parts_of_run,
     remove,
+    remove_checkpoints,
     run_state,
 )
 from kerasft.tasks import Task, get_task
 from kerasft.training.checkpoint import Checkpoints
 from kerasft.training.devices import Devices, choose_devices
 from kerasft.training.options import TrainConfig
+from kerasft.training.stopping import raise_for
 from kerasft.tuning import Tuning
 from kerasft.tuning.full import Full
 
@@ -60,9 +63,11 @@ def finetune(
         on_event: Called with every event while the run goes; progress is shown on the terminal when not given.
 
     Returns:
-        The model with the best weights. When the run was stopped it is the model so far, and `resume(out)` goes on.
+        The model with the best weights. When the run was stopped by the app or a file `STOP`, it is the model so far, and
+        `resume(out)` goes on.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C; the run is saved, and `resume(out)` goes on. After SIGTERM or SIGHUP it is SystemExit.
         ConfigError: Options that do not fit.
         DataError: Data that cannot be learned from.
         PresetError: The preset cannot be had.
@@ -78,7 +83,16 @@ def finetune(
         train=train or TrainConfig(),
     )
     folder = Path(out).expanduser() if out else free_folder(Path("saved_models"), config.data.path, config.preset)
-    return start(config, folder, dataset=dataset, overwrite=overwrite, on_event=on_event or TerminalProgress(sys.stderr))
+    model = start(config, folder, dataset=dataset, overwrite=overwrite, on_event=on_event or TerminalProgress(sys.stderr))
+    _pass_signal_on(folder)
+    return model
+
+
+def _pass_signal_on(folder: Path) -> None:
+    """Let Ctrl-C reach the caller once the run is saved: a loop over several runs would go on otherwise."""
+    last = last_event(folder)
+    if isinstance(last, Stopped):
+        raise_for(last.reason, f"The run was stopped; go on with kft.resume({str(folder)!r}).")
 
 
 def start(
@@ -146,7 +160,21 @@ def resume(
         ArtifactError: There is no run, or no checkpoint that is whole.
         ConfigError: Options differ and `allow_changes` is False, or the run is finished; shows which.
         DataError: The data have changed since.
+        KeyboardInterrupt: Ctrl-C; as for `finetune`.
     """
+    model = go_on(folder, changes=changes, allow_changes=allow_changes, on_event=on_event)
+    _pass_signal_on(Path(folder).expanduser())
+    return model
+
+
+def go_on(
+    folder: str | Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    allow_changes: bool = False,
+    on_event: Emit | None = None,
+) -> FineTunedModel:
+    """As `resume`, for callers that look themselves whether the run was stopped."""
     folder = Path(folder).expanduser()
     if not (folder / "run.json").exists():
         raise ArtifactError("This folder holds no KerasFT run.", where=str(folder), hint="Give the folder that holds run.json.")
@@ -155,6 +183,7 @@ def resume(
             told = ", ".join(changes)
             hint = f"Begin a new run with other options: kerasft train {folder / 'run.json'} --out NEW ..."
             raise ConfigError(f"The run is finished; it cannot go on with other options: {told}.", where=str(folder), hint=hint)
+        remove_checkpoints(folder)  # what is left of them if the process ended while it removed them
         return load(folder)
     config = RunConfig.from_dict(changed(read_json(folder / "run.json"), changes or {}))
     before = Checkpoints(folder / "checkpoints").made_with.get("recipe", config.to_dict())

@@ -27,8 +27,19 @@ _SAME_MOMENT = 2.0  # seconds: the system counts a process's age in hundredths, 
 _STARTING = 60.0  # seconds within which a process appears after it was asked for
 _KEPT_FILES = frozenset({"train.parquet", "validation.parquet", "test.parquet"})
 _CARDS = ("README.md", "MODEL_CARD.md")
-_FOLDERS = ("checkpoints", "logs", "tokenizer", "serving", "huggingface", "peft")
-_PARTS = (*_FOLDERS, "run.json", "model.safetensors", "events.jsonl", "report.json", "report.md", STOP_FILE)
+CHECKPOINTS = "checkpoints"
+_OLD_CHECKPOINTS = ".checkpoints-removed"
+_FOLDERS = (CHECKPOINTS, _OLD_CHECKPOINTS, "logs", "tokenizer", "serving", "huggingface", "peft")
+_PARTS = (
+    *_FOLDERS,
+    "run.json",
+    "model.safetensors",
+    "model.next.safetensors",
+    "events.jsonl",
+    "report.json",
+    "report.md",
+    STOP_FILE,
+)
 
 
 @dataclass(frozen=True)
@@ -213,6 +224,18 @@ def remove(parts: Iterable[Path]) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a finished run: three times the model's size, of no more use.
+
+    They go at once, by a rename, and then file by file: a process that ends meanwhile leaves none that is half there.
+    """
+    gone = folder / _OLD_CHECKPOINTS
+    shutil.rmtree(gone, ignore_errors=True)
+    with suppress(OSError):
+        (folder / CHECKPOINTS).rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def has_kept_rows(folder: Path) -> bool:

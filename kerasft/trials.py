@@ -17,13 +17,13 @@ from kerasft.config import read_json
 from kerasft.data.dataset import Dataset
 from kerasft.errors import ConfigError, RunError
 from kerasft.events import Emit, Event, Validated, fan_out
+from kerasft.files import write_text
 from kerasft.recipe import RunConfig, changed
-from kerasft.run import resume, start
+from kerasft.run import go_on, start
 from kerasft.runs import STOP_FILE, holds_run, run_state
 from kerasft.search_report import RESULT_FILE, Search, Trial
 from kerasft.search_space import Range
 from kerasft.training.stopping import StopRequest
-from kerasft.weights import write_text
 
 STARTUP = 4  # trials before TPE and pruning begin
 _PRUNED = "the search, which finds it no better than others"
@@ -139,7 +139,7 @@ class Trials:
             if not (holds_run(where) and (where / "run.json").exists()):  # one killed while it read its data has no recipe yet
                 start(config, where, dataset=self.dataset, overwrite=True, on_event=fan_out(watch, self.on_event))
             elif run_state(where) != "finished":
-                resume(where, on_event=fan_out(watch, self.on_event))
+                go_on(where, on_event=fan_out(watch, self.on_event))
         except (RunError, ConfigError) as error:
             trial.set_user_attr("error", error.message)
             self.study.tell(trial, state=TrialState.FAIL)

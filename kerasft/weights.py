@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from kerasft.errors import ArtifactError, RunExistsError
+from kerasft.errors import ArtifactError
+from kerasft.files import flush
 
 
 def weights_by_path(model: Any) -> dict[str, Any]:
@@ -92,67 +89,10 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, 
     os.chmod(temporary, 0o666 & ~_umask())  # safetensors makes files that only their owner can read
     flush(temporary)
     os.replace(temporary, path)
+    flush(path.parent)
 
 
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text to a temporary name, flush to disk, rename."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")  # another process may be writing it, too
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        flush(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def free_to_write(folder: str | Path, *, overwrite: bool, what: str, mark: str) -> Path:
-    """The folder, if nothing is in its place, or an earlier one of its kind that may be replaced.
-
-    Args:
-        folder: To be written with `whole_folder`, which removes what is there.
-        overwrite: Whether an earlier one may be replaced.
-        what: It is, for messages: `an export`.
-        mark: File by which an earlier one is known.
-
-    Raises:
-        RunExistsError: Something else is there, or an earlier one and `overwrite` is False.
-    """
-    folder = Path(folder).expanduser()
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return folder
-    if not (folder / mark).exists() or (folder / "run.json").exists():
-        raise RunExistsError(f"There is something else where {what} should be.", where=str(folder), hint="Choose another folder.")
-    if not overwrite:
-        hint = "Choose another folder, or replace it: overwrite=True (--overwrite)."
-        raise RunExistsError(f"The folder already holds {what}.", where=str(folder), hint=hint)
-    return folder
-
-
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder to write into under a temporary name, which takes the place of `path` when all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.chmod(0o755)
-        os.replace(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def flush(path: Path) -> None:
-    """Make sure a file or folder is on disk, not only in the system's cache."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

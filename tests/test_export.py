@@ -71,7 +71,14 @@ def test_overwriting_replaces_the_whole_folder(model: FineTunedModel, tmp_path: 
     for name in ("old file", "saved_model.pb"):
         (path / name).write_text("x")
     assert model.export(path, overwrite=True) == path
-    assert sorted(p.name for p in path.iterdir()) == ["assets", "assets.extra", "fingerprint.pb", "saved_model.pb", "variables"]
+    assert sorted(p.name for p in path.iterdir()) == [
+        "SHA256SUMS",
+        "assets",
+        "assets.extra",
+        "fingerprint.pb",
+        "saved_model.pb",
+        "variables",
+    ]
     assert path.stat().st_mode & 0o777 == 0o755  # another user, such as the server's, can read it
     assert [p.name for p in tmp_path.iterdir()] == ["1"]
 
@@ -323,9 +330,24 @@ def change_backbone(folder: Path, **values: Any) -> None:
     change_recipe(folder, backbone={**recipe["model"]["backbone"], **values})
 
 
+# What is said instead where run.json has the size and the SHA-256 of the files.
+RECORDED = {
+    "cut weights": "model.safetensors has .* bytes, and .* were written",
+    "no weights in the file": "model.safetensors has 0 bytes, and .* were written",
+    "other vocabulary": "vocabulary.txt has 4 bytes, and .* were written",
+    "damaged tokenizer": "tokenizer.json has 1 bytes, and .* were written",
+    "odd tokenizer": "tokenizer.json has 12 bytes, and .* were written",
+}
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["files recorded", "of an earlier version"])
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_folder_is_one_clear_error(saved: Path, damage: str) -> None:
+def test_a_damaged_folder_is_one_clear_error(saved: Path, damage: str, recorded: bool) -> None:
     spoil, said = DAMAGE[damage]
+    if recorded:
+        said = RECORDED.get(damage, said)
+    else:
+        change_recipe(saved, files={})
     spoil(saved)
     with pytest.raises((kft.ArtifactError, kft.ConfigError), match=said) as error:
         load(saved)

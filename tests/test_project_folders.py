@@ -12,10 +12,10 @@ import pytest
 
 import kerasft as kft
 from kerasft.alone import alone, is_in_use
+from kerasft.files import free_to_write
 from kerasft.recipe import RunConfig
 from kerasft.run import resume, start
 from kerasft.runs import CARD_MARK, run_state
-from kerasft.weights import free_to_write
 from tests.conftest import write_reviews
 
 TRAIN = kft.TrainConfig(epochs=0, tensorboard=False)

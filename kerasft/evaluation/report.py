@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from kerasft.files import write_text
+
 WORST = 25  # mistakes a report holds
 _SHOWN = 2000  # characters of a mistake's text
 
@@ -176,9 +178,9 @@ def _cell(text: str, *, most: int = 60) -> str:
 def save_reports(reports: dict[str, Report], folder: Path) -> None:
     """Write `report.json` and `report.md` of all splits into a run's folder."""
     plain = {name: report.to_dict() for name, report in reports.items()}
-    (folder / "report.json").write_text(json.dumps(plain, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_text(folder / "report.json", json.dumps(plain, indent=1, ensure_ascii=False))
     text = "# Report\n\n" + "\n".join(report.to_markdown() for report in reports.values())
-    (folder / "report.md").write_text(text, encoding="utf-8")
+    write_text(folder / "report.md", text)
 
 
 def load_reports(folder: Path) -> dict[str, Report]:

@@ -22,11 +22,13 @@ from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.errors import ConfigError, PresetError, name_values
 from kerasft.evaluation.tag_spelling import is_bio, label_parts
+from kerasft.file_sums import write_sums
+from kerasft.files import free_to_write, whole_folder, write_text
 from kerasft.interchange import language_head
 from kerasft.interchange.peft_import import model_folder
 from kerasft.tasks import Learned, Task, get_task
 from kerasft.tuning.full import Full
-from kerasft.weights import as_array, free_to_write, weights_by_path, whole_folder, write_arrays, write_text
+from kerasft.weights import as_array, weights_by_path, write_arrays
 
 
 @dataclass(frozen=True)
@@ -344,4 +346,5 @@ def _write(
             normalise = task.normalise
         if pooling not in (None, "pooled") and not config["architectures"][0].endswith(("Classification", "PreTraining")):
             save_modules(pooling, temporary, int(backbone.model.hidden_dim), dense, normalise=normalise)
+        write_sums(temporary)
     return folder

@@ -10,9 +10,11 @@ import numpy as np
 
 from kerasft.artifact import Artifact
 from kerasft.errors import ConfigError
+from kerasft.file_sums import write_sums
+from kerasft.files import free_to_write, whole_folder, write_text
 from kerasft.interchange.huggingface import check_same_head, head_of
 from kerasft.tuning.lora import LoRA
-from kerasft.weights import as_array, free_to_write, whole_folder, write_arrays, write_text
+from kerasft.weights import as_array, write_arrays
 
 # Where transformers' BERT keeps each projection of a block.
 _PLACES = {
@@ -65,6 +67,7 @@ def export_peft(artifact: Artifact, folder: Path, *, overwrite: bool = False) ->
     with whole_folder(folder) as temporary:
         write_arrays(temporary / "adapter_model.safetensors", contiguous, {"format": "pt"})
         write_text(temporary / "adapter_config.json", json.dumps(_config(artifact, tuning, head), indent=1))
+        write_sums(temporary)
     return folder
 
 

@@ -1,7 +1,8 @@
 """Checkpoints: everything needed to go on exactly, written so that a crash leaves the old one or the new one.
 
 A checkpoint is a folder `step-00000120/` of `weights.safetensors`, `optimizer.safetensors` (with the states of all
-random generators) and `state.json` (position, best figure, counters, and the SHA-256 of the other two).
+random generators) and `state.json` (position, best figure, counters, and the SHA-256 of the other two). Beside them lie the
+weights of the best validation that they know of, `best-00000100.safetensors`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerasft.comparison import sha256
 from kerasft.errors import ArtifactError
-from kerasft.weights import as_array, flush, load_weights, read_arrays, save_weights, write_arrays, write_text
+from kerasft.files import flush, sha256, write_text
+from kerasft.weights import as_array, load_weights, read_arrays, save_weights, write_arrays
 
 
 @dataclass
@@ -73,16 +74,15 @@ class Checkpoints:
         self._keep = keep
         self._made_with = made_with
 
-    @property
-    def best_weights(self) -> Path:
-        """Weights of the best validation so far."""
-        return self.folder / "best.safetensors"
+    def best_weights(self, state: TrainingState) -> Path:
+        """File of the weights of the best validation that a state knows of."""
+        return self.folder / f"best-{state.best_step:08d}.safetensors"
 
-    def save_best(self, weights: Mapping[str, Any]) -> None:
-        """Write the weights of the best validation so far."""
+    def save_best(self, weights: Mapping[str, Any], state: TrainingState) -> None:
+        """Write the weights of the best validation; earlier ones stay until a checkpoint knows of these."""
         if self._writes:
             self.folder.mkdir(parents=True, exist_ok=True)
-            save_weights(weights, self.best_weights)
+            save_weights(weights, self.best_weights(state))
 
     def save(self, model: Any, weights: Mapping[str, Any], state: TrainingState) -> Path:
         """Write a checkpoint and remove the oldest beyond `keep`.
@@ -96,6 +96,10 @@ class Checkpoints:
         if not self._writes:
             return final
         self.folder.mkdir(parents=True, exist_ok=True)
+        before = [path for path in self._all() if path.name.startswith(final.name)]
+        if before:  # the same step again: the other one stays until this one is whole
+            numbers = [int(path.name.removeprefix(final.name).lstrip("-") or 0) for path in before]
+            final = self.folder / f"{final.name}-{max(numbers) + 1:02d}"
         temporary = self.folder / f".{final.name}.part"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
@@ -103,16 +107,26 @@ class Checkpoints:
         running = {f"{i:05d}": as_array(variable) for i, variable in enumerate(_running_variables(model))}
         write_arrays(temporary / "optimizer.safetensors", running)
         hashes = {name: sha256(temporary / name) for name in ("weights.safetensors", "optimizer.safetensors")}
-        if state.best is not None and self.best_weights.exists():
-            hashes["../best.safetensors"] = sha256(self.best_weights)
+        best = self.best_weights(state) if state.best is not None else None
+        if best is not None:
+            hashes[f"../{best.name}"] = sha256(best)
         record = {"state": asdict(state), "sha256": hashes, "made_with": self._made_with}
         write_text(temporary / "state.json", json.dumps(record))
         shutil.rmtree(final, ignore_errors=True)
         os.replace(temporary, final)
         flush(self.folder)
-        for old in self._all()[: -self._keep]:
+        older = [path for path in self._all() if path not in before and path != final]
+        for old in (*before, *older[: max(0, len(older) + 1 - self._keep)]):
             shutil.rmtree(old, ignore_errors=True)
+        self._remove_old_best()
         return final
+
+    def _remove_old_best(self) -> None:
+        """Remove the best weights that no checkpoint knows of."""
+        known = {name for path in self._all() for name in _recorded(path).get("sha256", {})}
+        for path in self.folder.glob("best-*.safetensors"):
+            if f"../{path.name}" not in known:
+                path.unlink(missing_ok=True)
 
     def _all(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("step-*") if path.is_dir())
@@ -121,12 +135,19 @@ class Checkpoints:
     def made_with(self) -> dict[str, Any]:
         """What the newest readable checkpoint was made with; empty when there is none."""
         for path in reversed(self._all()):
-            try:
-                found = json.loads((path / "state.json").read_text(encoding="utf-8")).get("made_with")
-            except (OSError, ValueError, AttributeError):
-                continue
-            return found if isinstance(found, dict) else {}
+            if record := _recorded(path):
+                return record["made_with"] if isinstance(record.get("made_with"), dict) else {}
         return {}
+
+    def faults(self) -> list[str]:
+        """A sentence for each checkpoint that is damaged."""
+        found = []
+        for path in self._all():
+            try:
+                _check_files(path)
+            except (ArtifactError, OSError, ValueError, KeyError, TypeError) as error:
+                found.append(f"Checkpoint {path.name} is damaged: {error.message if isinstance(error, ArtifactError) else error}")
+        return found
 
     def restore(self, model: Any, weights: Mapping[str, Any]) -> tuple[TrainingState | None, list[str]]:
         """Set model and optimizer to the newest checkpoint that is whole.
@@ -150,12 +171,7 @@ class Checkpoints:
         return None, []
 
     def _restore(self, model: Any, weights: Mapping[str, Any], path: Path) -> TrainingState:
-        record = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        for name, expected in record["sha256"].items():
-            if name.startswith("../"):
-                continue  # newer best weights may rightly have replaced these
-            if sha256(path / name) != expected:
-                raise ArtifactError(f"{name} does not have the recorded SHA-256.", where=str(path))
+        record = _check_files(path)
         running = read_arrays(path / "optimizer.safetensors")
         variables = _running_variables(model)
         shapes = [running[name].shape for name in sorted(running)]
@@ -165,3 +181,27 @@ class Checkpoints:
         for name, variable in zip(sorted(running), variables, strict=True):
             variable.assign(running[name])
         return TrainingState(**record["state"])
+
+
+def _recorded(path: Path) -> dict[str, Any]:
+    """What `state.json` of a checkpoint says; empty if it cannot be read."""
+    try:
+        found = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _check_files(path: Path) -> dict[str, Any]:
+    """The record of a checkpoint whose files are those that were written.
+
+    Raises:
+        ArtifactError: A file is missing or has changed.
+    """
+    record: dict[str, Any] = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    for name, expected in record["sha256"].items():
+        if not (path / name).exists():
+            raise ArtifactError(f"{name} is missing.", where=str(path))
+        if sha256(path / name) != expected:
+            raise ArtifactError(f"{name} does not have the recorded SHA-256.", where=str(path))
+    return record

@@ -88,7 +88,7 @@ def train(
     loop = _Loop(job, config, checkpoints, state, stop, emit)
     stopped = loop.run()
     if config.restore_best and state.best is not None and state.best_step != state.step:
-        load_weights(job.weights, checkpoints.best_weights)
+        load_weights(job.weights, checkpoints.best_weights(state))
     return Outcome(state, stopped)
 
 
@@ -189,7 +189,7 @@ class _Loop:
         state.since_best = 0 if state.best is None or value > state.best else state.since_best + 1
         if better:
             state.best, state.best_loss, state.best_step = value, figures["loss"], state.step
-            self.checkpoints.save_best(self.job.weights)
+            self.checkpoints.save_best(self.job.weights, state)
         state.validated_step = state.step
         epoch = state.epoch + state.step_in_epoch / self.steps_per_epoch
         state.history.append({"step": state.step, "epoch": epoch, **figures})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ import pytest
 from kerasft.errors import ArtifactError
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.weights import load_weights, save_weights, weights_by_path
+from tests.dying import dying
 
 
 def make_model(seed: int) -> keras.Model:
@@ -87,6 +89,56 @@ def test_the_oldest_go(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         store.save(model, weights_by_path(model), TrainingState(step=step))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000002", "step-00000003"]
+
+
+def test_more_are_kept_when_asked(tmp_path: Path) -> None:
+    model = make_model(1)
+    store = Checkpoints(tmp_path, keep=5)
+    for step in (1, 2, 3, 4):
+        store.save(model, weights_by_path(model), TrainingState(step=step))
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("step", [1, 2], ids=["the same step again", "the next step"])
+def test_whenever_a_process_dies_a_whole_checkpoint_is_there(step: int, tmp_path: Path) -> None:
+    model = make_model(1)
+    (tmp_path / "old").mkdir()
+
+    def save(folder: Path, at: int, best: int) -> None:
+        state = TrainingState(step=at, best=0.5, best_step=best)
+        store = Checkpoints(folder, keep=1)
+        store.save_best(weights_by_path(model), state)
+        store.save(model, weights_by_path(model), state)
+
+    save(tmp_path / "old", 1, 1)
+    shutil.copytree(tmp_path / "old", tmp_path / "counted")
+    with dying(tmp_path / "counted", None) as operations:
+        save(tmp_path / "counted", step, step)
+    assert len(list((tmp_path / "counted").iterdir())) == 2  # one checkpoint, one file of best weights
+    for at in range(1, len(operations) + 1):
+        folder = tmp_path / str(at)
+        shutil.copytree(tmp_path / "old", folder)
+        with dying(folder, at):
+            save(folder, step, step)
+        state, damaged = Checkpoints(folder).restore(model, weights_by_path(model))
+        assert state is not None, operations[at - 1]
+        assert damaged == []
+        load_weights(weights_by_path(model), Checkpoints(folder).best_weights(state))
+        save(folder, 3, 1)  # what is left behind is in nobody's way
+
+
+def test_a_checkpoint_whose_best_weights_are_gone_is_passed_over(tmp_path: Path) -> None:
+    model = make_model(1)
+    store = Checkpoints(tmp_path, keep=2)
+    for step in (1, 2):
+        state = TrainingState(step=step, best=0.5, best_step=step)
+        store.save_best(weights_by_path(model), state)
+        store.save(model, weights_by_path(model), state)
+    (tmp_path / "best-00000002.safetensors").unlink()
+    state, damaged = store.restore(model, weights_by_path(model))
+    assert state is not None
+    assert state.step == 1
+    assert "best-00000002.safetensors is missing" in damaged[0]
 
 
 def test_weights_of_another_model_are_refused_and_nothing_is_changed(tmp_path: Path) -> None:
