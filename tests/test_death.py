@@ -39,7 +39,7 @@ def answers(folder: Path) -> list[float]:
     return [answer.score for answer in kft.load(folder).predict(TEXTS)]
 
 
-def check_alive(folder: Path, whole: Path) -> str:
+def check_alive(folder: Path, whole: Path, expected: list[float]) -> str:
     """Either a model answers at once, as the whole run's does, or `resume` makes it; which of the two."""
     how = "the model"
     try:
@@ -47,7 +47,7 @@ def check_alive(folder: Path, whole: Path) -> str:
     except kft.ArtifactError:
         how = "resume"
     else:
-        assert found == answers(whole)
+        assert found == expected
     kft.resume(folder, on_event=silent)
     assert_same(whole, folder)
     assert not any(one.faults for one in verify(folder))
@@ -67,13 +67,13 @@ def test_a_process_that_dies_at_any_file_operation(
         start(config, whole, on_event=silent)
     validated = [event for event in read_events(whole / "events.jsonl") if isinstance(event, Validated)]
     assert [event.best for event in validated] == [True, best == "last"]
-    ways = []
+    ways, expected = [], answers(whole)
     for at in range(1, len(operations) + 1):
         folder = tmp_path / "cut"
         with dying(folder, at):
             start(config, folder, on_event=silent)
         if (folder / "run.json").exists():  # before that nothing of the run is there: it is begun again
-            ways.append(check_alive(folder, whole))
+            ways.append(check_alive(folder, whole, expected))
         shutil.rmtree(folder, ignore_errors=True)
     with capsys.disabled():
         print(
