@@ -26,10 +26,10 @@ def silent(event: Any) -> None:
     """No progress is shown."""
 
 
-def recipe(preset: str, data: Path, tuning: str, rate: float = 0.01) -> kft.RunConfig:
+def recipe(preset: str, data: Path, tuning: str, seed: int = 1) -> kft.RunConfig:
     """Four steps in two epochs, a checkpoint after each; few file operations."""
     train = kft.TrainConfig(
-        epochs=2, batch_size=16, tensorboard=False, checkpoint_minutes=0.0, learning_rate=rate, keep_checkpoints=1
+        epochs=2, batch_size=16, tensorboard=False, checkpoint_minutes=0.0, learning_rate=0.01, keep_checkpoints=1, seed=seed
     )
     return kft.RunConfig(preset=preset, data=kft.DataConfig(path=str(data)), tuning=TUNINGS.get(tuning)(), train=train)
 
@@ -61,12 +61,18 @@ def check_alive(folder: Path, whole: Path, expected: list[float]) -> str:
 def test_a_process_that_dies_at_any_file_operation(
     tuning: str, best: str, presets: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = recipe(presets["bert"], write_reviews(tmp_path / "r.csv"), tuning, 0.01 if best == "last" else 3.0)
     whole = tmp_path / "whole"
-    with dying(whole, None) as operations:
-        start(config, whole, on_event=silent)
-    validated = [event for event in read_events(whole / "events.jsonl") if isinstance(event, Validated)]
-    assert [event.best for event in validated] == [True, best == "last"]
+    data = write_reviews(tmp_path / "r.csv")
+    for seed in range(1, 20):  # until the best epoch is the wanted one
+        config = recipe(presets["bert"], data, tuning, seed)
+        with dying(whole, None) as operations:
+            start(config, whole, on_event=silent)
+        validated = [event for event in read_events(whole / "events.jsonl") if isinstance(event, Validated)]
+        if [event.best for event in validated] == [True, best == "last"]:
+            break
+        shutil.rmtree(whole)
+    else:
+        pytest.fail(f"No seed has its best epoch {best}.")
     ways, expected = [], answers(whole)
     for at in range(1, len(operations) + 1):
         folder = tmp_path / "cut"
