@@ -12,6 +12,8 @@ from kerasft_app.charts import escape, good_box
 from kerasft_app.figures import spoken, unit, written
 from kerasft_app.plots import CURVES, recall_curves, scatter_plot
 
+_LARGEST_MATRIX = 40  # labels of a confusion matrix that a page can show
+_CONFUSIONS = 50  # shown in its place
 _COUNTED = {"token_classification": "tag", "regression": "number"}
 
 
@@ -113,12 +115,17 @@ def report_html(report: Any, task: str = "text_classification", curves: Sequence
     if report.per_label:
         tagging = task == "token_classification"
         parts.append(f"<h4>Each {'type or tag' if tagging else 'label'}</h4>")
-        parts.append(_table("type or tag" if tagging else "label", report.per_label, "support", "times" if tagging else "rows"))
+        shown = report.frequent_labels
+        parts.append(_table("type or tag" if tagging else "label", shown, "support", "times" if tagging else "rows"))
+        if len(shown) < len(report.per_label):
+            parts.append(f"<p>The {len(shown)} with most rows are shown; all {len(report.per_label):,} are in report.json.</p>")
     if report.curves:
         wanted = {name: report.curves[name] for name in curves if name in report.curves}
         parts.append(recall_curves(wanted or {name: report.curves[name] for name in frequent_curves(report)}))
-    if report.confusion:
-        parts.append(f"<h4>Confusion matrix</h4>{confusion_html(report)}")
+    if report.confusion or report.confusions:
+        parts.append(
+            f"<h4>{'Confusion matrix' if _has_matrix(report) else 'Most frequent confusions'}</h4>{confusion_html(report)}"
+        )
     intervals = ", intervals are 95 %" if report.intervals else ""
     first = f"<p>{report.examples:,} rows of {escape(report.source)}. Figures are 0 to 1 where no unit stands{intervals}.</p>"
     return f'<div class="kft-report">{first}{"".join(parts)}{_worst(report, task)}</div>'
@@ -154,10 +161,19 @@ def _table(what: str, rows: dict[str, dict[str, float]], count: str, counted: st
     )
 
 
+def _has_matrix(report: Any) -> bool:
+    return bool(report.confusion) and len(report.labels) <= _LARGEST_MATRIX
+
+
 def confusion_html(report: Any) -> str:
-    """The confusion matrix, each cell shaded by its share of the true label's rows."""
-    if not report.confusion or len(report.labels) > 40:
-        return "<p>Shown for up to 40 labels; all counts are in report.json.</p>"
+    """The confusion matrix, each cell shaded by its share of the true label's rows; of many labels the largest confusions."""
+    if not _has_matrix(report):
+        rows = [
+            f'<tr><td>{escape(label)}</td><td>{escape(said)}</td><td class="num">{count:,}</td></tr>'
+            for label, said, count in report.confusions[:_CONFUSIONS]
+        ]
+        head = '<thead><tr><th>label</th><th>taken for</th><th class="num">rows</th></tr></thead>'
+        return f'<div class="scroll"><table class="kft-table">{head}<tbody>{"".join(rows)}</tbody></table></div>'
     head = "".join(f"<th>{escape(label)}</th>" for label in report.labels)
     body = []
     for i, (label, counts) in enumerate(zip(report.labels, report.confusion, strict=True)):

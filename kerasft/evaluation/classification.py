@@ -10,6 +10,9 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from kerasft.evaluation import metrics
 from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 
+MOST_CLASSES = 100  # of which a report has the whole confusion matrix
+MOST_CONFUSIONS = 200
+
 
 def classification_report(
     logits: np.ndarray,
@@ -30,8 +33,7 @@ def classification_report(
         majority: Number of the most frequent label of the training rows.
         notes: Sentences on rows left out or cut.
     """
-    probabilities = metrics.softmax(logits)
-    predicted = probabilities.argmax(axis=1)
+    predicted, shares = metrics.likeliest(logits)
     main = {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "weighted_f1": metrics.weighted_f1}
     figures = {name: metric(targets, predicted) for name, metric in main.items()}
     always = np.full_like(targets, majority)
@@ -45,7 +47,8 @@ def classification_report(
         labels=list(labels),
         per_label=label_figures(targets, predicted, labels),
         confusion=confusion(targets, predicted, len(labels)),
-        worst=_worst(probabilities, targets, predicted, labels, split),
+        confusions=largest_confusions(targets, predicted, labels),
+        worst=_worst(shares, targets, predicted, labels, split),
         notes=notes or [],
     )
 
@@ -58,7 +61,12 @@ def label_figures(targets: np.ndarray, predicted: np.ndarray, labels: tuple[str,
 
 
 def confusion(targets: np.ndarray, predicted: np.ndarray, classes: int) -> list[list[int]]:
-    """(C, C) counts, rows are true classes; rows of the data with an unknown class (-1) are not counted."""
+    """(C, C) counts, rows are true classes; rows of the data with an unknown class (-1) are not counted.
+
+    Empty for more than `MOST_CLASSES` classes, where nearly all counts are 0: see `largest_confusions`.
+    """
+    if classes > MOST_CLASSES:
+        return []
     known = targets >= 0
     if not known.any():  # scikit-learn refuses to count nothing
         return [[0] * classes for _ in range(classes)]
@@ -66,11 +74,19 @@ def confusion(targets: np.ndarray, predicted: np.ndarray, classes: int) -> list[
     return counts
 
 
-def _worst(
-    probabilities: np.ndarray, targets: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...], split: Any
-) -> list[Mistake]:
+def largest_confusions(targets: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...]) -> list[tuple[str, str, int]]:
+    """True label, label it was taken for, and how often; the most frequent first, at most `MOST_CONFUSIONS`."""
+    wrong = (targets >= 0) & (targets != predicted)
+    if not wrong.any():
+        return []
+    pairs, counts = metrics.count_pairs(targets[wrong], predicted[wrong])
+    largest = np.argsort(-counts, kind="stable")[:MOST_CONFUSIONS]
+    return [(labels[pairs[0, i]], labels[pairs[1, i]], int(counts[i])) for i in largest]
+
+
+def _worst(shares: np.ndarray, targets: np.ndarray, predicted: np.ndarray, labels: tuple[str, ...], split: Any) -> list[Mistake]:
     wrong = np.flatnonzero(targets != predicted)
-    sure = probabilities[wrong, predicted[wrong]]
+    sure = shares[wrong]
     picked = wrong[np.argsort(-sure, kind="stable")][:WORST]
     given = [(label or "").strip() for label in split.take(picked).cells("label")]
-    return mistakes(split, picked, given, [labels[i] for i in predicted[picked]], probabilities[picked, predicted[picked]])
+    return mistakes(split, picked, given, [labels[i] for i in predicted[picked]], shares[picked])

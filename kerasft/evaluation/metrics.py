@@ -9,12 +9,28 @@ from statistics import NormalDist
 import numpy as np
 from sklearn.metrics import f1_score
 
+from kerasft.large_arrays import row_blocks
+
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """(N, C) logits -> (N, C) float64 probabilities; rows sum to 1."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     exponentials = np.exp(shifted)
     return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
+
+
+def most_likely(logits: np.ndarray) -> np.ndarray:
+    """(N, C) logits -> (N,) numbers of the likeliest classes."""
+    found = [block.argmax(axis=1) for block in row_blocks(logits)]
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
+
+def likeliest(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, C) logits -> (N,) numbers of the likeliest classes, and (N,) float64 probabilities of these."""
+    found = [(block.argmax(axis=1), softmax(block).max(axis=1)) for block in row_blocks(logits)]
+    if not found:
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
+    return np.concatenate([classes for classes, _ in found]), np.concatenate([shares for _, shares in found])
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -25,11 +41,14 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 
 def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     """Mean negative log-likelihood in nats; rows whose target is -1 (unknown) are not counted."""
-    known = targets >= 0
-    if not known.any():
-        return float("nan")
-    probabilities = softmax(logits[known])
-    return float(-np.log(np.maximum(probabilities[np.arange(known.sum()), targets[known]], 1e-300)).mean())
+    losses, begins = [], 0
+    for block in row_blocks(logits):
+        wanted = targets[begins : begins + len(block)]
+        begins += len(block)
+        known = np.flatnonzero(wanted >= 0)
+        losses.append(-np.log(np.maximum(softmax(block[known])[np.arange(len(known)), wanted[known]], 1e-300)))
+    every = np.concatenate(losses) if losses else np.zeros(0)
+    return float(every.mean()) if len(every) else float("nan")
 
 
 def accuracy(targets: np.ndarray, predicted: np.ndarray) -> float:
@@ -45,6 +64,16 @@ def macro_f1(targets: np.ndarray, predicted: np.ndarray) -> float:
 def weighted_f1(targets: np.ndarray, predicted: np.ndarray) -> float:
     """Mean of the classes' F1, weighted by how many rows each class has."""
     return float(f1_score(targets, predicted, average="weighted", zero_division=0.0))
+
+
+def count_pairs(targets: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(2, P) pairs of true and predicted class that occur, in order, and (P,) how often."""
+    least = int(min(targets.min(), predicted.min()))
+    width = int(max(targets.max(), predicted.max())) - least + 1
+    codes, counts = np.unique(
+        (targets.astype(np.int64) - least) * width + (predicted.astype(np.int64) - least), return_counts=True
+    )
+    return np.stack([codes // width, codes % width]) + least, counts
 
 
 def count_figures(targets: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> dict[str, float]:
@@ -84,7 +113,7 @@ def classification_intervals(
         confidence: Share of resampled figures inside the interval.
         seed: Same seed, same intervals.
     """
-    pairs, counts = np.unique(np.stack([targets, predicted]), axis=1, return_counts=True)
+    pairs, counts = count_pairs(targets, predicted)
     numbers = np.unique(pairs, return_inverse=True)[1].reshape(2, -1)
     draws = np.random.default_rng(seed).multinomial(len(targets), counts / len(targets), resamples)
     figures = [count_figures(numbers[0], numbers[1], drawn) for drawn in draws]

@@ -15,6 +15,8 @@ from kerasft.files import write_text
 
 WORST = 25  # mistakes a report holds
 _SHOWN = 2000  # characters of a mistake's text
+_LARGEST_MATRIX = 30  # labels of a confusion matrix in Markdown
+_MOST_LABELS = 100  # rows of the table of labels in Markdown
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ class Report:
         baseline_is: What that answer is, such as "always the most frequent label".
         labels: Class names, in the order of the confusion matrix.
         per_label: `precision`, `recall`, `f1`, `support` of each label, and `threshold` where there is one.
-        confusion: (C, C) counts, rows are true labels, columns predictions; empty where a row has several labels.
+        confusion: (C, C) counts, rows are true labels, columns predictions; empty where a row has several labels, and for more
+            than a hundred labels.
+        confusions: The most frequent confusions: true label, label it was taken for, and how often.
         worst: The gravest mistakes, gravest first.
         points: Pairs of true and predicted number, at most a thousand, for a scatter plot.
         curves: Points (recall, precision) by label.
@@ -82,6 +86,7 @@ class Report:
     labels: list[str] = field(default_factory=list)
     per_label: dict[str, dict[str, float]] = field(default_factory=dict)
     confusion: list[list[int]] = field(default_factory=list)
+    confusions: list[tuple[str, str, int]] = field(default_factory=list)
     worst: list[Mistake] = field(default_factory=list)
     points: list[tuple[float, float]] = field(default_factory=list)
     curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
@@ -107,7 +112,17 @@ class Report:
         intervals = {name: (low, high) for name, (low, high) in values["intervals"].items()}
         points = [(gold, found) for gold, found in values.get("points", [])]
         curves = {label: [(r, p) for r, p in curve] for label, curve in values.get("curves", {}).items()}
-        return cls(**{**values, "worst": worst, "intervals": intervals, "points": points, "curves": curves})
+        confusions = [(label, taken_for, count) for label, taken_for, count in values.get("confusions", [])]
+        read = {"worst": worst, "intervals": intervals, "points": points, "curves": curves, "confusions": confusions}
+        return cls(**{**values, **read})
+
+    @property
+    def frequent_labels(self) -> dict[str, dict[str, float]]:
+        """`per_label` of the labels with most rows, as many as a person reads: a hundred, in their order."""
+        if len(self.per_label) <= _MOST_LABELS:
+            return self.per_label
+        kept = set(sorted(self.per_label, key=lambda label: -self.per_label[label].get("support", 0.0))[:_MOST_LABELS])
+        return {label: figures for label, figures in self.per_label.items() if label in kept}
 
     def __str__(self) -> str:
         return self.to_markdown()
@@ -144,13 +159,18 @@ class Report:
             return []
         names = [name for name in next(iter(self.per_label.values())) if name != "support"]
         lines = ["", "| label | " + " | ".join(names) + " | rows |", "|---" * (len(names) + 2) + "|"]
-        for label, figures in self.per_label.items():
+        for label, figures in self.frequent_labels.items():
             cells = " | ".join(f"{figures[name]:.3f}" for name in names)
             lines.append(f"| {_cell(label)} | {cells} | {int(figures['support']):,} |")
+        if len(self.frequent_labels) < len(self.per_label):
+            lines += ["", f"These are the {_MOST_LABELS} labels with most rows; all {len(self.per_label):,} are in report.json."]
         return lines
 
     def _confusion_lines(self) -> list[str]:
-        if not self.confusion or len(self.labels) > 30:
+        if len(self.labels) > _LARGEST_MATRIX and self.confusions:
+            lines = ["", "The most frequent confusions:", "", "| label | taken for | rows |", "|---|---|---|"]
+            return lines + [f"| {_cell(label)} | {_cell(said)} | {count:,} |" for label, said, count in self.confusions[:20]]
+        if not self.confusion or len(self.labels) > _LARGEST_MATRIX:
             return []
         lines = ["", "Rows are true labels, columns predictions:", ""]
         lines.append("| | " + " | ".join(_cell(label) for label in self.labels) + " |")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kerasft.evaluation import metrics
-from kerasft.evaluation.classification import confusion, label_figures
+from kerasft.evaluation.classification import confusion, label_figures, largest_confusions
 from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 from kerasft.evaluation.tag_spelling import is_bio, label_parts
 from kerasft.evaluation.tags import entities, entity_counts, entity_scores, f1_from_counts
@@ -72,6 +72,7 @@ def tagging_report(
         labels=list(labels),
         per_label=per_label,
         confusion=confusion(flat, found, len(labels)),
+        confusions=largest_confusions(flat, found, labels),
         worst=_worst(logits, wanted, given, split),
         notes=[*notes, f"{len(flat):,} words."],
     )

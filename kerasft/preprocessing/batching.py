@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kerasft.large_arrays import make_room, release
 from kerasft.memory import is_out_of_memory
 from kerasft.own_settings import own_settings
 from kerasft.preprocessing.encoding import Encoded
@@ -247,7 +248,7 @@ def predict_rows(
         encoded: The examples.
         batch_size: Windows a call.
         feed: What a batch holds; `TokenFeed` when not given.
-        room: Makes the array of a shape that is filled; in memory when not given.
+        room: Makes the array of a shape that is filled; `make_room` when not given.
 
     Returns:
         (W, ...) float32 for a model with one output a text; (T, ...) float32, aligned with `encoded.ids`, for one
@@ -273,9 +274,10 @@ def predict_rows(
         if restored is None:
             count = len(encoded.ids) if per_token else len(encoded)
             shape = (count, *found.shape[2 if per_token else 1 :])
-            restored = np.empty(shape, dtype=np.float32) if room is None else room(shape)
+            restored = (room or make_room)(shape)
         if not per_token:
             restored[rows] = found
+            release(restored)
             continue
         for i, row in enumerate(rows):
             first, last = encoded.offsets[row : row + 2]

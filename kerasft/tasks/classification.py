@@ -84,7 +84,7 @@ class SingleLabel(Answering):
         return "accuracy"
 
     def score(self, found: np.ndarray, gold: np.ndarray, learned: Learned) -> dict[str, float]:
-        predicted = found.argmax(axis=1)
+        predicted = metrics.most_likely(found)
         return {
             "loss": metrics.cross_entropy(found, gold),
             "accuracy": metrics.accuracy(gold, predicted),
