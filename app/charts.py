@@ -99,7 +99,7 @@ _STATES = {
     "finished": "Finished",
     "stopped": "Stopped",
     "failed": "Failed",
-    "interrupted": "Interrupted: its process ended without a word (power cut, or out of memory?)",
+    "interrupted": "Interrupted",
     "prepared": "Prepared",
     "saved": "A model that was saved without a run",
 }
@@ -141,15 +141,30 @@ def status_card(name: str, told: Progress) -> str:
         where = f"<br>{escape(ended.where)}" if ended.where else ""
         kind = "" if explains_itself(ended.error) else f"<b>{escape(ended.error)}</b>: "
         body.append(f'<div class="error">{kind}{escape(ended.message)}{where}{hint}</div>')
+    if told.state == "running" and told.stopping:
+        body.append('<div class="note">Stop was heard: the step that is being done is finished first.</div>')
+    if told.state == "interrupted":
+        body.append(f'<div class="error">{_how_it_ended(told.ended_by)}</div>')
     if told.state == "interrupted" and told.started and not step:
         body.append(
             '<div class="warn">It ended in its first step. Its batches may need more memory than there is, and the system then '
             "ends a process without a word: train anew with half the batch size and double accumulate (Advanced), which learns "
             "the same, or with a shorter max length.</div>"
         )
-    elif told.state in ("stopped", "interrupted"):
+    elif told.state in ("stopped", "interrupted", "failed") and told.can_go_on:
         body.append('<div class="warn">Go on from the last checkpoint with Resume (tab Runs).</div>')
+    elif told.state == "interrupted":
+        body.append('<div class="warn">There is no checkpoint yet: Resume (tab Runs) begins it again.</div>')
     return "".join(body) + "</div>"
+
+
+def _how_it_ended(signal: int | None) -> str:
+    """What is known of the end of a process that said nothing."""
+    if signal == 9:
+        return "The process was killed (signal 9), often for lack of memory."
+    if signal is not None:
+        return f"The process was ended by signal {signal}."
+    return "The process ended without a word: a power cut, or killed, often for lack of memory."
 
 
 def training_charts(told: Progress) -> str:

@@ -30,10 +30,13 @@ from kerasft.runs import (
     QUEUED_FILE,
     STOP_FILE,
     RunSummary,
+    ending_signal,
     folder_name,
     free_path,
+    has_checkpoint,
     is_alive,
     list_runs,
+    note_end,
     note_process,
     run_state,
 )
@@ -58,6 +61,9 @@ class Progress:
         started: The newest Started event.
         estimated: The newest Estimated event.
         ended: The event that ended it, or None.
+        stopping: Whether it was asked to stop and has not heard it yet.
+        ended_by: The signal that ended its process, where that is known.
+        can_go_on: Whether there is a checkpoint to go on from.
     """
 
     state: str
@@ -68,6 +74,9 @@ class Progress:
     started: events.Started | None = None
     estimated: events.Estimated | None = None
     ended: events.Event | None = None
+    stopping: bool = False
+    ended_by: int | None = None
+    can_go_on: bool = True
 
 
 class RunBoard:
@@ -81,7 +90,7 @@ class RunBoard:
         self.root = root.resolve()
         self.root.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._children: list[tuple[subprocess.Popen[bytes], Path]] = []
         self._begun: tuple[Any, ...] = (0.0, None)  # when, and with which recipe
 
     def folder(self, name: str) -> Path:
@@ -240,7 +249,10 @@ class RunBoard:
     def pump(self) -> None:
         """Start the next queued run if none is running."""
         with self._lock:
-            self._children = [child for child in self._children if child.poll() is None]
+            for child, folder in self._children:
+                if (status := child.poll()) is not None and folder.exists():
+                    note_end(folder, status)
+            self._children = [(child, folder) for child, folder in self._children if child.returncode is None]
             waiting = sorted(self.root.glob(f"*/{QUEUED_FILE}"), key=lambda path: path.stat().st_mtime)
             if not waiting or any(is_alive(path.parent) for path in self.root.glob(f"*/{PROCESS_FILE}")):
                 return
@@ -263,7 +275,7 @@ class RunBoard:
                 env=environment,
                 start_new_session=True,  # closing the app must not end a run
             )
-        self._children.append(child)
+        self._children.append((child, folder))
         note_process(folder, child.pid, started)
         (folder / QUEUED_FILE).unlink(missing_ok=True)
 
@@ -315,7 +327,12 @@ def _read_from(folder: Path) -> str:
 
 def progress_in(folder: Path) -> Progress:
     """What the run in a folder has told so far."""
-    told = Progress(state=run_state(folder))
+    told = Progress(
+        state=run_state(folder),
+        stopping=(folder / STOP_FILE).exists(),
+        ended_by=ending_signal(folder),
+        can_go_on=has_checkpoint(folder),
+    )
     for event in events.read_events(folder / "events.jsonl"):
         if isinstance(event, events.Phase):
             if event.phase == "data":
@@ -342,6 +359,7 @@ def progress_in(folder: Path) -> Progress:
 
 
 _PHASES = {
+    "stopping": "stopping:",
     "data": "reading",
     "download": "downloading",
     "model": "loading",

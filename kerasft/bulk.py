@@ -48,6 +48,8 @@ def answer_file(
     answer: Callable[[Split], list[Any]],
     cells: Callable[[Any], dict[str, str]],
     progress: Callable[[int], None] | None,
+    *,
+    harmless: bool = False,
 ) -> int:
     """Write the rows of a split with their answers, whole or not at all.
 
@@ -57,6 +59,7 @@ def answer_file(
         answer: From some rows to one answer each.
         cells: From an answer to cells by column name; the same names for every answer.
         progress: Called with the number of rows done.
+        harmless: Put an apostrophe before cells of a CSV that a spreadsheet would compute (`=1+1`), see `harmless_cell`.
 
     Returns:
         How many rows have no answer.
@@ -74,7 +77,8 @@ def answer_file(
                 found = [cells(one) for one in answer(part)]
                 reasons = _reasons(part)
                 unanswered += sum(map(bool, reasons))
-                rows.write(_answered(part, found, reasons))
+                answered = _answered(part, found, reasons)
+                rows.write(_harmless(answered) if harmless and writer is _CsvRows else answered)
                 if progress:
                     progress(start + len(part))
         with temporary.open("rb") as file:
@@ -107,6 +111,25 @@ def _answered(part: Split, found: list[dict[str, str]], reasons: list[str]) -> p
 
 def _whole(column: Any) -> Any:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def harmless_cell(cell: str | None) -> str | None:
+    """A cell that no spreadsheet takes for a formula: an apostrophe is put before `=`, `+`, `-`, `@`, a tab or a line end.
+
+    Numbers stay as they are. Whoever opens a file of others' texts would compute what they wrote (OWASP, CSV injection).
+    """
+    if not cell or cell[0] not in "=+-@\t\r\n＝＋－＠":
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
+def _harmless(table: pa.Table) -> pa.Table:
+    cells = [[harmless_cell(cell if cell is None else str(cell)) for cell in column.to_pylist()] for column in table.columns]
+    return pa.table(dict(zip(map(str, map(harmless_cell, table.column_names)), cells, strict=True)))
 
 
 class Rows(ABC):

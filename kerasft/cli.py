@@ -207,6 +207,11 @@ def _parser(given: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, ar
     sub.add_argument("--kind", choices=("parquet", "csv", "jsonl"), help="of the parts [default: parquet]")
     sub.add_argument("--rows", type=int, help="rows a part [default: 10,000]")
     sub.add_argument("--text", help="text column of --file, if it is another than in training")
+    sub.add_argument(
+        "--harmless-cells",
+        action="store_true",
+        help="of --file and a CSV: an apostrophe before cells that a spreadsheet would compute, such as =1+1",
+    )
     _add_cluster(sub)
     sub.add_argument("--jsonl", action="store_true", help='answer lines such as {"text": "..."} as they come')
     _add_reading(sub, given, "predict")

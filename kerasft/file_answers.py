@@ -26,7 +26,9 @@ def rows_to_answer(model: Any, source: Any, *, text: str | None = None, **readin
     return as_split(source, columns, need_label=False, how=as_trained(model.recipe, ReadOptions(every_record=True, **reading)))
 
 
-def answer_split(model: Any, split: Split, out: Path, progress: Callable[[int], None] | None = None) -> int:
+def answer_split(
+    model: Any, split: Split, out: Path, progress: Callable[[int], None] | None = None, *, harmless: bool = False
+) -> int:
     """Write the rows of a split with a model's answers.
 
     Args:
@@ -34,6 +36,7 @@ def answer_split(model: Any, split: Split, out: Path, progress: Callable[[int], 
         split: The rows.
         out: File to write, UTF-8: `.csv`, `.jsonl` or `.parquet`.
         progress: Called with the number of rows done.
+        harmless: Whether cells of a CSV that a spreadsheet would compute are written so that it does not.
 
     Returns:
         How many rows have no answer.
@@ -42,4 +45,4 @@ def answer_split(model: Any, split: Split, out: Path, progress: Callable[[int], 
     def answer(part: Split) -> list[Any]:
         return list(model.answer([text or "" for text in part.cells("text")], part.cells("text_pair")))
 
-    return answer_file(split, out, answer, lambda found: model.task.cells(found, model.learned), progress)
+    return answer_file(split, out, answer, lambda found: model.task.cells(found, model.learned), progress, harmless=harmless)

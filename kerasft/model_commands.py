@@ -62,7 +62,7 @@ def _predict_file(parsed: argparse.Namespace, model: Any) -> int:
     pair = f" and {split.columns.text_pair!r}" if split.columns.text_pair else ""
     print(f"Text: column {split.columns.text!r}{pair} of {split.table.source}.", file=sys.stderr)
     _tell_notes(split)
-    unanswered = answer_split(model, split, Path(parsed.out), _count_rows)
+    unanswered = answer_split(model, split, Path(parsed.out), _count_rows, harmless=parsed.harmless_cells)
     told = f" {unanswered:,} of them have no answer; the reason stands in the column {NOTE}." if unanswered else ""
     print(f"\n{len(split):,} rows written to {parsed.out}.{told}", file=sys.stderr)
     return 0

@@ -14,6 +14,7 @@ _PHASES = {
     "model": "Loading model",
     "tokenise": "Tokenising",
     "evaluate": "Evaluating",
+    "stopping": "Stopping",
 }
 
 

@@ -16,6 +16,7 @@ import psutil
 
 from kerasft import events
 from kerasft.alone import is_in_use
+from kerasft.files import write_text
 from kerasft.keras_setup import PROCESS_BEGAN
 
 PROCESS_FILE = "process.json"
@@ -162,7 +163,30 @@ def note_process(folder: Path, pid: int, started: float) -> None:
     noted: dict[str, float] = {"pid": pid, "started": started}
     with suppress(psutil.Error):  # it may have ended already
         noted["created"] = psutil.Process(pid).create_time()
-    (folder / PROCESS_FILE).write_text(json.dumps(noted), encoding="utf-8")
+    write_text(folder / PROCESS_FILE, json.dumps(noted))
+
+
+def note_end(folder: Path, status: int) -> None:
+    """Write with which status the process that worked in a folder has ended; a signal is a negative number."""
+    try:
+        noted = json.loads((folder / PROCESS_FILE).read_text(encoding="utf-8"))
+        write_text(folder / PROCESS_FILE, json.dumps({**noted, "status": status}))
+    except (OSError, ValueError, TypeError):
+        return  # the folder was removed meanwhile
+
+
+def ending_signal(folder: Path) -> int | None:
+    """The signal that ended the process that worked in a folder, as far as whoever started it has seen it."""
+    try:
+        status = json.loads((folder / PROCESS_FILE).read_text(encoding="utf-8")).get("status")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return -status if isinstance(status, int) and status < 0 else None
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is a checkpoint to go on from."""
+    return any((folder / CHECKPOINTS).glob("step-*/state.json"))
 
 
 def is_alive(folder: Path) -> bool:

@@ -183,7 +183,9 @@ def build(page: Page) -> None:
             return [gr.skip()] * 7
         told = page.board.progress(run)
         last = told.steps[-1].time if told.steps else 0
-        key = f"{run} {told.state} {told.phase} {last} {len(told.validations)} {len(told.warnings)}"
+        key = (
+            f"{run} {told.state} {told.phase} {last} {len(told.validations)} {len(told.warnings)} {told.stopping} {told.ended_by}"
+        )
         if key == before:
             return [gr.skip()] * 7
         recipe = page.board.folder(run) / "run.json"

@@ -124,7 +124,9 @@ def build(page: Page) -> None:
             if not path:
                 raise ArtifactError("No file is chosen.", hint="Drop one on the left.")
             out = Path(tempfile.mkdtemp(prefix="kerasft-")) / f"{Path(path).name.split('.')[0]}-answers.csv"
-            run_command(["predict", str(folder), "--file", path, "--out", str(out)], "The file could not be answered.")
+            run_command(
+                ["predict", str(folder), "--file", path, "--out", str(out), "--harmless-cells"], "The file could not be answered."
+            )
         except KerasFTError as error:
             return [error_box(error), gr.File(visible=False)]
         return [_bulk_summary(out), gr.File(str(out), label=f"Answers of {run} (CSV)", visible=True)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasft.events import ONE_CLASS, Checkpoint, Emit, EpochEnd, Validated, Warned
+from kerasft.events import ONE_CLASS, Checkpoint, Emit, EpochEnd, Phase, Validated, Warned
 from kerasft.training.callbacks import StepWatch
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.options import TrainConfig
@@ -159,6 +159,8 @@ class _Loop:
         """Whether training ends here, and why; of several processes one decides, by its own figures and its own stop request."""
         decision = self.job.agreed(_STOP if self.stop.reason else _ENOUGH if self._impatient else _GO_ON)
         self.reason = (self.stop.reason or "another process") if decision == _STOP else None
+        if self.reason:
+            self.emit(Phase(phase="stopping", detail="a checkpoint and the model are saved, then it is evaluated"))
         self.enough = decision == _ENOUGH
         return decision != _GO_ON
 
