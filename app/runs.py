@@ -99,12 +99,19 @@ class RunBoard:
         Raises:
             ConfigError: The name could lead out of the runs' folder, or is not usable as a folder's name.
         """
-        cleaned = name.strip()
-        known = _NAME.fullmatch(cleaned) or (self.root / cleaned / "run.json").exists()  # made elsewhere, of any name
-        if not known or (self.root / cleaned).resolve().parent != self.root:
+        cleaned = name.strip() if isinstance(name, str) else ""  # a browser may send anything
+        if not self._is_name(cleaned):
             hint = "Use up to 80 letters, digits, '-', '_' and '.', beginning with a letter or digit."
-            raise ConfigError(f"{name!r} cannot be the name of a run.", hint=hint)
+            raise ConfigError(f"{str(name)[:80]!r} cannot be the name of a run.", hint=hint)
         return self.root / cleaned
+
+    def _is_name(self, name: str) -> bool:
+        """Whether a run may have that name, or one made elsewhere has it."""
+        try:
+            known = _NAME.fullmatch(name) or (self.root / name / "run.json").exists()
+            return bool(known) and (self.root / name).resolve().parent == self.root
+        except (OSError, ValueError):  # longer than a name can be, a NUL, half of a letter
+            return False
 
     def runs(self) -> list[RunSummary]:
         """All runs, newest first."""

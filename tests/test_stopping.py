@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,16 @@ def raising(number: int, when: Callable[[Any], bool]) -> Callable[[Any], None]:
             os.kill(os.getpid(), number)
 
     return sink
+
+
+@pytest.fixture(autouse=True)
+def usual_handlers() -> Iterator[None]:
+    """The tests may run in the background or under `nohup`, where SIGINT and SIGHUP are ignored."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def in_step(event: Any) -> bool:
@@ -98,6 +108,19 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_ctrl_c_is_heard_in_the_background() -> None:
+    """A shell lets a process that it starts in the background ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stop = StopRequest(None)
+    with stop.listening():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        assert stop.reason == "Ctrl-C"
+        with pytest.raises(KeyboardInterrupt):  # a second time ends at once
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_handlers_of_before_are_there_again_afterwards() -> None:

@@ -51,7 +51,10 @@ def build(page: Page) -> None:
 
     def show(run: str | None, wanted: str | None, drawn: list[str] | None, before: str) -> list[Any]:
         """The report of the chosen run and split; sends nothing while it is the one already shown."""
-        folder = page.board.folder(run) if run else None
+        try:
+            folder = page.board.folder(run) if run else None
+        except ConfigError:
+            folder = None
         written = folder / "report.json" if folder else None
         key = f"{run} {wanted} {drawn} {written.stat().st_mtime if written and written.exists() else 0}"
         if key == before:

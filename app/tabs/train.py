@@ -124,7 +124,10 @@ def build(page: Page) -> None:
 
     def refill(run: str | None) -> list[Any]:
         """Model, task, tuning and options as a run had them; the data stay as they are chosen."""
-        recipe = read_recipe(page.board.folder(run)) if run else {}
+        try:
+            recipe = read_recipe(page.board.folder(run)) if run else {}
+        except ConfigError as error:
+            return [error_box(error), gr.skip(), *(gr.skip() for _ in options)]
         own = {part: {"name": "", **(recipe.get(part) or {})} for part in ("task", "tuning")}
         if not recipe.get("preset") or any(own[part]["name"] not in forms[part] for part in own):
             told = "That run has no options to take." if run else "No run is chosen."
@@ -175,11 +178,17 @@ def build(page: Page) -> None:
     def halt(run: str | None) -> str:
         if not run:
             return str(error_box("No run is chosen."))
-        return str(note_box(page.board.stop(run)))
+        try:
+            return str(note_box(page.board.stop(run)))
+        except ConfigError as error:
+            return str(error_box(error))
 
     def look(run: str | None, before: str) -> list[Any]:
         """The run's view; sends nothing when nothing has changed, so that the page stays still."""
-        if not run or not page.board.folder(run).exists():
+        try:
+            if not run or not page.board.folder(run).exists():
+                return [gr.skip()] * 7
+        except ConfigError:
             return [gr.skip()] * 7
         told = page.board.progress(run)
         last = told.steps[-1].time if told.steps else 0

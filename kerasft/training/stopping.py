@@ -66,7 +66,8 @@ class StopRequest:
     def listening(self, *, gentle: bool = True) -> Iterator[None]:
         """Turn Ctrl-C, SIGTERM and SIGHUP into a stop request; a second one ends the process at once.
 
-        A signal that the process ignores (SIGHUP under `nohup`) stays ignored.
+        SIGHUP that the process ignores (under `nohup`) stays ignored. Ctrl-C is heard also where a shell made it ignored for
+        a process in the background.
 
         Args:
             gentle: Only note a signal. If False, only what is done within `gently` notes it; elsewhere it raises at once:
@@ -77,11 +78,13 @@ class StopRequest:
             return
         self._gentle = gentle
         before = {number: signal.getsignal(number) for number in _SIGNALS}
-        before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+        if before[signal.SIGHUP] == signal.SIG_IGN:
+            del before[signal.SIGHUP]
+        ends_at_once = {signal.SIGINT: signal.default_int_handler}
 
         def handle(number: int, _: Any) -> None:
             self._signal = _SIGNALS[signal.Signals(number)]
-            signal.signal(number, before[signal.Signals(number)])
+            signal.signal(number, ends_at_once.get(signal.Signals(number), signal.SIG_DFL))
             if not self._gentle:
                 raise_for(self._signal)
             with suppress(OSError):  # the terminal may be gone

@@ -69,7 +69,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunBoard]
     monkeypatch.setattr(runs.subprocess, "Popen", popen)
     made = RunBoard(tmp_path / "runs")
     yield made
-    for child in made._children:
+    for child, _ in made._children:
         child.kill()
         child.wait()
 
@@ -195,7 +195,7 @@ def test_another_app_finds_the_run_still_running(board: RunBoard) -> None:
 def test_a_killed_process_is_seen_as_interrupted(board: RunBoard) -> None:
     board.enqueue("one", RECIPE)
     wait(board, "one", "running")
-    board._children[0].kill()
+    board._children[0][0].kill()
     assert wait(board, "one", "interrupted") == "interrupted"
 
 

@@ -30,7 +30,7 @@ def test_app_command_line_and_python_agree(presets: dict[str, str], tmp_path: Pa
     while board.progress("run").state not in ("finished", "failed", "interrupted") and time.monotonic() < deadline:
         time.sleep(0.3)
     assert board.progress("run").state == "finished", board.output_tail("run")
-    board._children[0].wait()
+    board._children[0][0].wait()
 
     options = ["--train.epochs", "2", "--train.seed", "7", "--train.tensorboard", "no"]
     command = [
