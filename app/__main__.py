@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.share and not auth:
         parser.error("--share makes the app public; give --auth NAME:PASSWORD with it")
     from kerasft_app.start import launch
-    from kerasft_app.ui import STYLE, create, theme
+    from kerasft_app.ui import ICON, STYLE, create, theme
 
     blocks, page = create(Path(given.runs))
     page.board.keep_pumping()
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             footer_links=[],
             theme=theme(),
             css_paths=[STYLE],
+            favicon_path=ICON,
         )
     except OSError as error:
         print(f"The app cannot be started: {error}", file=sys.stderr)

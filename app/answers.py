@@ -161,7 +161,7 @@ def _candidates(number: int, gap: Sequence[Sequence[Any]], count: int) -> str:
         f'<td class="num">{share:.1%}</td></tr>'
         for token, share in gap
     )
-    head = f"<h4>Gap {number}</h4>" if count > 1 else ""
+    head = f"<h3>Gap {number}</h3>" if count > 1 else ""
     return f'{head}<table class="kft-table kft-bars"><tbody>{rows}</tbody></table>'
 
 
@@ -179,7 +179,7 @@ def vector_html(answer: Mapping[str, Any], note: str = "") -> str:
     )
     head = '<th class="num">cosine</th><th></th><th>text</th>'
     table = (
-        '<h4>Nearest texts of the training data</h4><div class="scroll"><table class="kft-table"><thead>'
+        '<h3>Nearest texts of the training data</h3><div class="scroll"><table class="kft-table"><thead>'
         f"<tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
     said = f"<p>{escape(note)}</p>" if note else ""
@@ -198,8 +198,8 @@ def explanation_html(explanation: Mapping[str, Any]) -> str:
     )
     score, base = explanation["score"], explanation["baseline"]
     return _card(
-        f"<h4>Why: {escape(explanation['target'])}</h4>"
-        f"<p><b>{score:.3f}</b> for this text, {base:.3f} with every word blanked out; the words add up to the "
+        f"<h3>Why: {escape(explanation['target'])}</h3>"
+        f"<p><b>{score:.3f}</b> for this text, {base:.3f} with all words hidden; the words add up to the "
         f"difference, <b>{score - base:+.3f}</b>.</p>"
         f'<div class="kft-text kft-why">{shown or "(no words)"}</div>'
         '<div class="kft-chosen kft-why"><span class="for" style="--share:1">raises the score</span>'

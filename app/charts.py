@@ -25,7 +25,7 @@ def escape(text: Any) -> str:
 
 def empty_chart(title: str) -> str:
     """A chart without points."""
-    return f'<div class="kft-chart"><h4>{escape(title)}</h4><div class="kft-empty">nothing yet</div></div>'
+    return f'<div class="kft-chart"><h3>{escape(title)}</h3><div class="kft-empty">nothing yet</div></div>'
 
 
 def line_chart(title: str, series: Mapping[str, Points], *, x_label: str = "epoch") -> str:
@@ -79,7 +79,7 @@ def line_chart(title: str, series: Mapping[str, Points], *, x_label: str = "epoc
         legend.append(f'<span class="key c{index}">{escape(name)}{last}</span>')
     label = f'role="img" aria-label="{escape(title)}"'
     svg = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" {label}>{"".join(parts)}</svg>'
-    return f'<div class="kft-chart"><h4>{escape(title)}</h4><div class="legend">{"".join(legend)}</div>{svg}</div>'
+    return f'<div class="kft-chart"><h3>{escape(title)}</h3><div class="legend">{"".join(legend)}</div>{svg}</div>'
 
 
 def _thin(line: Points, most: int = 300) -> list[tuple[float, float]]:
@@ -127,7 +127,8 @@ def status_card(name: str, told: Progress) -> str:
     body = [
         f'<div class="kft-status s-{escape(told.state)}"><div class="head"><span class="pill">{escape(told.state)}</span>'
         f"<b>{escape(name)}</b></div>",
-        f'<div class="bar" role="progressbar" aria-valuenow="{percent:.0f}"><div style="width:{percent:.1f}%"></div></div>',
+        f'<div class="bar" role="progressbar" aria-label="Progress of the run" aria-valuenow="{percent:.0f}">'
+        f'<div style="width:{percent:.1f}%"></div></div>',
         f'<div class="facts">{" · ".join(facts) or escape(_STATES.get(told.state, ""))}</div>',
     ]
     if told.estimated and told.estimated.advice and told.state == "running":

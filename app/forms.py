@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from kerasft.config import Options, OptionSpec
+from kerasft_app.labels import label
 
 
 class Form:
@@ -54,7 +55,7 @@ class Form:
 def widget(spec: OptionSpec) -> Any:
     """The widget for one option."""
     about: dict[str, Any] = {
-        "value": shown(spec, spec.default), "label": spec.name.replace("_", " "), "info": spec.help
+        "value": shown(spec, spec.default), "label": label(spec.name), "info": spec.help
     }  # fmt: skip
     if spec.choices:
         return gr.Dropdown(list(spec.choices), multiselect=spec.kind is tuple, **about)

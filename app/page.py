@@ -35,6 +35,7 @@ class Page:
         recipe: From the values of `recipe_inputs` to the recipe the page says; raises what is wrong with it.
         recipe_inputs: The components that say it.
         tabs: The tabs, to switch from one to another.
+        remembered: State of the browser: what the form of Train said last, and for which file. Outside the tabs, as `ticking`.
         loaded: Event: a browser has opened or reloaded the page.
         ticking: Event every few seconds; outside the tabs, because what is in a tab that is not shown stands still.
     """
@@ -48,6 +49,7 @@ class Page:
     recipe: Any = None
     recipe_inputs: Any = None
     tabs: Any = None
+    remembered: Any = None
     loaded: Any = None
     ticking: Any = None
 

@@ -74,4 +74,4 @@ def _axes(across: tuple[float, float], up: tuple[float, float], x_label: str, y_
 
 def _framed(title: str, legend: str, parts: Sequence[str]) -> str:
     svg = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">{"".join(parts)}</svg>'
-    return f'<div class="kft-chart square"><h4>{title}</h4><div class="legend">{legend}</div>{svg}</div>'
+    return f'<div class="kft-chart square"><h3>{title}</h3><div class="legend">{legend}</div>{svg}</div>'

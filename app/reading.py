@@ -55,9 +55,10 @@ class ReadFile:
         return ", ".join(f"{count:,} {name}" for name, count in self.report.rows.items()) + " rows"
 
     def known(self) -> dict[str, Any]:
-        """What other tabs need to know: task, columns by role, file and sizes."""
+        """What other tabs need to know: task, columns by role, file, rows of each split and lengths of the texts."""
         columns = {role: getattr(self.data.columns, role) for role in ("text", "text_pair", "label")}
-        return {"name": self.suggestion.task, "columns": columns, "file": self.file, "sizes": self.sizes}
+        facts = {"file": self.file, "sizes": self.sizes, "rows": self.report.rows, "lengths": self.report.lengths}
+        return {"name": self.suggestion.task, "columns": columns, **facts}
 
 
 def read_for_page(source: Any, options: dict[str, Any]) -> ReadFile | KerasFTError:

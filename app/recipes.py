@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 from kerasft.data.columns import Columns
 from kerasft.data.data_config import DataConfig
 from kerasft.errors import ConfigError
-from kerasft.runs import read_recipe
 from kerasft.tasks import TASKS, get_task
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import TUNINGS, get_tuning
@@ -52,7 +52,7 @@ def _changed(values: dict[str, Any], cls: Any) -> dict[str, Any]:
     return {k: v for k, v in values.items() if k in defaults and v != defaults[k]}
 
 
-def _parts(recipe: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _parts(recipe: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     task, tuning = recipe.get("task", {}), recipe.get("tuning", {})
     return {
         "data": {k: v for k, v in _changed(recipe.get("data", {}), DataConfig).items() if k != "path"},
@@ -62,17 +62,14 @@ def _parts(recipe: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def command_line(path: Path) -> str:
-    """The `kerasft train` call of the recipe in a run's folder; empty when there is none."""
-    recipe = read_recipe(path.parent)
-    if not recipe:
-        return ""
+def command_line(recipe: Mapping[str, Any], out: Path) -> str:
+    """The `kerasft train` call of a recipe, into a folder."""
     words = ["kerasft", "train", "--preset", recipe["preset"], "--data", str(recipe["data"].get("path"))]
     words += ["--task", recipe["task"]["name"], "--tuning", recipe["tuning"]["name"]]
     for part, values in _parts(recipe).items():
         for name, value in values.items():
             words += [f"--{part}.{name}", ",".join(value) if isinstance(value, list | tuple) else str(value)]
-    words += ["--out", f"{path.parent}-again"]
+    words += ["--out", str(out)]
     pairs = []
     for word in words[2:]:
         if word.startswith("--"):
@@ -82,11 +79,8 @@ def command_line(path: Path) -> str:
     return "kerasft train \\\n  " + " \\\n  ".join(pairs)
 
 
-def python_snippet(path: Path) -> str:
-    """The Python lines that do what the recipe in a run's folder says; empty when there is none."""
-    recipe = read_recipe(path.parent)
-    if not recipe:
-        return ""
+def python_snippet(recipe: Mapping[str, Any], out: Path) -> str:
+    """The Python lines that do what a recipe says, into a folder."""
     parts = _parts(recipe)
 
     def call(cls: Any, values: dict[str, Any]) -> str:
@@ -103,7 +97,7 @@ def python_snippet(path: Path) -> str:
         f"    {call(TASKS.get(recipe['task']['name']), parts['task'])},",
         f"    tuning={call(TUNINGS.get(recipe['tuning']['name']), parts['tuning'])},",
         f"    train={call(TrainConfig, parts['train'])},",
-        f"    out={str(path.parent) + '-again'!r},",
+        f"    out={str(out)!r},",
         ")",
         "print(model.evaluate(data['validation']))",
     ]

@@ -27,7 +27,7 @@ def question(page: Page, remove: Any, chosen: Any, said: Any, renewed: Callable[
         asked = gr.HTML()
         with gr.Row():
             yes = gr.Button("Remove it", variant="stop", size="sm", elem_id=f"{remove.elem_id}-yes")
-            no = gr.Button("Leave it", size="sm")
+            no = gr.Button("Cancel", size="sm")
     meant = gr.State("")  # another one may be chosen while the question stands
 
     def ask(name: str | None) -> list[Any]:

@@ -109,12 +109,12 @@ def report_html(report: Any, task: str = "text_classification", curves: Sequence
         f'<div class="kft-status">{"".join(f"""<div class="note">{escape(note)}</div>""" for note in report.notes)}</div>'
     )
     if report.groups:
-        parts.append(f"<h4>Each group</h4>{_table('group', report.groups, 'rows')}")
+        parts.append(f"<h3>Each group</h3>{_table('group', report.groups, 'rows')}")
     if report.points:
-        parts.append(f"<h4>Every row</h4>{scatter_plot(report.points)}")
+        parts.append(f"<h3>Every row</h3>{scatter_plot(report.points)}")
     if report.per_label:
         tagging = task == "token_classification"
-        parts.append(f"<h4>Each {'type or tag' if tagging else 'label'}</h4>")
+        parts.append(f"<h3>Each {'type or tag' if tagging else 'label'}</h3>")
         shown = report.frequent_labels
         parts.append(_table("type or tag" if tagging else "label", shown, "support", "times" if tagging else "rows"))
         if len(shown) < len(report.per_label):
@@ -124,10 +124,10 @@ def report_html(report: Any, task: str = "text_classification", curves: Sequence
         parts.append(recall_curves(wanted or {name: report.curves[name] for name in frequent_curves(report)}))
     if report.confusion or report.confusions:
         parts.append(
-            f"<h4>{'Confusion matrix' if _has_matrix(report) else 'Most frequent confusions'}</h4>{confusion_html(report)}"
+            f"<h3>{'Confusion matrix' if _has_matrix(report) else 'Most frequent confusions'}</h3>{confusion_html(report)}"
         )
     intervals = ", intervals are 95 %" if report.intervals else ""
-    first = f"<p>{report.examples:,} rows of {escape(report.source)}. Figures are 0 to 1 where no unit stands{intervals}.</p>"
+    first = f"<p>{report.examples:,} rows of {escape(report.source)}. Figures without a unit are between 0 and 1{intervals}.</p>"
     return f'<div class="kft-report">{first}{"".join(parts)}{_worst(report, task)}</div>'
 
 
@@ -195,15 +195,16 @@ _MISTAKES: dict[str, tuple[str, str, str | None, str | None, str | None]] = {
     "regression": ("The largest errors", "A wrong number in the data is often among them.", "true", "predicted", "off by"),
     "text_embedding": ("Partners farthest apart", "Pairs whose vectors are least alike.", None, None, "cosine"),
     "question_answering": (
-        "The surest wrong answers", "No word of theirs is right. A wrong answer in the data is often among them.",
+        "Most confident wrong answers",
+        "They share no word with the right answer. A wrong answer in the data is often among them.",
         "right answer", "given", "score",
     ),
     "multi_label_classification": (
-        "The surest mistakes", "A wrong label in the data is often among them.", "labels", "given", "off by",
+        "Most confident mistakes", "A wrong label in the data is often among them.", "labels", "given", "off by",
     ),
 }  # fmt: skip
 _TEXTS = {"causal_lm": "text or prompt", "question_answering": "question ⟂ context", "text_embedding": "text ⟂ partner"}
-_USUAL = ("The surest mistakes", "A wrong label in the data is often among them.", "label", "predicted", "score")
+_USUAL = ("Most confident mistakes", "A wrong label in the data is often among them.", "label", "predicted", "score")
 _GENERATED = ("Generated examples", "The first rows, answered greedily, beside what was wanted.", "wanted", "written", None)
 _UNEXPECTED = (
     "The least expected texts",
@@ -225,7 +226,7 @@ def _worst(report: Any, task: str) -> str:
     else:
         title, about, label, predicted, score = _MISTAKES.get(task, _USUAL)
     if not report.worst:
-        return f"<h4>{title}</h4>{good_box('None in this split.')}"
+        return f"<h3>{title}</h3>{good_box('None in this split.')}"
     if not any(m.label for m in report.worst):
         label = None
     head = '<th class="num">row</th>' + "".join(f"<th>{name}</th>" for name in (label, predicted) if name)
@@ -239,7 +240,7 @@ def _worst(report: Any, task: str) -> str:
         cells += f'<td class="num" data-name="{score}">{_score(m.score)}</td>' if score else ""
         rows.append(f'<tr>{cells}<td class="wide">{escape(_short(m))}</td></tr>')
     return (
-        f"<h4>{title}</h4><p>{about}</p><div class='scroll'><table class='kft-table stacked'><thead><tr>{head}</tr></thead>"
+        f"<h3>{title}</h3><p>{about}</p><div class='scroll'><table class='kft-table stacked'><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

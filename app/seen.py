@@ -21,7 +21,8 @@ def seen_html(windows: Sequence[Mapping[str, Any]]) -> str:
 
 
 _LEGEND = (
-    "<p>Each token as the model reads it; below it what must be told there. Grey tokens are only read. The second text is "
+    "<p>Each token as the model reads it, and below it what the model has to predict there. Grey tokens are only read. "
+    "The second text is "
     "underlined; hidden tokens are marked, those of one word or span in one colour.</p>"
 )
 
@@ -30,7 +31,7 @@ def _window(window: Mapping[str, Any]) -> str:
     part = f", window {window['window']} of {window['windows']}" if window["windows"] > 1 else ""
     cut = f", <b>{window['cut']:,} cut</b>" if window["cut"] > 0 else ""
     told = f" To tell: <b>{escape(window['target'])}</b>." if window["target"] else ""
-    head = f"<h4>Row {window['row']}{part}: {len(window['tokens']):,} tokens{cut}.{told}</h4>"
+    head = f"<h3>Row {window['row']}{part}: {len(window['tokens']):,} tokens{cut}.{told}</h3>"
     pieces = [token["piece"] for token in window["tokens"]]
     return f'{head}<div class="tokens">{"".join(_token(token, pieces) for token in window["tokens"])}</div>'
 

@@ -37,10 +37,10 @@ def _standing(study: Study) -> str:
     if isinstance(study.found, BakeOff):
         tried = [result for result in study.found.results if result.name != MAJORITY]
         over = sum(result.state not in ("running", "waiting") for result in tried)
-        return f"{over} of {len(tried)} contenders are over"
+        return f"{over} of {len(tried)} contenders have finished"
     if study.found is not None:
         over = sum(trial.state != "running" for trial in study.found.trials)
-        return f"{over} of {study.found.wanted} trials are over; {spoken(study.found.metric)} on the validation rows decides"
+        return f"{over} of {study.found.wanted} trials have finished; {spoken(study.found.metric)} on the validation rows decides"
     return "Waiting in the queue" if study.state == "queued" else "Reading the data" if study.state == "running" else ""
 
 
@@ -133,7 +133,7 @@ def parallel_chart(found: Search, done: Sequence[Trial]) -> str:
         for place, text in axis.ticks:
             parts.append(f'<text class="tick" x="{x + 4:.1f}" y="{_down(place) + 4:.1f}">{escape(text)}</text>')
     svg = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
-    return f'<div class="kft-chart"><h4>{escape(title)}</h4>{svg}</div>'
+    return f'<div class="kft-chart"><h3>{escape(title)}</h3>{svg}</div>'
 
 
 def _down(place: float) -> float:
@@ -172,7 +172,7 @@ def _importances(found: Search) -> str:
         for name, share in found.importances.items()
     )
     title = "How much of the differences between trials each option explains"
-    return f'<div class="kft-report"><h4>{title}</h4><table class="kft-table kft-study"><tbody>{rows}</tbody></table></div>'
+    return f'<div class="kft-report"><h3>{title}</h3><table class="kft-table kft-study"><tbody>{rows}</tbody></table></div>'
 
 
 def _trials(found: Search) -> str:

@@ -29,7 +29,7 @@ FLOORS = {
     "artifact": 6, "scoring": 6, "search_report": 6, "search_space": 6, "model_card": 6, "interchange": 7, "model": 8,
     "keras_level": 9, "execution": 9, "run": 9, "new_preset": 9, "seen_windows": 9,
     "trials": 10, "hyper_search": 11, "method_comparison": 10, "lines": 10, "reproduction": 10, "adaptation": 10, "cluster": 10,
-    "given": 11,
+    "given": 11, "workload": 10,
     "commands": 12, "data_commands": 12, "model_commands": 12, "cli": 13, "__main__": 14,
 }  # fmt: skip
 # `keras_setup` stands beside the house: what importing the package does, and when that was.
@@ -38,7 +38,8 @@ WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("alone", "errors"
                   ("preprocessing", "layers"), ("preprocessing", "memory"), ("preprocessing", "own_settings"),
                   ("run", "execution")}  # fmt: skip
 NO_SCREENS = ("runs.py", "worker.py", "children.py", "facts.py", "figures.py", "charts.py", "plots.py", "answers.py",
-              "reports.py", "reading.py", "recipes.py", "seen.py", "studies.py", "study_charts.py")  # fmt: skip
+              "reports.py", "reading.py", "recipes.py", "outlook.py", "labels.py", "seen.py", "studies.py",
+              "study_charts.py")  # fmt: skip
 HEAVY = ("tensorflow", "keras", "keras_hub", "tensorflow_text")
 HOME_OF = {
     "keras_hub": lambda home: home == "backbones",

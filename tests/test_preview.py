@@ -30,7 +30,7 @@ def test_every_task_shows_its_windows(task: str, presets: dict[str, str]) -> Non
     if task not in ("text_embedding",):  # pairs are only to find each other
         assert any(window.target or any(token.target for token in window.tokens) for window in seen)
     html = seen_html([json.loads(json.dumps(vars_of(window))) for window in seen])
-    assert html.count("<h4>") == len(seen[:12])
+    assert html.count("<h3>") == len(seen[:12])
     assert str(len(seen[0].tokens)) in str(seen[0]).splitlines()[0]
 
 

@@ -43,7 +43,7 @@ def build(page: Page) -> None:
     """Lay out the tab and wire it."""
     form = gr.Radio([(title, name) for name, (title, _) in _FORMS.items()], value=_SERVING, label="For", elem_id="export-form")
     means = gr.Markdown(_FORMS[_SERVING][1])
-    smaller = "16 or 8 bits are smaller to move about; a server unpacks them once. You are told what it costs."
+    smaller = "16 or 8 bits make a smaller file, which a server unpacks once. The export reports how the answers change."
     weights = gr.Radio(_WEIGHTS, value="float32", label="Weights", info=smaller, elem_id="export-weights")
     about = gr.Markdown(elem_id="export-about")
     start = gr.Button("Export", variant="primary", elem_id="export")

@@ -36,8 +36,8 @@ def build(page: Page) -> None:
                 compare = gr.Button("Compare methods", variant="primary", elem_id="compare")
             with gr.Accordion("Which options: search them", open=False):
                 usual = studies.usual_ranges(TextClassification.name, Full.name)
-                how = "Such as 1e-5..1e-3:log, 2..5 or 4,8,16; x5: from a fifth of the run's own to five times it."
-                ranges = gr.Textbox(usual, label="Ranges, one a line", lines=4, elem_id="ranges", info=how)
+                how = "Such as 1e-5..1e-3:log, 2..5 or 4,8,16; x5 tries a fifth to five times the value in Train."
+                ranges = gr.Textbox(usual, label="Ranges, one per line", lines=4, elem_id="ranges", info=how)
                 trials = gr.Number(12, label="Trials", precision=0, minimum=1, elem_id="trials",
                                    info="The first one is the recipe as it is.")  # fmt: skip
                 pruner = gr.Dropdown([("below the median of others", "median"), ("Hyperband", "hyperband"), ("never", "none")],
@@ -47,14 +47,14 @@ def build(page: Page) -> None:
             study = gr.Dropdown([], label="Comparison or search", elem_id="study", allow_custom_value=True)
             with gr.Row():
                 stop = gr.Button("Stop", variant="stop", size="sm", elem_id="study-stop")
-                again = gr.Button("Go on", size="sm", elem_id="study-again")
+                again = gr.Button("Continue", size="sm", elem_id="study-again")
                 remove = gr.Button("Remove", size="sm", elem_id="study-remove")
             said = gr.HTML(elem_id="study-said")
             away = gr.Column()
             view = gr.HTML(_NONE, elem_id="study-view")
             with gr.Row():
                 part = gr.Dropdown([], label="Model to keep", elem_id="study-part", allow_custom_value=True,
-                                   info="Best first; word_counts, zero_shot and majority leave none.")  # fmt: skip
+                                   info="Best first. Baselines (word_counts, zero_shot, majority) have no model.")  # fmt: skip
                 kept = gr.Button("Keep it as a run", elem_id="study-keep")
 
     seen = gr.State("")
@@ -121,6 +121,6 @@ def build(page: Page) -> None:
     with away:
         removal.question(page, remove, study, said, lambda: [choices(), _NONE, ""], [study, view, seen])
     study.change(show, [study, gr.State(None), seen], [view, part, seen], show_progress="hidden")
-    _, _, task, tuning = page.recipe_inputs[:4]
+    _, _, task, tuning, *_ = page.recipe_inputs
     for choice in (task, tuning):
         choice.change(studies.usual_ranges, [task, tuning], ranges, show_progress="hidden")

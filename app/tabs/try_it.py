@@ -51,12 +51,12 @@ def build(page: Page) -> None:
                 form.render(advanced=False)
                 form.render(advanced=True)
         with gr.Column(min_width=300):
-            label = gr.Label(label="Answer", num_top_classes=10, elem_id="answer")
+            label = gr.Label(label="Answer", num_top_classes=10, elem_id="answer", visible=False)
             view = gr.HTML(visible=False, elem_id="answer-view")
             reasons = gr.HTML(elem_id="explanation")
     gr.Markdown("### Many at once\nA file with the column names of the training data in; the same rows with their answers out.")
     with gr.Row(equal_height=False, elem_classes="stack"):
-        bulk = gr.File(label="File of texts", height=120, elem_id="bulk-in")
+        bulk = gr.File(label="File with texts", height=120, elem_id="bulk-in")
         with gr.Column():
             run_bulk = gr.Button("Predict the file", elem_id="bulk-predict")
             bulk_said = gr.HTML(elem_id="bulk-said")
@@ -75,7 +75,13 @@ def build(page: Page) -> None:
     def predict(run: str | None, text: str, pair: str | None, wanted: Any, explain: bool, *values: Any) -> Iterator[list[Any]]:
         try:
             folder, facts, row = given(run, text, pair)
-            yield [_WAIT, None, "", "", gr.skip()]  # an answer of before must not be taken for this one
+            yield [
+                _WAIT,
+                gr.Label(value=None, visible=False),
+                "",
+                "",
+                gr.skip(),
+            ]  # an answer of before must not be taken for this one
             if facts.shows == "text":
                 sampling = form.read(values)
                 if sampling.get("max_new_tokens") == facts.options["max_new_tokens"]:
@@ -88,14 +94,15 @@ def build(page: Page) -> None:
                 row |= {"explain": True, **({} if wanted in (None, _OWN) else {"target": wanted})}
             answered, note = asked(folder, row, facts)
         except KerasFTError as error:
-            yield [error_box(error), None, "", "", gr.skip()]
+            yield [error_box(error), gr.Label(value=None, visible=False), "", "", gr.skip()]
             return
         reason = explanation_html(answered["explanation"]) if "explanation" in answered else ""
         choices = _targets(facts, answered)
         keep = wanted if wanted in [value for _, value in choices] else _OWN
         explained = gr.Dropdown(choices=choices, value=keep, visible=len(choices) > 1)
         share = answered["probabilities"] if facts.shows == "label" else None
-        yield [_cut(answered), share, _view(facts, answered, pair or "", note), reason, explained]
+        shares = gr.Label(value=share, visible=share is not None)
+        yield [_cut(answered), shares, _view(facts, answered, pair or "", note), reason, explained]
 
     def asked(folder: Path, row: dict[str, Any], facts: ModelFacts) -> tuple[dict[str, Any], str]:
         if facts.shows != "vector":
@@ -146,7 +153,7 @@ def build(page: Page) -> None:
             gr.Accordion(visible=shows == "text"),
             gr.Number(value=own),
             "",
-            gr.Label(value=None, visible=shows == "label"),
+            gr.Label(value=None, visible=False),
             gr.HTML("", visible=shows != "label"),
             "",
             gr.Dropdown(choices=_targets(facts, {}) if facts else [_OWN], value=_OWN, visible=False),

@@ -38,7 +38,7 @@ class DataConfig(Options):
     test_path: str | None = option(None, "File of the test rows.", advanced=True)
     split_seed: int = option(0, "Seed of the random split; same seed, same split.", low=0, advanced=True)
     per_label: int | None = option(
-        None, "Keep only so many training rows of each label (few-shot), drawn by split_seed.", low=1, none="off", advanced=True
+        None, "Number of training rows to keep of each label (few-shot), drawn with split_seed.", low=1, none="off", advanced=True
     )
     delimiter: str | None = option(None, "Delimiter of a CSV file; found by content when not given.", advanced=True)
     encoding: str | None = option(None, "Encoding of text files; found by content when not given.", advanced=True)

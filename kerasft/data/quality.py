@@ -190,8 +190,17 @@ class _Seen:
     def findings(self, kind: str) -> Iterator[Finding]:
         name = self.split.name
         if self.again:
-            message = f"{len(self.again):,} rows of {name} repeat an earlier text."
-            yield Finding("duplicate_texts", "warning", message, name, tuple(self.again), "Equal texts count several times.")
+            count = len(self.again)
+            begins = f"1 row of {name} repeats" if count == 1 else f"{count:,} rows of {name} repeat"
+            message = f"{begins} an earlier text."
+            yield Finding(
+                "duplicate_texts",
+                "warning",
+                message,
+                name,
+                tuple(self.again),
+                "Repeated texts count more than once in training and in the figures.",
+            )
         if self.contradictions and kind != "texts":
             rows = tuple(sorted(row for under in self.contradictions.values() for row in under))
             message = f"{len(self.contradictions):,} texts of {name} stand under two labels."

@@ -56,6 +56,7 @@ class Task(Options):
     weighs_classes: ClassVar[bool] = False  # whether class weights and label smoothing have a meaning
     compares_rows: ClassVar[bool] = False  # whether its loss compares all rows of a batch, which then cannot be shared
     must_tune_backbone: ClassVar[bool] = False  # has no weights of its own to learn
+    vocabulary_share: ClassVar[float] = 0.0  # share of the tokens for which scores of the whole vocabulary are computed
 
     @property
     def separates_documents(self) -> bool:

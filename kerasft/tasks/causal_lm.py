@@ -82,6 +82,7 @@ class CausalLM(Generating):
     shows = "text"
     monitors = ("accuracy",)
     must_tune_backbone = True
+    vocabulary_share = 1.0
 
     def cross_faults(self) -> Iterator[str]:
         if self.separate_documents and not self.pack:

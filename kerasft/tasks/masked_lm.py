@@ -76,7 +76,9 @@ class MaskedLM(Answering):
     random_rate: float = option(
         0.1, "Share of the hidden ones that another token stands for; the rest stays as it is.", low=0, high=1, advanced=True
     )
-    span_boundary_objective: bool = option(False, "Also tell hidden tokens from the two tokens beside their span.")
+    span_boundary_objective: bool = option(
+        False, "Whether hidden tokens are also predicted from the two tokens beside their span."
+    )
     next_sentence: bool = option(
         False, "Also tell whether a second part follows the first in its document or, half of the time, is from another."
     )
@@ -92,6 +94,7 @@ class MaskedLM(Answering):
     asks = "a text with [MASK]"
     shows = "gaps"
     monitors = ("masked_accuracy",)
+    vocabulary_share = 0.15
 
     def cross_faults(self) -> Iterator[str]:
         if self.mask_rate + self.random_rate > 1 + 1e-9:

@@ -16,7 +16,7 @@ class PooledTask(Answering):
     """Options of the pooled vector and the dense head on it."""
 
     max_length: int = option(
-        256, "Most tokens of a text (or pair) that are read; longer ones are cut and counted.", low=8, high=8192
+        256, "Number of tokens of a text (or pair) that are read; longer ones are cut, and counted.", low=8, high=8192
     )
     pooling: str = option(
         "auto",

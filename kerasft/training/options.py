@@ -13,7 +13,7 @@ class TrainConfig(Options):
 
     epochs: int | None = option(None, "How often every training row is seen; 0 evaluates the model as it is.", low=0, high=1000)
     learning_rate: float | None = option(None, "Peak learning rate.", low=1e-8, high=1.0, search="x5")
-    batch_size: int = option(32, "Rows a step.", low=1, high=65536, search="16,32,64")
+    batch_size: int = option(32, "Number of rows per step.", low=1, high=65536, search="16,32,64")
     head_learning_rate: float | None = option(
         None, "Peak rate of the new head.", low=1e-8, high=1.0, advanced=True, none="as the rest"
     )

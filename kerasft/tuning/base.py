@@ -49,6 +49,14 @@ class Tuning(Options):
         """Whether the head is trained by itself, on outputs of the backbone that are computed once."""
         return False
 
+    def passes(self, blocks: int) -> float:
+        """What a training step costs, in forward passes through a backbone of that many blocks.
+
+        A whole backward pass costs two: one for the gradients of activations, one for those of the weights, which backbones that
+        are shared do not need.
+        """
+        return 2.0 if self.shares_base else 3.0
+
     @abstractmethod
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         """Freeze or replace parts (`backbones.base.Parts`) before they are wired into a graph.

@@ -19,6 +19,9 @@ class BiasOnly(Tuning):
     title = "Biases only (BitFit)"
     sparse = True
 
+    def passes(self, blocks: int) -> float:
+        return 2.0
+
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         freeze(parts)
         for layer in parts.layers():

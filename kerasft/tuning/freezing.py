@@ -23,6 +23,11 @@ class FreezeLayers(Tuning):
     layers: int = option(2, "How many Transformer blocks, from the bottom, do not learn.", low=0, high=100)
     embeddings: bool = option(True, "Whether the embeddings are frozen too.")
 
+    def passes(self, blocks: int) -> float:
+        # Frozen embeddings end the backward pass at the first block that learns; otherwise it goes through all of them.
+        frozen = min(self.layers, blocks) / max(1, blocks)
+        return 3.0 - (2.0 if self.embeddings else 1.0) * frozen
+
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         if self.layers > len(parts.blocks):
             raise ConfigError(

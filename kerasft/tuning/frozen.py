@@ -30,6 +30,9 @@ class FrozenFeatures(Tuning):
     def caches_features(self) -> bool:
         return self.cache
 
+    def passes(self, blocks: int) -> float:
+        return 1.0
+
     def apply(self, parts: Any, backbone: Any, *, seed: int) -> Any:
         from kerasft.layers.transformer_block import TransformerBlock
 

@@ -11,7 +11,7 @@ from kerasft.tuning.base import TUNINGS, Recommended, Tuning, by_size
 @TUNINGS.register
 @dataclass(frozen=True, kw_only=True)
 class Full(Tuning):
-    """Every weight learns: the best score, and the most time and memory. When in doubt, this one."""
+    """All weights learn: usually the best score, and the most time and memory. A good first choice."""
 
     name = "full"
     title = "Full fine-tuning"

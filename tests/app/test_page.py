@@ -8,8 +8,8 @@ import gradio as gr
 
 from kerasft.presets import default_preset
 from kerasft_app.page import Page
+from kerasft_app.recipe_form import fitting_model, of_classes
 from kerasft_app.runs import RunBoard
-from kerasft_app.tabs.train import _fitting_model, _of_classes
 from kerasft_app.worker import Predictor
 
 GPT2 = default_preset(("gpt2",))
@@ -17,25 +17,25 @@ GPT2 = default_preset(("gpt2",))
 
 def test_a_default_that_does_not_fit_is_switched_and_comes_back() -> None:
     default = default_preset()
-    model, switched = _fitting_model("causal_lm", default, None)
+    model, switched = fitting_model("causal_lm", default, None)
     assert (model, switched) == (GPT2, (default, GPT2))
-    assert _fitting_model("text_classification", GPT2, switched) == [default, None]
+    assert fitting_model("text_classification", GPT2, switched) == [default, None]
 
 
 def test_a_default_that_fits_stays() -> None:
-    assert _fitting_model("regression", default_preset(), None) == [gr.skip(), None]
-    assert _fitting_model("causal_lm", GPT2, None) == [gr.skip(), None]
+    assert fitting_model("regression", default_preset(), None) == [gr.skip(), None]
+    assert fitting_model("causal_lm", GPT2, None) == [gr.skip(), None]
 
 
 def test_what_a_person_chose_stays() -> None:
-    assert _fitting_model("causal_lm", "bert_base_en", None) == [gr.skip(), None]
-    assert _fitting_model("causal_lm", "no such model", None) == [gr.skip(), None]
+    assert fitting_model("causal_lm", "bert_base_en", None) == [gr.skip(), None]
+    assert fitting_model("causal_lm", "no such model", None) == [gr.skip(), None]
     switched = (default_preset(), GPT2)
-    assert _fitting_model("text_classification", "gpt2_base_en", switched) == [gr.skip(), switched]
+    assert fitting_model("text_classification", "gpt2_base_en", switched) == [gr.skip(), switched]
 
 
 def test_from_a_chosen_gpt2_to_gaps() -> None:
-    assert _fitting_model("masked_lm", GPT2, None) == [default_preset(("bert",)), (GPT2, default_preset(("bert",)))]
+    assert fitting_model("masked_lm", GPT2, None) == [default_preset(("bert",)), (GPT2, default_preset(("bert",)))]
 
 
 def test_renewing_the_list_of_runs_leaves_the_chosen_one_alone(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_renewing_the_list_of_runs_leaves_the_chosen_one_alone(tmp_path: Path) -
     assert page.runs_refresh("gone").constructor_args["value"] in ("first", "second")
 
 
-def test_options_of_classes_are_hidden_and_off_where_there_are_none() -> None:
-    weights, smoothing = _of_classes("regression")
+def test_optionsof_classes_are_hidden_and_off_where_there_are_none() -> None:
+    weights, smoothing = of_classes("regression")
     assert (weights["visible"], weights["value"], smoothing["visible"], smoothing["value"]) == (False, "none", False, 0.0)
-    assert all(shown["visible"] and "value" not in shown for shown in _of_classes("text_classification"))
+    assert all(shown["visible"] and "value" not in shown for shown in of_classes("text_classification"))

@@ -172,7 +172,7 @@ def test_a_bake_off_as_a_table(board: RunBoard) -> None:
                Result("zero_shot", "left out", note="no <head>"))  # fmt: skip
     write(folder, BakeOff(folder, "accuracy", results))
     html = study_html(studies.look(board, "b"))
-    assert "2 of 3 contenders are over" in html
+    assert "2 of 3 contenders have finished" in html
     assert "So far: take full" in html
     assert "no &lt;head&gt;" in html
     assert "<lora>" not in html

@@ -149,14 +149,14 @@ def test_the_command_line_and_the_python_lines_say_what_the_recipe_says(tmp_path
         tuning=kft.FreezeLayers(layers=3, embeddings=False),
         train=kft.TrainConfig(epochs=2, learning_rate=5e-5, class_weights="balanced"),
     )
-    (tmp_path / "run.json").write_text(json.dumps(recipe.to_dict()))
-    shell = command_line(tmp_path / "run.json")
+    plain = json.loads(json.dumps(recipe.to_dict()))
+    shell = command_line(plain, tmp_path / "again")
     words = subprocess.run(
         ["sh", "-c", f'for w in {shell.replace("kerasft", "", 1)}; do echo "$w"; done'], capture_output=True, text=True
     )
     arguments = words.stdout.replace("\\\n", "").splitlines()
     assert _run_config(_parser(arguments)[0].parse_args(arguments)) == recipe
-    code = python_snippet(tmp_path / "run.json")
+    code = python_snippet(plain, tmp_path / "again")
     compile(code, "snippet", "exec")
     assert "kft.FreezeLayers(layers=3, embeddings=False)" in code
 

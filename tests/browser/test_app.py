@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.steps import MARKS, start_run, tab
+from tests.browser.steps import MARKS, choose, start_run, tab
 from tests.conftest import write_reviews
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -75,15 +75,16 @@ def test_a_reloaded_page_finds_the_running_run_and_a_second_run_queues_and_stop_
     page.click("#stop")
     page.wait_for_selector(".kft-status.s-stopped", timeout=20_000)
     page.reload()
-    page.wait_for_selector("#data-report .cards", timeout=30_000)
-    assert "1,099" not in page.locator("#data-report").inner_text()  # the uploaded file, not the example
-    tab(page, "Train")
+    page.wait_for_selector("#train-chosen >> text=reviews.csv", timeout=30_000)  # the uploaded file and the tab, not the example
+    choose(page, "#run-picker", "long")  # the address still names the other run
     page.wait_for_selector(".kft-status.s-running >> text=long", timeout=20_000)
     page.click("#stop")
     page.wait_for_selector(".kft-status.s-stopped >> text=long", timeout=180_000)
     assert (app[1] / "long" / "model.safetensors").exists()
-    epochs = page.get_by_label("epochs").first
-    assert epochs.input_value() == ""
+    epochs = page.get_by_label("Epochs").first
+    assert epochs.input_value() == "1000"  # the form outlives a reload
+    epochs.fill("3")
+    choose(page, "#model", "kerasft_bert_mini_en")
     page.click("#again")
     page.wait_for_function("document.querySelector('#model input').value === " + repr(presets["bert"]))
     assert epochs.input_value() == "1000"

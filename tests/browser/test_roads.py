@@ -138,7 +138,7 @@ def test_pretraining_on_texts(page: Any, presets: dict[str, str], tmp_path: Path
     upload(page, stories, "Text generation")
     assert "36" in page.locator("#data-report").inner_text()  # of forty, four for validation
     page.click("#new-model")
-    choose_option(page, "size", "tiny")
+    choose_option(page, "Size", "tiny")
     page.locator("#new-model").get_by_label("vocabulary size").fill("400")
     page.fill("#new-model-name input, #new-model-name textarea", "stories-bert")
     page.click("#new-model-make")
@@ -146,9 +146,9 @@ def test_pretraining_on_texts(page: Any, presets: dict[str, str], tmp_path: Path
     assert page.locator("#model input").input_value() == "stories-bert  (yours)"
     look(page, "stories-new-model")
     choose(page, "#task", "Masked language model (pre-training)")
-    page.wait_for_selector("text=Also tell hidden tokens from the two tokens beside their span")
+    page.wait_for_selector("text=Whether hidden tokens are also predicted")
     page.locator("#train").scroll_into_view_if_needed()
-    choose_option(page, "masking", "span")
+    choose_option(page, "Masking", "span")
     page.get_by_label("span boundary objective").check()
     page.get_by_label("next sentence").check()
     page.click("#seen")

@@ -39,7 +39,7 @@ def test_methods_are_compared(page: Any, presets: dict[str, str], tmp_path: Path
     only(page, "word_counts")
     page.click("#compare")
     page.wait_for_selector("#study-view .s-finished >> text=reviews-compared", timeout=120_000)
-    assert "1 of 1 contenders are over" in page.locator("#study-view").inner_text()
+    assert "1 of 1 contenders have finished" in page.locator("#study-view").inner_text()
     assert page.locator("#study-view table tbody tr").count() == 2  # and the answer that needs no model
     assert not page.locator("#study-said .error").count()
     look(page, "search-compared")
@@ -63,7 +63,7 @@ def test_options_are_searched_stopped_and_gone_on_with_and_the_best_is_kept(
     page.wait_for_selector("#study-view .s-stopped", timeout=120_000)
     page.click("#study-again")
     page.wait_for_selector("#study-view .s-finished", timeout=300_000)
-    assert "3 of 3 trials are over" in page.locator("#study-view").inner_text()
+    assert "3 of 3 trials have finished" in page.locator("#study-view").inner_text()
     assert page.locator("#study-view svg").count() == 2
     look(page, "search-options")
     page.click("#study-keep")
@@ -73,4 +73,4 @@ def test_options_are_searched_stopped_and_gone_on_with_and_the_best_is_kept(
     tab(page, "Try")
     page.fill("#try-text textarea", "a good film")
     page.click("#predict")
-    page.wait_for_function("/good|bad/.test(document.querySelector('#answer').innerText)", timeout=180_000)
+    page.wait_for_function("/good|bad/.test(document.querySelector('#answer')?.innerText)", timeout=180_000)

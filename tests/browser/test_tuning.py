@@ -29,7 +29,7 @@ def test_lora_and_prefix_tuning_over_one_base(
     tab(page, "Train")
     choose(page, "#tuning", "LoRA")
     page.wait_for_selector("text=Low-rank updates of frozen weights")
-    assert page.get_by_label("rank", exact=True).first.input_value() == "8"
+    assert page.get_by_label("Rank", exact=True).first.input_value() == "8"
     assert page.get_by_text("feed_forward").first.is_visible()  # the projections, each to be taken out
     look(page, "tuning-lora")
     tab(page, "Data")
@@ -44,10 +44,10 @@ def test_lora_and_prefix_tuning_over_one_base(
     said = []
     for run in ("prefix", "lora", "prefix"):
         choose(page, "#run-picker", run)
-        page.wait_for_function("!/good|bad/.test(document.querySelector('#answer').innerText)")  # nothing of the run before
+        page.wait_for_function("!/good|bad/.test(document.querySelector('#answer')?.innerText)")  # nothing of the run before
         page.fill("#try-text textarea", f"a good film, asked {run}")
         page.click("#predict")
-        page.wait_for_function("/good|bad/.test(document.querySelector('#answer').innerText)", timeout=180_000)
+        page.wait_for_function("/good|bad/.test(document.querySelector('#answer')?.innerText)", timeout=180_000)
         said.append(page.locator("#answer").inner_text())
     assert said[0] == said[2]
     assert (app[1] / "lora" / "model.safetensors").stat().st_size < (Path(presets["bert"]) / "model.safetensors").stat().st_size

@@ -1,0 +1,36 @@
+"""What the options are called on the page: words that people know, in sentence case. The library's names stay what they are."""
+
+from __future__ import annotations
+
+_LABELS = {
+    "max_length": "Maximum length (tokens)",
+    "max_question": "Maximum length of the question (tokens)",
+    "max_answer": "Maximum length of the answer (tokens)",
+    "max_new_tokens": "Maximum number of new tokens",
+    "head_learning_rate": "Learning rate of the head",
+    "accumulate": "Steps per update",
+    "warmup": "Warm-up",
+    "clip_norm": "Gradient clipping (norm)",
+    "validate_every": "Steps between validations",
+    "patience": "Early stopping (patience)",
+    "monitor": "Figure that decides",
+    "restore_best": "End with the best weights",
+    "group_by_length": "Group texts of similar length",
+    "jit_compile": "Compile with XLA",
+    "strategy": "Devices",
+    "checkpoint_minutes": "Minutes between checkpoints",
+    "keep_checkpoints": "Number of checkpoints kept",
+    "score_test": "Evaluate on the test rows",
+    "tensorboard": "TensorBoard logs",
+    "normalise": "Vectors of length 1",
+    "drop_unknown": "Leave out unknown labels",
+    "evaluate_generation": "Rows generated for BLEU and chrF",
+    "cache": "Keep the features on disk",
+    "top_k": "Top k",
+    "top_p": "Top p",
+}
+
+
+def label(option: str) -> str:
+    """The label of an option's field."""
+    return _LABELS.get(option) or option.replace("_", " ").capitalize()
