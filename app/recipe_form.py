@@ -62,6 +62,9 @@ class RecipeForm:
             self.train.render(advanced=True)
         options = [widget for forms in self._forms.values() for form in forms.values() for widget in form.components]
         self.components = [self.task, self.tuning, self.model, *self.train.components, *options]
+        self._lengths = [form.widgets["max_length"] for form in self._forms["task"].values() if "max_length" in form.widgets]
+        for widget in self._lengths:
+            widget.value = within(self.model.value, widget.value)
         self._switched = gr.State(None)  # the model that was replaced because it did not fit the task, and by which one
 
     def read(self, known: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:
@@ -165,9 +168,11 @@ class RecipeForm:
         quiet: dict[str, Any] = {"show_progress": "hidden"}
         task_state.change(_task_of, [task_state, remembered], self.task, **quiet)
         self.model.change(about_model, self.model, self._about, **quiet)
-        lengths = [form.widgets["max_length"] for form in self._forms["task"].values() if "max_length" in form.widgets]
         self.model.change(
-            lambda model, *values: [_within(model, value) for value in values], [self.model, *lengths], lengths, **quiet
+            lambda model, *values: [within(model, value) for value in values],
+            [self.model, *self._lengths],
+            self._lengths,
+            **quiet,
         )
         self.task.change(fitting_model, [self.task, self.model, self._switched], [self.model, self._switched], **quiet)
         self.task.change(of_classes, self.task, [self.train.widgets[name] for name in OF_CLASSES], **quiet)
@@ -206,14 +211,14 @@ def _task_of(known: Mapping[str, Any] | None, kept: Any) -> Any:
     return known["name"]
 
 
-def _within(model: str, value: Any) -> Any:
+def within(model: str, value: Any) -> Any:
     """A maximum length that the model can read: the one that is there, or the model's own where that is lower."""
     try:
         preset = find_preset(model or "")
         most = longest_input(locate(preset)) if preset.here else None
     except KerasFTError:
-        return gr.skip()
-    return most if most and isinstance(value, int | float) and value > most else gr.skip()
+        return value
+    return most if most and isinstance(value, int | float) and value > most else value
 
 
 def of_classes(task: str) -> list[Any]:
