@@ -14,6 +14,7 @@ import numpy as np
 from kerasft.events import ONE_CLASS, Checkpoint, Emit, EpochEnd, Phase, Validated, Warned
 from kerasft.training.callbacks import StepWatch
 from kerasft.training.checkpoint import Checkpoints, TrainingState
+from kerasft.training.graphs import release
 from kerasft.training.options import TrainConfig
 from kerasft.training.pace import Pace
 from kerasft.training.stopping import StopRequest
@@ -86,7 +87,10 @@ def train(
         RunError: The loss is no longer a number.
     """
     loop = _Loop(job, config, checkpoints, state, stop, emit)
-    stopped = loop.run()
+    try:
+        stopped = loop.run()
+    finally:
+        release(job.model)
     if config.restore_best and state.best is not None and state.best_step != state.step:
         load_weights(job.weights, checkpoints.best_weights(state))
     return Outcome(state, stopped)
