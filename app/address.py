@@ -17,19 +17,19 @@ _LISTEN = f"""() => {{
   window.addEventListener('popstate', () => document.querySelector('#{_ID}').click());
 }}"""
 _READ = """() => {
-  const given = new URLSearchParams(location.search);
-  return [given.get('tab') || 'data', given.get('run') || ''];
+  const query = new URLSearchParams(location.search);
+  return [query.get('tab') || 'data', query.get('run') || ''];
 }"""
 # Opening a tab is a step that Back undoes; another run in the same tab replaces the address.
 _WRITE = """(run) => {{
   if (!window.kerasftAddress) return;  // the page is being loaded: its first tab is not one that was opened
-  const given = new URLSearchParams(location.search);
-  const before = given.toString();
+  const query = new URLSearchParams(location.search);
+  const before = query.toString();
   {change}
-  if (given.toString() !== before) history.{how}(null, '', '?' + given.toString());
+  if (query.toString() !== before) history.{how}(null, '', '?' + query.toString());
 }}"""
-_OPENED = "if ((given.get('tab') || 'data') !== '{tab}') given.set('tab', '{tab}');"
-_CHOSEN = "if (run) given.set('run', run);"
+_OPENED = "if ((query.get('tab') || 'data') !== '{tab}') query.set('tab', '{tab}');"
+_CHOSEN = "if (run) query.set('run', run);"
 
 
 def build(page: Page, tabs: dict[str, Any]) -> None:

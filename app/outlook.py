@@ -38,6 +38,8 @@ def _cost(found: Estimate | None) -> str:
     if found is None:
         reason = "measured on the GPU after two steps" if has_gpu() else "known once the model is on this disk"
         return f"Time and memory: {reason}"
+    if not found.updates:
+        return "There is nothing to learn from: no training rows, or no epochs"
     updates = f"{found.updates:,} update{'s' if found.updates != 1 else ''}"
     return f"About <b>{escape(clock(found.seconds))}</b> and {found.peak_bytes / 2**30:.1f} GiB of memory, {updates}"
 

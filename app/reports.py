@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kerasft.errors import name_rows
@@ -32,14 +32,6 @@ def asked_html(file: str, sizes: str) -> str:
         "<p><b>Which column is the label?</b> Several columns could be it: choose one on the left, or say that "
         "there is none.</p></div>"
     )
-
-
-def chosen_html(known: Mapping[str, Any] | None, task: str, model: str) -> str:
-    """What Train would begin: file, rows, task and model; or that there are no data."""
-    if known is None:
-        return '<div class="kft-chosen-run none">No data are loaded: choose a file in the tab Data.</div>'
-    parts = (f"<b>{escape(str(known.get('file', '')))}</b>", escape(str(known.get("sizes", ""))), escape(task), escape(model))
-    return f'<div class="kft-chosen-run">Trains on {" · ".join(part for part in parts if part)}</div>'
 
 
 def quality_html(report: Any, task: str = "", *, windows: bool = False) -> str:

@@ -30,8 +30,8 @@ _LEGEND = (
 def _window(window: Mapping[str, Any]) -> str:
     part = f", window {window['window']} of {window['windows']}" if window["windows"] > 1 else ""
     cut = f", <b>{window['cut']:,} cut</b>" if window["cut"] > 0 else ""
-    told = f" To tell: <b>{escape(window['target'])}</b>." if window["target"] else ""
-    head = f"<h3>Row {window['row']}{part}: {len(window['tokens']):,} tokens{cut}.{told}</h3>"
+    expected = f" To predict: <b>{escape(window['target'])}</b>." if window["target"] else ""
+    head = f"<h3>Row {window['row']}{part}: {len(window['tokens']):,} tokens{cut}.{expected}</h3>"
     pieces = [token["piece"] for token in window["tokens"]]
     return f'{head}<div class="tokens">{"".join(_token(token, pieces) for token in window["tokens"])}</div>'
 

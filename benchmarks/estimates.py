@@ -43,10 +43,10 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1000)
-    given = parser.parse_args()
+    parsed = parser.parse_args()
     rows, ratios = [], []
     for preset, task, tuning, words, options in RUNS:
-        expected, seconds, peak = one_run(preset, task, tuning, words, options, given.rows)
+        expected, seconds, peak = one_run(preset, task, tuning, words, options, parsed.rows)
         ratios.append(seconds / expected.seconds)
         took = [f"{expected.seconds:.0f} s", f"{seconds:.0f} s", f"{ratios[-1]:.2f}"]
         held = [f"{expected.peak_bytes / 2**30:.2f}", f"{peak / 2**30:.2f} GiB", f"{peak / expected.peak_bytes:.2f}"]

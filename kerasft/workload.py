@@ -8,6 +8,7 @@ are estimates: a run measures its own first steps and reports what it found (`ev
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +27,6 @@ _EFFICIENCY = 0.55  # of the rate of numpy's products, over a whole step: measur
 _STEP_SECONDS = 0.012  # of a step, however small the model is
 _START_SECONDS = 14.0  # until the first step: loading TensorFlow and the model, and tracing
 _PROCESS_BYTES = 900 * 2**20  # TensorFlow and its libraries
-_COPIES = 3  # largest batch, gradients and temporary arrays beside what the backward pass keeps
 _AGAIN, _TRIES_SECONDS = 60.0, 0.2  # between measurements, and of one
 _KEYS = {
     "layers": ("num_layers", "num_hidden_layers", "n_layer"),
@@ -102,12 +102,13 @@ def estimate(
     epochs = recommended.epochs if train.epochs is None else train.epochs
 
     longest = float(getattr(task, "max_length", 0) or 128)
-    windowed = hasattr(task, "overlap")
+    windowed = hasattr(task, "overlap") or hasattr(task, "pack")  # longer texts are read in several windows, not cut
     mean, top = _read_tokens(lengths, longest, windowed=windowed)
     train_rows, scored = rows.get("train", 0), rows.get("validation", 0)
     batch = max(1, train.batch_size)
-    steps = -(-train_rows // batch)
-    head = 2 * shape.width * shape.vocabulary * float(getattr(task, "vocabulary_share", 0.0))
+    windows = max(1.0, mean / longest) if windowed else 1.0  # of a row
+    steps = math.ceil(train_rows * windows / batch)
+    head = 2 * shape.width * shape.vocabulary * task.vocabulary_share
     forward = (shape.forward(min(mean, longest)) + head) * mean
     passes = tuning.passes(shape.layers) * (4 / 3 if train.gradient_checkpointing else 1)
     learned_epochs = min(epochs, 1) if tuning.caches_features else epochs
@@ -116,7 +117,7 @@ def estimate(
 
     learned = preset.parameters * (0.02 if tuning.shares_base or tuning.sparse else 1)
     kept = shape.kept_bytes(top) * (0.25 if train.gradient_checkpointing else 1) if passes > 1 else 0.3 * shape.kept_bytes(top)
-    logits = 8 * shape.vocabulary * float(getattr(task, "vocabulary_share", 0.0))
+    logits = 8 * shape.vocabulary * task.vocabulary_share
     peak = _PROCESS_BYTES + 4 * preset.parameters + 12 * learned + batch * top * (kept + logits)
     return Estimate(_START_SECONDS + correction * seconds, int(peak), steps * epochs // max(1, train.accumulate))
 

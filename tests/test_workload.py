@@ -64,6 +64,20 @@ def test_a_long_run_has_two_cheaper_alternatives_and_a_short_one_none(monkeypatc
     assert alternatives(recipe, known) == []
 
 
+def test_long_texts_are_counted_in_windows_where_a_task_reads_them_so() -> None:
+    recipe = {"preset": MINI, "task": {"name": "masked_lm"}, "tuning": {"name": "full"}, "train": {"epochs": 1}}
+    long = {"unit": "tokens", "median": 1280.0, "p95": 1280.0, "longest": 1280, "histogram": [(1280, 64)]}
+    found = estimate(recipe, {"train": 64}, long, rate=1e11)
+    assert found is not None
+    assert found.updates == 64 * 10 // 32  # windows of 128 tokens, batches of 32
+
+
+def test_a_file_without_training_rows_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kerasft_app.outlook.has_gpu", lambda: False)
+    recipe = {"preset": MINI, "task": {"name": "text_classification"}, "tuning": {"name": "full"}, "train": {}}
+    assert "no training rows" in outlook_html(recipe, {"rows": {"test": 9}, "lengths": LENGTHS})
+
+
 def test_a_gpu_is_not_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kerasft_app.outlook.has_gpu", lambda: True)
     recipe = {"preset": MINI, "task": {"name": "text_classification"}, "tuning": {"name": "full"}, "train": {}}

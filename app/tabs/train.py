@@ -130,8 +130,8 @@ def build(page: Page) -> None:
             with tempfile.TemporaryDirectory(prefix="kerasft-") as folder:
                 path = Path(folder) / "run.json"
                 path.write_text(json.dumps(recipe), encoding="utf-8")
-                given = ["--text", text] if own_text else []
-                command = ["preview", str(path), "--json", "--rows", "3", "--epoch", str(int(epoch or 1) - 1), *given]
+                text_option = ["--text", text] if own_text else []
+                command = ["preview", str(path), "--json", "--rows", "3", "--epoch", str(int(epoch or 1) - 1), *text_option]
                 return str(seen_html(json.loads(run_command(command, "The rows cannot be shown."))))
         except KerasFTError as error:
             return str(error_box(error))
@@ -151,21 +151,20 @@ def build(page: Page) -> None:
                 return [gr.skip()] * 6
         except ConfigError:
             return [gr.skip()] * 6
-        told = page.board.progress(run)
-        last = told.steps[-1].time if told.steps else 0
-        key = (
-            f"{run} {told.state} {told.phase} {last} {len(told.validations)} {len(told.warnings)} {told.stopping} {told.ended_by}"
-        )
+        progress = page.board.progress(run)
+        last = progress.steps[-1].time if progress.steps else 0
+        counts = f"{len(progress.validations)} {len(progress.warnings)}"
+        key = f"{run} {progress.state} {progress.phase} {last} {counts} {progress.stopping} {progress.ended_by}"
         if key == before:
             return [gr.skip()] * 6
-        card = status_card(run, told)
-        if told.state == "interrupted" and (tail := page.board.output_tail(run)):
+        card = status_card(run, progress)
+        if progress.state == "interrupted" and (tail := page.board.output_tail(run)):
             card += error_box(ConfigError("The end of what the process said:", where=tail))
-        at_work = told.state in ("running", "queued")
-        done = gr.Button(visible=told.state in ("finished", "stopped"))
+        at_work = progress.state in ("running", "queued")
+        done = gr.Button(visible=progress.state in ("finished", "stopped"))
         # What Stop said is over when the run has stopped, and is not said of another run.
-        still = at_work and before.startswith(f"{run} {told.state} ")
-        return [card, training_charts(told), done, key, gr.skip() if still else "", gr.Button(visible=at_work)]
+        still = at_work and before.startswith(f"{run} {progress.state} ")
+        return [card, training_charts(progress), done, key, gr.skip() if still else "", gr.Button(visible=at_work)]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     start.click(launch, [name, *said_by_page], [said, page.run, seen])

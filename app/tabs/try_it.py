@@ -73,15 +73,10 @@ def build(page: Page) -> None:
         return folder, facts, {"text": text, **({"text_pair": pair} if facts.paired else {})}
 
     def predict(run: str | None, text: str, pair: str | None, wanted: Any, explain: bool, *values: Any) -> Iterator[list[Any]]:
+        no_label = gr.Label(value=None, visible=False)
         try:
             folder, facts, row = given(run, text, pair)
-            yield [
-                _WAIT,
-                gr.Label(value=None, visible=False),
-                "",
-                "",
-                gr.skip(),
-            ]  # an answer of before must not be taken for this one
+            yield [_WAIT, no_label, "", "", gr.skip()]  # an earlier answer must not be mistaken for this one
             if facts.shows == "text":
                 sampling = form.read(values)
                 if sampling.get("max_new_tokens") == facts.options["max_new_tokens"]:
@@ -94,7 +89,7 @@ def build(page: Page) -> None:
                 row |= {"explain": True, **({} if wanted in (None, _OWN) else {"target": wanted})}
             answered, note = asked(folder, row, facts)
         except KerasFTError as error:
-            yield [error_box(error), gr.Label(value=None, visible=False), "", "", gr.skip()]
+            yield [error_box(error), no_label, "", "", gr.skip()]
             return
         reason = explanation_html(answered["explanation"]) if "explanation" in answered else ""
         choices = _targets(facts, answered)
