@@ -10,11 +10,19 @@ from kerasft_app.charts import note_box
 from kerasft_app.page import Page
 
 _ID = "address-changed"
-# What a browser has done by itself (Back, Forward) comes to the app as a press of this hidden button.
+# What a browser has done (Back, Forward, a link in the page) comes to the app as a press of this hidden button.
 _LISTEN = f"""() => {{
   if (window.kerasftAddress) return;
   window.kerasftAddress = true;
-  window.addEventListener('popstate', () => document.querySelector('#{_ID}').click());
+  const go = () => document.querySelector('#{_ID}').click();
+  window.addEventListener('popstate', go);
+  document.addEventListener('click', (event) => {{  // a link to a run opens it here, without loading the page again
+    const link = event.target.closest && event.target.closest('a[href^="?tab="]');
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    history.pushState(null, '', link.getAttribute('href'));
+    go();
+  }});
 }}"""
 _READ = """() => {
   const query = new URLSearchParams(location.search);

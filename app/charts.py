@@ -11,7 +11,7 @@ from typing import Any
 from kerasft.errors import explains_itself
 from kerasft.progress import clock, memory
 from kerasft_app.figures import is_better_low, is_share, spoken
-from kerasft_app.runs import Progress
+from kerasft_app.run_progress import Progress
 
 Points = Sequence[tuple[float, float]]
 _WIDTH, _HEIGHT = 560, 220

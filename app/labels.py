@@ -30,6 +30,22 @@ _LABELS = {
     "top_p": "Top p",
 }
 
+_CONTENDERS = {
+    "word_counts": "Word counts: TF-IDF with a linear model, no Transformer; the baseline to beat",
+    "zero_shot": "Zero-shot: the model fills a gap with a word of the label; nothing is trained",
+    "frozen": "Frozen: only the head is trained, on features of the unchanged model; the fastest",
+    "last_layers": "Last layers: the last two blocks and the head are trained",
+    "lora": "LoRA: low-rank updates beside frozen weights, about 1 % of them",
+    "adapters": "Adapters: small layers inside frozen blocks",
+    "prompt_tuning": "Prompt tuning: a few learned vectors before the text; weak with small models",
+    "full": "Full fine-tuning: all weights; usually the best score, and the slowest",
+}
+
+
+def contender(name: str) -> str:
+    """A contender of the bake-off and what it is, in a line."""
+    return _CONTENDERS.get(name, name)
+
 
 def label(option: str) -> str:
     """The label of an option's field."""

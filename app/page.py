@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -90,8 +91,13 @@ class Page:
 
     def run_choices(self) -> list[tuple[str, str]]:
         """Labels and names of all runs for the dropdown, newest first."""
-        told = [(run.name, (run.name, run.state, spoken_score(run.score))) for run in self.board.runs()]
-        return [("  ·  ".join(part for part in parts if part), name) for name, parts in told]
+        runs = self.board.runs()
+        titles = Counter(run.title for run in runs)
+        choices = []
+        for run in runs:
+            title = run.title if titles[run.title] == 1 else f"{run.title} ({run.name})"
+            choices.append(("  ·  ".join(part for part in (title, run.state, spoken_score(run.score)) if part), run.name))
+        return choices
 
     def runs_refresh(self, chosen: str | None) -> Any:
         """As `runs_update`, for what happens by itself: it leaves alone what is chosen, which may be another run by now."""

@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,58 +24,29 @@ from kerasft import events
 from kerasft.alone import is_in_use
 from kerasft.data.folders import split_parts
 from kerasft.errors import ConfigError, DataError, RunExistsError
+from kerasft.files import write_text
+from kerasft.run_about import About, clean, read_about, write_about
 from kerasft.runs import (
     PROCESS_FILE,
     QUEUED_FILE,
     STOP_FILE,
     RunSummary,
-    ending_signal,
     folder_name,
     free_path,
-    has_checkpoint,
     is_alive,
     list_runs,
     note_end,
     note_process,
     run_state,
 )
+from kerasft_app.children import yield_to_others
+from kerasft_app.run_progress import Progress, progress_in
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 _KEY = re.compile(r"[0-9a-f]{12}")  # of uploaded files: their folder, named after what is in them
 STUDY_FILE = "study.json"  # in the folder of a bake-off or a search: the command that does it
 _TWICE = 10.0  # seconds in which the same recipe is taken for a second press of the button
-
-
-@dataclass
-class Progress:
-    """What a run has told so far, put together from its events.
-
-    Attributes:
-        state: See `kerasft.runs.RunSummary.state`.
-        phase: What it is doing, in words.
-        steps: Step events.
-        validations: Validated events.
-        warnings: Warnings of the newest attempt.
-        started: The newest Started event.
-        estimated: The newest Estimated event.
-        ended: The event that ended it, or None.
-        stopping: Whether it was asked to stop and has not heard it yet.
-        ended_by: The signal that ended its process, where that is known.
-        can_go_on: Whether there is a checkpoint to go on from.
-    """
-
-    state: str
-    phase: str = ""
-    steps: list[events.Step] = field(default_factory=list)
-    validations: list[events.Validated] = field(default_factory=list)
-    warnings: list[events.Warned] = field(default_factory=list)
-    started: events.Started | None = None
-    estimated: events.Estimated | None = None
-    ended: events.Event | None = None
-    stopping: bool = False
-    ended_by: int | None = None
-    can_go_on: bool = True
 
 
 class RunBoard:
@@ -121,6 +91,17 @@ class RunBoard:
         """A name not taken yet, made of a wish such as a file's name."""
         return free_path(self.root, folder_name(wish)[:60]).name
 
+    def name_for(self, title: str) -> str:
+        """The folder's name for a title that was typed: `SMS mini` gives `sms-mini`; what can be a name stays as it is."""
+        return title if self._is_name(title) else str(folder_name(title))[:60].lower()
+
+    def title(self, name: str) -> str:
+        """What a run is called on screen: its title, or its name."""
+        try:
+            return read_about(self.folder(name)).title or name
+        except ConfigError:
+            return name
+
     def keep_uploads(self, paths: Sequence[Path]) -> str:
         """Copy uploaded files to where they outlive the browser's session, so that a run can be resumed.
 
@@ -152,20 +133,24 @@ class RunBoard:
         folder = self.root / ".uploads" / key if isinstance(key, str) and _KEY.fullmatch(key) else None
         return _read_from(folder) if folder and folder.is_dir() else None
 
-    def enqueue(self, name: str, recipe: dict[str, Any], *, again: bool = True) -> Path:
+    def enqueue(self, name: str, recipe: dict[str, Any], *, again: bool = True, title: str = "") -> Path:
         """Prepare a run and put it at the end of the queue.
 
         Args:
-            name: Of the run.
+            name: Of the run's folder.
             recipe: As `RunConfig.to_dict`.
             again: Whether the same recipe as a moment ago is wanted once more, and is no button that was pressed twice.
+            title: What the run is called on screen, where that is not its folder's name.
 
         Raises:
-            ConfigError: The name is not usable, or the button was pressed twice.
+            ConfigError: The name or title is not usable, or the button was pressed twice.
             RunExistsError: A run of that name is there.
         """
+        about = clean(About(title))
         folder = self._begin(name, recipe, again=again)
-        (folder / "run.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
+        if about.title not in ("", name):
+            write_about(folder, about)
+        write_text(folder / "run.json", json.dumps(recipe, indent=1, ensure_ascii=False))
         self.enqueue_again(folder)
         return folder
 
@@ -182,9 +167,9 @@ class RunBoard:
             RunExistsError: A run or study of that name is there.
         """
         folder = self._begin(name, {**recipe, "command": list(command)}, again=False)
-        (folder / "recipe.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_text(folder / "recipe.json", json.dumps(recipe, indent=1, ensure_ascii=False))
         whole = [command[0], str(folder / "recipe.json"), *command[1:], "--out", str(folder)]
-        (folder / STUDY_FILE).write_text(json.dumps({"command": whole}), encoding="utf-8")
+        write_text(folder / STUDY_FILE, json.dumps({"command": whole}))
         self.enqueue_again(folder)
         return folder
 
@@ -196,7 +181,8 @@ class RunBoard:
             hint = "Give the run a name to train the same once more, or press again in a few seconds."
             raise ConfigError("This has just been started.", hint=hint)
         if folder.exists():
-            raise RunExistsError(f"There is already a run named {name!r}.", hint="Choose another name.")
+            hint = f"Choose another name, for example {free_path(self.root, name).name!r}."
+            raise RunExistsError(f"There is already a run named {name!r}.", hint=hint)
         folder.mkdir()
         self._begun = (time.monotonic(), asked)
         return folder
@@ -248,10 +234,46 @@ class RunBoard:
             if is_alive(folder) or is_in_use(folder):
                 raise ConfigError(f"{name!r} is running.", hint="Stop it first.")
             (folder / QUEUED_FILE).unlink(missing_ok=True)
-            target = free_path(self.root / ".removed", folder.name)
+            target = free_path(self.removed, folder.name)
             target.parent.mkdir(exist_ok=True)
             folder.rename(target)
         return target
+
+    @property
+    def removed(self) -> Path:
+        """Folder of what was removed: runs and studies that can be brought back."""
+        return self.root / ".removed"
+
+    def removed_names(self) -> list[str]:
+        """Folders in `removed`, the one removed last first."""
+        if not self.removed.is_dir():
+            return []
+        return [path.name for path in sorted(self.removed.iterdir(), key=lambda path: -path.stat().st_ctime) if path.is_dir()]
+
+    def bring_back(self, name: str) -> str:
+        """Move a removed run or study back; returns its name, numbered where another one has it by now.
+
+        Raises:
+            ConfigError: Nothing of that name was removed.
+        """
+        source = self._removed_folder(name)
+        with self._lock:
+            target = free_path(self.root, source.name)
+            source.rename(target)
+        return target.name
+
+    def delete(self, name: str) -> None:
+        """Delete what was removed before, for good.
+
+        Raises:
+            ConfigError: Nothing of that name was removed.
+        """
+        shutil.rmtree(self._removed_folder(name))
+
+    def _removed_folder(self, name: str) -> Path:
+        if name not in self.removed_names():
+            raise ConfigError(f"Nothing named {str(name)[:80]!r} was removed.", hint="Choose one of the list.")
+        return self.removed / name
 
     def pump(self) -> None:
         """Start the next queued run if none is running."""
@@ -283,6 +305,7 @@ class RunBoard:
                 start_new_session=True,  # closing the app must not end a run
             )
         self._children.append((child, folder))
+        yield_to_others(child.pid)
         note_process(folder, child.pid, started)
         (folder / QUEUED_FILE).unlink(missing_ok=True)
 
@@ -330,46 +353,3 @@ def _read_from(folder: Path) -> str:
     except DataError:
         return str(folder / "*")
     return str(folder)
-
-
-def progress_in(folder: Path) -> Progress:
-    """What the run in a folder has told so far."""
-    told = Progress(
-        state=run_state(folder),
-        stopping=(folder / STOP_FILE).exists(),
-        ended_by=ending_signal(folder),
-        can_go_on=has_checkpoint(folder),
-    )
-    for event in events.read_events(folder / "events.jsonl"):
-        if isinstance(event, events.Phase):
-            if event.phase == "data":
-                told.warnings, told.ended = [], None
-            told.phase = f"{_PHASES.get(event.phase, event.phase)} {event.detail}".strip()
-        elif isinstance(event, events.Started):
-            told.started, told.phase = event, "training"
-            # What came after the checkpoint a run goes on from is done again; the curve must not show it twice.
-            told.steps = [step for step in told.steps if step.step <= event.first_step]
-            told.validations = [v for v in told.validations if v.step <= event.first_step]
-        elif isinstance(event, events.Step):
-            told.steps.append(event)
-        elif isinstance(event, events.Estimated):
-            told.estimated = event
-        elif isinstance(event, events.Validated):
-            told.validations.append(event)
-            # It is told again if it still is so.
-            told.warnings = [warned for warned in told.warnings if warned.code != events.ONE_CLASS]
-        elif isinstance(event, events.Warned):
-            told.warnings.append(event)
-        elif isinstance(event, events.Finished | events.Stopped | events.Failed):
-            told.ended = event
-    return told
-
-
-_PHASES = {
-    "stopping": "stopping:",
-    "data": "reading",
-    "download": "downloading",
-    "model": "loading",
-    "tokenise": "tokenising",
-    "evaluate": "evaluating",
-}

@@ -20,7 +20,8 @@ from kerasft.search_report import Search
 from kerasft.tasks import TASKS
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import TUNINGS
-from kerasft_app.runs import STUDY_FILE, Progress, RunBoard, progress_in
+from kerasft_app.run_progress import Progress, progress_in
+from kerasft_app.runs import STUDY_FILE, RunBoard
 
 BAKE_OFF, SEARCH = "bake-off", "search"
 

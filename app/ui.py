@@ -24,6 +24,18 @@ _TABS = (
     ("Runs", "runs", runs),
 )
 
+# Gradio's menu of further tabs stays open over the page when focus leaves it.
+_CLOSE_MENU = """() => {
+  if (window.kerasftMenus) return;
+  window.kerasftMenus = true;
+  const close = (inside) => {
+    const open = document.querySelector('.overflow-dropdown:not(.hide)');
+    if (open && !(inside && open.parentElement.contains(inside))) open.parentElement.querySelector('button').click();
+  };
+  document.addEventListener('focusin', (event) => close(event.target));
+  document.addEventListener('keydown', (event) => { if (event.key === 'Escape') close(null); });
+}"""
+
 
 def theme() -> gr.Theme:
     """Colours and fonts; the fonts are the system's, because a page here must not fetch anything."""
@@ -73,5 +85,6 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
                     gr.HTML(f'<h2 class="kft-away">{title}</h2>', padding=False, elem_classes="kft-away")
                     module.build(page)
         address.build(page, tabs)
+        page.loaded(None, None, None, js=_CLOSE_MENU)
         page.ticking.tick(page.runs_refresh, page.run, page.run, show_progress="hidden")
     return blocks, page

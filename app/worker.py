@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from kerasft.config import read_json
 from kerasft.errors import KerasFTError, RunError
 from kerasft.tuning import TUNINGS
 
+_KEPT_LINES = 200  # of what the process complains about, to explain its end
 _PATIENCE = 3.0  # seconds a stopped text may take to its end before the process is ended instead
 
 
@@ -31,6 +33,8 @@ class Predictor:
         self._process: subprocess.Popen[str] | None = None
         self._key: tuple[Path, float] | None = None
         self._base: str | None = None
+        self._complaints: list[str] = []
+        self._reader: threading.Thread | None = None
         self._known: dict[Path, float] = {}
 
     def ask(self, folder: Path, row: dict[str, Any]) -> dict[str, Any]:
@@ -116,6 +120,10 @@ class Predictor:
             encoding="utf-8",
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
+        self._complaints = []
+        # Read as it comes: a pipe that nobody reads is full after 64 KiB, and then the process waits for ever.
+        self._reader = threading.Thread(target=_collect, args=(self._process.stderr, self._complaints), daemon=True)
+        self._reader.start()
         self._key, self._base, self._known = key, base, {folder: key[1]}
         self._read(self._process)  # the first line says that the model is loaded
         return self._process
@@ -140,17 +148,33 @@ class Predictor:
         return answer
 
     def _failure(self, process: subprocess.Popen[str]) -> RunError:
-        _, said = process.communicate()
-        self._process = None
-        tail = "\n".join(line for line in said.splitlines() if not line.startswith(("WARNING", "I0000", "E0000", "W0000")))
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE)  # it has closed its output and is about to end
+        self.close()
+        tail = "".join(line for line in self._complaints if not line.startswith(("WARNING", "I0000", "E0000", "W0000")))
         return RunError("The model could not answer.", where=tail[-800:] or None)
 
     def close(self) -> None:
         """End the process, if there is one."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        if self._reader is not None:
+            self._reader.join(_PATIENCE)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with suppress(OSError):  # what was not sent any more
+                if pipe is not None:
+                    pipe.close()
+
+
+def _collect(pipe: Any, lines: list[str]) -> None:
+    """Keep the last lines of a pipe until it is closed."""
+    with suppress(ValueError):  # closed meanwhile
+        for line in pipe:
+            lines.append(line)
+            del lines[:-_KEPT_LINES]
 
 
 def shared_base(folder: Path) -> str | None:

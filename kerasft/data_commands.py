@@ -36,9 +36,9 @@ def list_(parsed: argparse.Namespace) -> None:
     elif parsed.what == "runs":
         from kerasft.runs import list_runs
 
-        rows = [("RUN", "STATE", "SCORE", "PRESET", "DATA")]
+        rows = [("RUN", "STATE", "SCORE", "PRESET", "DATA", "TITLE")]
         for run in list_runs(Path(parsed.folder)):
-            rows.append((run.name, run.state, run.score, run.preset, run.data))
+            rows.append((run.name, run.state, run.score, run.preset, run.data, run.about.title))
         _print_table(rows)
     else:
         from kerasft.tasks import TASKS

@@ -6,9 +6,10 @@ import json
 import os
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from kerasft import events
 from kerasft.alone import is_in_use
 from kerasft.files import write_text
 from kerasft.keras_setup import PROCESS_BEGAN
+from kerasft.run_about import ABOUT_FILE, About, read_about
 
 PROCESS_FILE = "process.json"
 QUEUED_FILE = "QUEUED"
@@ -39,6 +41,7 @@ _PARTS = (
     "events.jsonl",
     "report.json",
     "report.md",
+    ABOUT_FILE,
     STOP_FILE,
 )
 
@@ -56,6 +59,7 @@ class RunSummary:
         preset: Preset of the recipe.
         data: Data of the recipe.
         changed: When its log or recipe last changed, seconds since 1970.
+        about: Title, notes and tags.
     """
 
     name: str
@@ -65,6 +69,12 @@ class RunSummary:
     preset: str
     data: str
     changed: float
+    about: About = field(default_factory=About)
+
+    @property
+    def title(self) -> str:
+        """What it is called on screen."""
+        return self.about.title or self.name
 
 
 def list_runs(root: Path) -> list[RunSummary]:
@@ -89,6 +99,7 @@ def summarise(folder: Path) -> RunSummary:
         preset=Path(str(recipe.get("preset", ""))).name,
         data=Path(str(data.get("path") or "rows in memory")).name,
         changed=changed,
+        about=read_about(folder),
     )
 
 
@@ -290,8 +301,12 @@ def free_folder(root: Path, data: str | None, preset: str) -> Path:
 
 
 def folder_name(wish: str) -> str:
-    """A name of letters, digits, `-`, `_` and `.` that any shell and file system takes, made of a wish."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", wish).strip("-._")[:80].rstrip("-._") or "run"
+    """A name of letters, digits, `-`, `_` and `.` that any shell and file system takes, made of a wish: `Věty 2` gives `Vety-2`.
+
+    Letters that are not Latin have no place in it; a wish without others gives `run`.
+    """
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", wish) if not unicodedata.combining(letter))
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:80].rstrip("-._") or "run"
 
 
 def free_path(root: Path, name: str) -> Path:

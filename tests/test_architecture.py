@@ -17,7 +17,7 @@ APP = sorted((ROOT / "app").rglob("*.py"))
 # Lower floors may be imported, a module's own floor only within the same package.
 FLOORS = {
     "errors": 0, "config": 0, "events": 0, "alone": 0, "files": 0, "output": 0, "large_arrays": 0,
-    "sampling": 1, "presets": 1, "data": 1, "evaluation": 1, "runs": 1,
+    "sampling": 1, "presets": 1, "data": 1, "evaluation": 1, "run_about": 1, "runs": 1,
     "comparison": 1, "progress": 1, "file_sums": 1, "architectures": 1, "token_counts": 1,
     "preprocessing": 2, "layers": 2, "weights": 2, "memory": 2, "processor": 2,
     "compact_weights": 2, "own_settings": 2, "warm_up": 2, "quiet": 2,
@@ -35,11 +35,12 @@ FLOORS = {
 # `keras_setup` stands beside the house: what importing the package does, and when that was.
 BESIDE = {"keras_setup", "__init__"}
 WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("alone", "errors"), ("files", "errors"), ("presets", "events"),
+                  ("runs", "run_about"),
                   ("preprocessing", "layers"), ("preprocessing", "memory"), ("preprocessing", "own_settings"),
                   ("run", "execution")}  # fmt: skip
 NO_SCREENS = ("runs.py", "worker.py", "children.py", "facts.py", "figures.py", "charts.py", "plots.py", "answers.py",
-              "reports.py", "reading.py", "recipes.py", "outlook.py", "labels.py", "seen.py", "studies.py",
-              "study_charts.py")  # fmt: skip
+              "reports.py", "run_progress.py", "run_table.py", "reading.py", "recipes.py", "outlook.py", "labels.py", "seen.py",
+              "studies.py", "study_charts.py")  # fmt: skip
 HEAVY = ("tensorflow", "keras", "keras_hub", "tensorflow_text")
 HOME_OF = {
     "keras_hub": lambda home: home == "backbones",

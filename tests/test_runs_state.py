@@ -275,7 +275,7 @@ def test_clearing_removes_what_a_run_wrote_and_keeps_the_rest(tmp_path: Path) ->
 def test_folders_are_named_so_that_any_shell_takes_them(tmp_path: Path) -> None:
     assert runs.free_folder(tmp_path, "notes/*.txt", "tiny").name == "tiny"
     assert runs.free_folder(tmp_path, "tickets (1).csv", "tiny").name == "tickets_-1--tiny"
-    assert runs.folder_name("příklady") == "p-klady"
+    assert runs.folder_name("příklady č. 2") == "priklady-c.-2"
     assert runs.folder_name("***") == "run"
 
 

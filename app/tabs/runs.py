@@ -1,82 +1,81 @@
-"""Tab Runs: every run with its state; resume one that was stopped; remove one; take over a model from elsewhere."""
+"""Tab Runs: every run with its state; title, notes and tags; resume one that was stopped; remove one, or bring it back."""
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from kerasft.errors import ConfigError, KerasFTError
+from kerasft.run_about import About, read_about, tags_of, write_about
 from kerasft_app import removal
-from kerasft_app.charts import error_box, escape, good_box
-from kerasft_app.children import run_command
-from kerasft_app.figures import spoken_score
+from kerasft_app.charts import error_box, good_box
 from kerasft_app.page import Page
+from kerasft_app.run_table import ORDERS, table_html
+from kerasft_app.tabs import take_over
 
 
 def build(page: Page) -> None:
     """Lay out the tab and wire it."""
-    said = gr.HTML()
+    said = gr.HTML(elem_id="runs-said")
+    with gr.Row(equal_height=True, elem_classes="stack"):
+        words = gr.Textbox(label="Filter", placeholder="words of name, state, model, data, tag or note", max_lines=1,
+                           scale=3, min_width=220, elem_id="runs-filter")  # fmt: skip
+        order = gr.Dropdown(list(ORDERS), value="newest first", label="Sort by", min_width=160, elem_id="runs-order")
+
+    def show(words: str = "", order: str = "newest first") -> str:
+        return str(table_html(page.board.runs(), words or "", order, str(page.board.root)))
+
+    shown_by = [words, order]
+    table = gr.HTML(show, elem_id="runs-table")
     with gr.Row():
-        refresh = gr.Button("Refresh", size="sm")
         resume = gr.Button("Resume the chosen run", size="sm", elem_id="resume")
         remove = gr.Button("Remove the chosen run", size="sm", elem_id="remove")
     away = gr.Column()
+    with gr.Accordion("Title, notes and tags of the chosen run", open=False, elem_id="about"):
+        title = gr.Textbox(label="Title", max_lines=1, elem_id="about-title",
+                           info="What the run is called on screen. Its folder keeps its name.")  # fmt: skip
+        tags = gr.Textbox(label="Tags", max_lines=1, placeholder="baseline, for the report", elem_id="about-tags",
+                          info="Words between commas; the filter above finds them.")  # fmt: skip
+        notes = gr.Textbox(label="Notes", lines=4, elem_id="about-notes")
+        save = gr.Button("Save", elem_id="about-save")
 
-    def show() -> str:
-        rows = "".join(
-            f'<tr><td>{escape(run.name)}</td><td><span class="pill s-{escape(run.state)}">{escape(run.state)}</span></td>'
-            f'<td class="num">{escape(spoken_score(run.score))}</td><td>{escape(run.preset)}</td><td>{escape(run.data)}</td>'
-            f"<td>{time.strftime('%Y-%m-%d %H:%M', time.localtime(run.changed))}</td></tr>"
-            for run in page.board.runs()
-        )
-        if not rows:
-            return '<div class="kft-empty big">No runs yet.</div>'
-        head = "<th>run</th><th>state</th><th class='num'>score</th><th>model</th><th>data</th><th>changed</th>"
-        return (
-            f'<div class="kft-report"><div class="scroll"><table class="kft-table"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{rows}</tbody></table></div><p>All in {escape(page.board.root)}</p></div>"
-        )
+    def renew(words: str, order: str, run: str | None = None) -> list[Any]:
+        return [show(words, order), page.runs_update(run)]
 
-    table = gr.HTML(show, elem_id="runs-table")
     with away:
-        removal.question(page, remove, page.run, said, lambda: renew(None), [table, page.run])
+        removed = removal.question(page, remove, page.run, said, renew, [table, page.run], shown_by)
+    removal.removed_section(page, said, removed, renew, [table, page.run], shown_by)
+    take_over.build(page, said, table, show, shown_by)
 
-    with gr.Accordion("Take over a model fine-tuned with transformers", open=False, elem_id="import"):
-        source = gr.Textbox(label="Folder, or hf://owner/name", max_lines=1, elem_id="import-source",
-                            info="Head and labels come with it; it is tried, explained and exported like a run.")  # fmt: skip
-        base = gr.Textbox(label="Base, for an adapter of PEFT alone", max_lines=1, elem_id="import-base",
-                          info="Folder, preset or hf://owner/name; empty for the one that the adapter names.")  # fmt: skip
-        take = gr.Button("Take it over", elem_id="import-take")
-
-    def take_over(source: str, base: str) -> list[Any]:
-        try:
-            if not source.strip():
-                raise ConfigError("No model is named.", hint="Give a folder that holds config.json, or hf://owner/name.")
-            name = page.board.free_name(Path(source.strip().rstrip("/")).name)
-            chosen = ["--base", base.strip()] if base.strip() else []
-            command = ["import-huggingface", source.strip(), str(page.board.folder(name)), *chosen]
-            run_command(command, "The model cannot be taken over.")
-        except KerasFTError as error:
-            return [error_box(error), show(), gr.skip()]
-        return [good_box(f"Taken over as {name}."), show(), page.runs_update(name)]
-
-    def again(run: str | None) -> list[Any]:
+    def again(run: str | None, words: str, order: str) -> list[Any]:
         try:
             if not run:
-                raise ConfigError("No run is chosen.", hint="Choose one above.")
+                raise ConfigError("No run is chosen.", hint="Choose one at the top of the page.")
             page.board.enqueue_resume(run)
         except KerasFTError as error:
-            return [error_box(error), show(), gr.skip()]
-        return ["", show(), page.runs_update(run)]
+            return [error_box(error), show(words, order), gr.skip()]
+        return ["", show(words, order), page.runs_update(run)]
 
-    def renew(run: str | None) -> list[Any]:
-        return [show(), page.runs_update(run)]
+    def about(run: str | None) -> list[str]:
+        try:
+            known = read_about(page.board.folder(run)) if run else About()
+        except ConfigError:
+            known = About()
+        return [known.title, ", ".join(known.tags), known.notes]
 
-    refresh.click(renew, page.run, [table, page.run], show_progress="hidden")
-    page.ticking.tick(show, None, table, show_progress="hidden")
-    page.loaded(show, None, table, show_progress="hidden")
-    take.click(take_over, [source, base], [said, table, page.run])
-    resume.click(again, page.run, [said, table, page.run])
+    def keep(run: str | None, title: str, tags: str, notes: str, words: str, order: str) -> list[Any]:
+        try:
+            if not run or not (folder := page.board.folder(run)).is_dir():
+                raise ConfigError("No run is chosen.", hint="Choose one at the top of the page.")
+            write_about(folder, About(title, notes, tags_of(tags)))
+        except KerasFTError as error:
+            return [error_box(error), gr.skip(), gr.skip()]
+        return [good_box(f"Saved with the run {run}."), show(words, order), page.runs_update(run)]
+
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    renewing = [words.change, order.change, page.loaded, page.ticking.tick]
+    gr.on(renewing, show, shown_by, table, trigger_mode="always_last", **quiet)
+    page.run.change(about, page.run, [title, tags, notes], **quiet)
+    save.click(keep, [page.run, title, tags, notes, *shown_by], [said, table, page.run])
+    resume.click(again, [page.run, *shown_by], [said, table, page.run])

@@ -13,6 +13,7 @@ from kerasft.tasks.classification import TextClassification
 from kerasft.tuning.full import Full
 from kerasft_app import removal, studies
 from kerasft_app.charts import error_box, note_box
+from kerasft_app.labels import contender
 from kerasft_app.page import Page
 from kerasft_app.study_charts import study_html
 
@@ -29,10 +30,11 @@ def build(page: Page) -> None:
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(_ABOUT, elem_classes="hint")
             with gr.Accordion("Which method: compare them all", open=True):
-                contenders = gr.CheckboxGroup(list(CONTENDERS), value=list(CONTENDERS), label="Contenders", elem_id="contenders")
-                words = gr.Textbox(label="Words of the labels, for zero_shot", max_lines=1, elem_id="study-words",
+                lines = [(contender(name), name) for name in CONTENDERS]
+                contenders = gr.CheckboxGroup(lines, value=list(CONTENDERS), label="Contenders", elem_id="contenders")
+                words = gr.Textbox(label="Words of the labels, for zero-shot", max_lines=1, elem_id="study-words",
                                    placeholder="positive=great,good; negative=bad",
-                                   info="Else the labels' own names, where the model knows them as one word.")  # fmt: skip
+                                   info="If empty, the labels' own names, where the model knows them as one word.")  # fmt: skip
                 compare = gr.Button("Compare methods", variant="primary", elem_id="compare")
             with gr.Accordion("Which options: search them", open=False):
                 usual = studies.usual_ranges(TextClassification.name, Full.name)

@@ -67,8 +67,10 @@ def build(page: Page) -> None:
     said_by_page = [page.data, page.task, *form.components]
     page.recipe, page.recipe_inputs = form.whole, said_by_page
 
-    def run_name(data: dict[str, Any], model: str, name: str) -> str:
-        return (name or "").strip() or page.board.free_name(f"{Path(str(data['path'])).name.split('.')[0]}-{Path(model).name}")
+    def run_name(data: dict[str, Any], model: str, title: str) -> str:
+        if typed := (title or "").strip():
+            return str(page.board.name_for(typed))
+        return str(page.board.free_name(f"{Path(str(data['path'])).name.split('.')[0]}-{Path(model).name}"))
 
     def launch(name: str, data: dict[str, Any] | None, known: dict[str, Any] | None, *values: Any) -> list[Any]:
         try:
@@ -77,7 +79,8 @@ def build(page: Page) -> None:
             assert known is not None
             wish = run_name(data, recipe["preset"], name)
             # With the columns as they were found, so that the other tabs know what the model reads before it has read it.
-            folder = page.board.enqueue(wish, {**recipe, "columns": known["columns"]}, again=bool((name or "").strip()))
+            title = (name or "").strip()
+            folder = page.board.enqueue(wish, {**recipe, "columns": known["columns"]}, again=bool(title), title=title)
         except KerasFTError as error:
             return [error_box(error), gr.skip(), ""]
         return ["", page.runs_update(folder.name), ""]
@@ -157,7 +160,7 @@ def build(page: Page) -> None:
         key = f"{run} {progress.state} {progress.phase} {last} {counts} {progress.stopping} {progress.ended_by}"
         if key == before:
             return [gr.skip()] * 6
-        card = status_card(run, progress)
+        card = status_card(page.board.title(run), progress)
         if progress.state == "interrupted" and (tail := page.board.output_tail(run)):
             card += error_box(ConfigError("The end of what the process said:", where=tail))
         at_work = progress.state in ("running", "queued")

@@ -22,7 +22,7 @@ from kerasft_app.figures import is_better_low, unit, written
 from kerasft_app.plots import recall_curves, scatter_plot
 from kerasft_app.recipes import checked, served, serving_commands
 from kerasft_app.reports import quality_html, readable, report_html, understood_html
-from kerasft_app.runs import Progress
+from kerasft_app.run_progress import Progress
 from tests.task_data import examples
 
 NASTY = "<script>alert('1')</script>"

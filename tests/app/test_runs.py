@@ -17,6 +17,7 @@ from kerasft.alone import alone
 from kerasft.errors import ConfigError, RunExistsError
 from kerasft.runs import QUEUED_FILE, STOP_FILE
 from kerasft_app import runs
+from kerasft_app.run_progress import progress_in
 from kerasft_app.runs import RunBoard
 
 STAND_IN = """
@@ -52,7 +53,7 @@ def test_a_warning_of_one_validation_is_taken_back_by_the_next(tmp_path: Path) -
         if collapsed:
             log(events.Warned(code=events.ONE_CLASS, message="The model predicts the same label for every validation row."))
         expected = ["cut", events.ONE_CLASS] if collapsed else ["cut"]
-        assert [warned.code for warned in runs.progress_in(tmp_path).warnings] == expected
+        assert [warned.code for warned in progress_in(tmp_path).warnings] == expected
     log.close()
 
 
@@ -204,8 +205,45 @@ def test_a_name_is_used_once_and_free_names_are_found(board: RunBoard) -> None:
     with pytest.raises(RunExistsError):
         board.enqueue("one", RECIPE)
     assert board.free_name("one") == "one-2"
-    assert board.free_name("Ünï code / name!") == "n-code-name"
+    assert board.free_name("Ünï code / name!") == "Uni-code-name"
     assert board.free_name("…") == "run"
+
+
+def test_a_title_that_was_typed_becomes_a_name_and_stays(board: RunBoard) -> None:
+    assert board.name_for("SMS mini") == "sms-mini"
+    assert board.name_for("Run_2") == "Run_2"  # which can be a name
+    assert board.name_for("../../etc/passwd") == "etc-passwd"
+    assert board.name_for("评论") == "run"
+    folder = board.enqueue(board.name_for("SMS mini"), RECIPE, title="SMS mini")
+    assert folder.name == "sms-mini"
+    assert board.title("sms-mini") == "SMS mini"
+    assert board.title("nowhere") == "nowhere"
+    assert board.title("../x") == "../x"
+    with pytest.raises(RunExistsError) as caught:
+        board.enqueue("sms-mini", RECIPE, title="SMS mini")
+    assert "sms-mini-2" in caught.value.hint
+    with pytest.raises(ConfigError, match="A title has at most"):
+        board.enqueue("long", RECIPE, title="x" * 300)
+    assert not board.folder("long").exists()
+
+
+def test_what_was_removed_comes_back_or_is_deleted_for_good(board: RunBoard) -> None:
+    for content in ("first", "second"):
+        (board.root / "one").mkdir()
+        (board.root / "one" / "run.json").write_text(json.dumps({"preset": content}))
+        board.remove("one")
+    assert sorted(board.removed_names()) == ["one", "one-2"]
+    (board.root / "one").mkdir()  # another one has the name by now
+    assert board.bring_back("one") == "one-2"
+    assert json.loads((board.root / "one-2" / "run.json").read_text())["preset"] == "first"
+    for name in ("nowhere", "", "..", "../one", "one-2/.."):
+        with pytest.raises(ConfigError, match="was removed"):
+            board.delete(name)
+        with pytest.raises(ConfigError, match="was removed"):
+            board.bring_back(name)
+    board.delete("one-2")
+    assert board.removed_names() == []
+    assert (board.root / "one-2").exists()  # the one that came back
 
 
 def test_steps_done_again_after_a_resume_are_shown_once(board: RunBoard) -> None:

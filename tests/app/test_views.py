@@ -28,7 +28,7 @@ from kerasft_app.forms import Form, convert
 from kerasft_app.reading import ReadFile, read_for_page
 from kerasft_app.recipes import command_line, python_snippet
 from kerasft_app.reports import quality_html
-from kerasft_app.runs import Progress
+from kerasft_app.run_progress import Progress
 from kerasft_app.tabs.data import _widths
 
 NASTY = "<script>alert(1)</script>"

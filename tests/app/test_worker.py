@@ -26,6 +26,7 @@ for line in sys.stdin:
         continue
     if row["text"] == "die":
         sys.exit("the memory is full")
+    print("a warning of TensorFlow " * 400, file=sys.stderr, flush=True)
     for i in range(row.get("tokens", 0)):
         time.sleep(0.02)
         print(json.dumps({"partial": "a" * i}), flush=True)
@@ -77,6 +78,11 @@ def test_a_model_that_dies_says_why_and_the_next_question_finds_another(predicto
         predictor.ask(tmp_path, {"text": "die"})
     assert "memory is full" in str(failed.value.where)
     assert predictor.ask(tmp_path, {"text": "next"})["text"] == "next"
+
+
+def test_a_process_with_many_complaints_goes_on_answering(predictor: Predictor, tmp_path: Path) -> None:
+    for i in range(30):  # 9 KB each time, and a pipe holds 64
+        assert predictor.ask(tmp_path, {"text": str(i)})["text"] == str(i)
 
 
 def test_a_child_s_error_is_told_without_what_came_before_it(tmp_path: Path) -> None:

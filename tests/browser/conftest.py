@@ -51,10 +51,23 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Of a test that fails: what the page said, without which a failure on another machine cannot be explained."""
+    report = yield
+    page = getattr(item, "funcargs", {}).get("page")
+    if report.when == "call" and report.failed and page is not None and not page.is_closed():
+        report.sections.append(("the page", f"{page.url}\n{page.locator('body').inner_text()}"))
+        if folder := os.environ.get("KERASFT_PICTURES"):
+            page.screenshot(path=f"{folder}/failed-{item.name}.png", full_page=True)
+    return report
+
+
 @pytest.fixture
 def page(app: tuple[str, Path], browser: Any) -> Iterator[Any]:
     """A fresh page of the app; a script error on it fails the test."""
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(180_000)  # other tests train beside this one, perhaps on two slow cores
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.goto(app[0])

@@ -27,9 +27,9 @@ def tab(page: Any, name: str) -> None:
 
 def start_run(page: Any, csv_file: Path, preset: str, name: str, epochs: int) -> None:
     """Upload, choose the model and press Train."""
-    page.wait_for_selector("#to-train", timeout=30_000)
+    page.wait_for_selector("#to-train", timeout=180_000)
     page.set_input_files("input[type=file] >> nth=0", str(csv_file))
-    page.wait_for_selector("#data-report:not(:has-text('1,099')) .cards", timeout=30_000)
+    page.wait_for_selector("#data-report:not(:has-text('1,099')) .cards", timeout=180_000)
     page.click("#to-train")
     press_train(page, preset, name, epochs)
 

@@ -31,7 +31,7 @@ def test_the_whole_road(
     page.get_by_text("The same on the command line and in Python").click()
     page.wait_for_selector("text=kft.finetune(")
     page.click("#to-results")
-    page.wait_for_selector(".kft-confusion", timeout=20_000)
+    page.wait_for_selector(".kft-confusion", timeout=180_000)
     assert "accuracy" in page.locator("#report").inner_text()
     tab(page, "Try")
     page.fill("#try-text textarea", "a good film")
@@ -71,13 +71,13 @@ def test_a_reloaded_page_finds_the_running_run_and_a_second_run_queues_and_stop_
     page.wait_for_selector(".kft-status.s-running .facts >> text=epoch", timeout=180_000)
     page.fill("#run-name input, #run-name textarea", "waiting")
     page.click("#train")
-    page.wait_for_selector(".kft-status.s-queued", timeout=20_000)
+    page.wait_for_selector(".kft-status.s-queued", timeout=180_000)
     page.click("#stop")
-    page.wait_for_selector(".kft-status.s-stopped", timeout=20_000)
+    page.wait_for_selector(".kft-status.s-stopped", timeout=180_000)
     page.reload()
-    page.wait_for_selector("#train-chosen >> text=reviews.csv", timeout=30_000)  # the uploaded file and the tab, not the example
+    page.wait_for_selector("#train-chosen >> text=reviews.csv", timeout=180_000)  # the uploaded file and the tab, not the example
     choose(page, "#run-picker", "long")  # the address still names the other run
-    page.wait_for_selector(".kft-status.s-running >> text=long", timeout=20_000)
+    page.wait_for_selector(".kft-status.s-running >> text=long", timeout=180_000)
     page.click("#stop")
     page.wait_for_selector(".kft-status.s-stopped >> text=long", timeout=180_000)
     assert (app[1] / "long" / "model.safetensors").exists()
@@ -100,15 +100,15 @@ def test_a_reloaded_page_finds_the_running_run_and_a_second_run_queues_and_stop_
 def test_mistakes_are_told_beside_the_field(page: sync_api.Page, tmp_path: Path) -> None:
     broken = tmp_path / "broken.csv"
     broken.write_bytes(b"text,label\n\x00\x00\n")
-    page.wait_for_selector("#to-train", timeout=30_000)
+    page.wait_for_selector("#to-train", timeout=180_000)
     page.set_input_files("input[type=file] >> nth=0", str(broken))
-    page.wait_for_selector("#data-report .error >> text=NUL byte", timeout=20_000)
+    page.wait_for_selector("#data-report .error >> text=NUL byte", timeout=180_000)
     tab(page, "Train")
     page.click("#train")
     page.wait_for_selector("#train-said .error >> text=No data are loaded")
     tab(page, "Try")
     page.click("#predict")
-    page.wait_for_selector("#try-said .error", timeout=20_000)
+    page.wait_for_selector("#try-said .error", timeout=180_000)
 
 
 def test_an_upload_while_the_page_loads_is_what_the_page_has(page: sync_api.Page, tmp_path: Path) -> None:
@@ -120,13 +120,13 @@ def test_an_upload_while_the_page_loads_is_what_the_page_has(page: sync_api.Page
 
 
 def test_a_new_page_is_ready_to_press_train(page: sync_api.Page, app: tuple[str, Path]) -> None:
-    page.wait_for_selector("#to-train", timeout=30_000)
+    page.wait_for_selector("#to-train", timeout=180_000)
     assert "1,099" in page.locator("#data-report").inner_text()
     tab(page, "Train")
-    page.fill("#run-name input, #run-name textarea", "../outside")
+    page.fill("#run-name input, #run-name textarea", "x" * 300)
     page.click("#train")
-    page.wait_for_selector("#train-said .error >> text=cannot be the name of a run")
-    assert not (app[1].parent / "outside").exists()
+    page.wait_for_selector("#train-said .error >> text=A title has at most 200 characters")
+    assert not [path for path in app[1].iterdir() if path.name[0] == "x"]
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), SCREENS)
@@ -138,7 +138,7 @@ def test_nothing_sticks_out_at_the_side(
     opened.goto(app[0])
     opened.wait_for_selector("#use-example")
     opened.click("#use-example")
-    opened.wait_for_selector("#to-train", timeout=30_000)
+    opened.wait_for_selector("#to-train", timeout=180_000)
     opened.wait_for_timeout(800)
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
     context.close()

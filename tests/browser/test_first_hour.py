@@ -30,7 +30,7 @@ def test_no_tab_breaks_a_rule_of_wcag_level_aa(
     context = browser.new_context(viewport={"width": width, "height": 900}, bypass_csp=True)  # for the script of the test
     page = context.new_page()
     page.goto(f"{app[0]}?__theme={scheme}")
-    page.wait_for_selector("#to-train", timeout=60_000)
+    page.wait_for_selector("#to-train", timeout=180_000)
     broken = []
     for name in TABS:
         open_tab(page, name)
@@ -53,29 +53,29 @@ def open_tab(page: Any, name: str) -> None:
 
 
 def test_the_address_holds_tab_and_run(app: tuple[str, Path], page: sync_api.Page) -> None:
-    page.wait_for_selector("#to-train", timeout=60_000)
+    page.wait_for_selector("#to-train", timeout=180_000)
     page.wait_for_function("window.kerasftAddress")
     tab(page, "Results")
     page.wait_for_url("**tab=results**")
     tab(page, "Runs")
     page.wait_for_url("**tab=runs**")
     page.go_back()
-    page.wait_for_selector("#tab-results-button[aria-selected=true]", timeout=20_000)
+    page.wait_for_selector("#tab-results-button[aria-selected=true]", timeout=180_000)
     page.goto(f"{app[0]}?tab=export&run=nowhere")
-    page.wait_for_selector("#tab-export-button[aria-selected=true]", timeout=60_000)
+    page.wait_for_selector("#tab-export-button[aria-selected=true]", timeout=180_000)
     assert "There is no run named 'nowhere' here" in page.locator("#address-said").inner_text()
 
 
 def test_the_form_says_what_a_run_costs_marks_mistakes_and_outlives_a_reload(page: sync_api.Page, app: tuple[str, Path]) -> None:
-    page.wait_for_selector("#to-train", timeout=60_000)
+    page.wait_for_selector("#to-train", timeout=180_000)
     tab(page, "Train")
     choose(page, "#model", "kerasft_bert_mini_en")
-    page.wait_for_selector("#train-chosen >> text=kerasft_bert_mini_en", timeout=20_000)
+    page.wait_for_selector("#train-chosen >> text=kerasft_bert_mini_en", timeout=180_000)
     most = page.get_by_label("Maximum length (tokens)").first
-    sync_api.expect(most).to_have_value("128", timeout=20_000)  # the most this model reads
+    sync_api.expect(most).to_have_value("128", timeout=180_000)  # the most this model reads
     epochs = page.get_by_label("Epochs").first
     epochs.fill("700")
-    page.wait_for_selector("#offer-0", timeout=20_000)
+    page.wait_for_selector("#offer-0", timeout=180_000)
     bar = page.locator("#train-bar")
     assert "updates" in bar.inner_text()
     assert not page.locator("#stop").is_visible()
@@ -83,16 +83,16 @@ def test_the_form_says_what_a_run_costs_marks_mistakes_and_outlives_a_reload(pag
     page.wait_for_timeout(300)
     assert abs(bar.bounding_box()["y"]) < 2  # type: ignore[index]
     page.get_by_text("The same on the command line and in Python").click()
-    page.wait_for_selector("text=--train.epochs 700", timeout=20_000)
+    page.wait_for_selector("text=--train.epochs 700", timeout=180_000)
     page.click("#offer-0")
-    page.wait_for_selector("text=--tuning frozen", timeout=20_000)
+    page.wait_for_selector("text=--tuning frozen", timeout=180_000)
     epochs.fill("-3")
-    page.wait_for_selector(".faulty >> text=must be at least 0", timeout=20_000)
+    page.wait_for_selector(".faulty >> text=must be at least 0", timeout=180_000)
     assert page.locator("#train-fits .error").is_visible()
     epochs.fill("5")
     page.wait_for_function("!document.querySelector('.faulty')")
-    page.wait_for_selector("text=--train.epochs 5", timeout=20_000)
+    page.wait_for_selector("text=--train.epochs 5", timeout=180_000)
     page.reload()
-    page.wait_for_selector("#train-chosen >> text=Frozen features", timeout=60_000)
+    page.wait_for_selector("#train-chosen >> text=Frozen features", timeout=180_000)
     assert "tab=train" in page.url
     assert page.get_by_label("Epochs").first.input_value() == "5"

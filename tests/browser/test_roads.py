@@ -26,9 +26,9 @@ _COUNT_CURSORS = """() => {
 
 def upload(page: Any, data: Path | list[Path], understood: str) -> None:
     """Upload, see what the file was understood as, and find that task chosen in the tab Train."""
-    page.wait_for_selector("#to-train", timeout=30_000)
+    page.wait_for_selector("#to-train", timeout=180_000)
     page.set_input_files("#upload input[type=file]", list(map(str, data)) if isinstance(data, list) else str(data))
-    page.wait_for_selector(f"#understood >> text={understood}", timeout=30_000)
+    page.wait_for_selector(f"#understood >> text={understood}", timeout=180_000)
     page.click("#to-train")
     page.wait_for_function(f"document.querySelector('#task input')?.value.startsWith({understood!r})")
 
@@ -38,7 +38,7 @@ def train(page: Any, preset: str, name: str, epochs: int = 2) -> None:
     press_train(page, preset, name, epochs)
     page.wait_for_selector(f".kft-status.s-finished >> text={name}", timeout=180_000)
     page.click("#to-results")
-    page.wait_for_selector("#report .cards", timeout=20_000)
+    page.wait_for_selector("#report .cards", timeout=180_000)
 
 
 def served(page: Any) -> str:
@@ -181,7 +181,7 @@ def test_a_model_goes_to_transformers_and_comes_back(
     page: Any, presets: dict[str, str], reviews: Path, look: Callable[[Any, str], None]
 ) -> None:
     start_run(page, reviews, presets["bert"], "to-and-fro", 1)
-    page.wait_for_selector(".kft-status.s-finished >> text=to-and-fro", timeout=120_000)
+    page.wait_for_selector(".kft-status.s-finished >> text=to-and-fro", timeout=180_000)
     page.click("#to-results")
     tab(page, "Export")
     page.get_by_label("Hugging Face").check()
@@ -217,7 +217,7 @@ def test_texts_after_prompts(page: Any, presets: dict[str, str], tmp_path: Path,
     upload(page, road_data.write_prompts(tmp_path / "prompts.jsonl"), "Text generation")
     page.wait_for_function("document.querySelector('#model input')?.value === 'kerasft_gpt2_mini_en'")  # by itself
     choose(page, "#model", presets["bert"])
-    page.wait_for_selector("#train-fits .error >> text=such as kerasft_gpt2_mini_en", timeout=20_000)
+    page.wait_for_selector("#train-fits .error >> text=such as kerasft_gpt2_mini_en", timeout=180_000)
     look(page, "prompts-misfit")
     train(page, presets["gpt2"], "prompts")
     page.wait_for_selector("#report >> text=Generated examples")

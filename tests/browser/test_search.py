@@ -18,9 +18,9 @@ pytestmark = MARKS
 
 def prepare(page: Any, preset: str, tmp_path: Path, epochs: int) -> None:
     """Own data, the tiny model and few epochs in the tabs Data and Train; then the tab Search."""
-    page.wait_for_selector("#to-train", timeout=30_000)
+    page.wait_for_selector("#to-train", timeout=180_000)
     page.set_input_files("input[type=file] >> nth=0", str(write_reviews(tmp_path / "reviews.csv", repeat=6)))
-    page.wait_for_selector("#data-report:not(:has-text('1,099')) .cards", timeout=30_000)
+    page.wait_for_selector("#data-report:not(:has-text('1,099')) .cards", timeout=180_000)
     tab(page, "Train")
     choose(page, "#model", preset)
     page.get_by_label("epochs").first.fill(str(epochs))
@@ -38,7 +38,7 @@ def test_methods_are_compared(page: Any, presets: dict[str, str], tmp_path: Path
     prepare(page, presets["bert"], tmp_path, 1)
     only(page, "word_counts")
     page.click("#compare")
-    page.wait_for_selector("#study-view .s-finished >> text=reviews-compared", timeout=120_000)
+    page.wait_for_selector("#study-view .s-finished >> text=reviews-compared", timeout=180_000)
     assert "1 of 1 contenders have finished" in page.locator("#study-view").inner_text()
     assert page.locator("#study-view table tbody tr").count() == 2  # and the answer that needs no model
     assert not page.locator("#study-said .error").count()
@@ -58,9 +58,9 @@ def test_options_are_searched_stopped_and_gone_on_with_and_the_best_is_kept(
     page.fill("#ranges textarea", "train.learning_rate=1e-4..1e-2:log\ntrain.batch_size=8,16")
     page.fill("#trials input", "3")
     page.click("#search")
-    page.wait_for_selector("#study-view td:has-text('trial-000')", timeout=120_000)
+    page.wait_for_selector("#study-view td:has-text('trial-000')", timeout=180_000)
     page.click("#study-stop")
-    page.wait_for_selector("#study-view .s-stopped", timeout=120_000)
+    page.wait_for_selector("#study-view .s-stopped", timeout=180_000)
     page.click("#study-again")
     page.wait_for_selector("#study-view .s-finished", timeout=300_000)
     assert "3 of 3 trials have finished" in page.locator("#study-view").inner_text()

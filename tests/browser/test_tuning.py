@@ -25,7 +25,7 @@ def finished(page: Any, name: str) -> str:
 def test_lora_and_prefix_tuning_over_one_base(
     page: Any, app: tuple[str, Path], presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]
 ) -> None:
-    page.wait_for_selector("#to-train", timeout=30_000)
+    page.wait_for_selector("#to-train", timeout=180_000)
     tab(page, "Train")
     choose(page, "#tuning", "LoRA")
     page.wait_for_selector("text=Low-rank updates of frozen weights")

@@ -1,0 +1,83 @@
+"""What a run has told so far, put together from the events in its folder. No Gradio here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kerasft import events
+from kerasft.runs import STOP_FILE, ending_signal, has_checkpoint, run_state
+
+
+@dataclass
+class Progress:
+    """What a run has told so far, put together from its events.
+
+    Attributes:
+        state: See `kerasft.runs.RunSummary.state`.
+        phase: What it is doing, in words.
+        steps: Step events.
+        validations: Validated events.
+        warnings: Warnings of the newest attempt.
+        started: The newest Started event.
+        estimated: The newest Estimated event.
+        ended: The event that ended it, or None.
+        stopping: Whether it was asked to stop and has not heard it yet.
+        ended_by: The signal that ended its process, where that is known.
+        can_go_on: Whether there is a checkpoint to go on from.
+    """
+
+    state: str
+    phase: str = ""
+    steps: list[events.Step] = field(default_factory=list)
+    validations: list[events.Validated] = field(default_factory=list)
+    warnings: list[events.Warned] = field(default_factory=list)
+    started: events.Started | None = None
+    estimated: events.Estimated | None = None
+    ended: events.Event | None = None
+    stopping: bool = False
+    ended_by: int | None = None
+    can_go_on: bool = True
+
+
+def progress_in(folder: Path) -> Progress:
+    """What the run in a folder has told so far."""
+    told = Progress(
+        state=run_state(folder),
+        stopping=(folder / STOP_FILE).exists(),
+        ended_by=ending_signal(folder),
+        can_go_on=has_checkpoint(folder),
+    )
+    for event in events.read_events(folder / "events.jsonl"):
+        if isinstance(event, events.Phase):
+            if event.phase == "data":
+                told.warnings, told.ended = [], None
+            told.phase = f"{_PHASES.get(event.phase, event.phase)} {event.detail}".strip()
+        elif isinstance(event, events.Started):
+            told.started, told.phase = event, "training"
+            # What came after the checkpoint a run goes on from is done again; the curve must not show it twice.
+            told.steps = [step for step in told.steps if step.step <= event.first_step]
+            told.validations = [v for v in told.validations if v.step <= event.first_step]
+        elif isinstance(event, events.Step):
+            told.steps.append(event)
+        elif isinstance(event, events.Estimated):
+            told.estimated = event
+        elif isinstance(event, events.Validated):
+            told.validations.append(event)
+            # It is told again if it still is so.
+            told.warnings = [warned for warned in told.warnings if warned.code != events.ONE_CLASS]
+        elif isinstance(event, events.Warned):
+            told.warnings.append(event)
+        elif isinstance(event, events.Finished | events.Stopped | events.Failed):
+            told.ended = event
+    return told
+
+
+_PHASES = {
+    "stopping": "stopping:",
+    "data": "reading",
+    "download": "downloading",
+    "model": "loading",
+    "tokenise": "tokenising",
+    "evaluate": "evaluating",
+}
