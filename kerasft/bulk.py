@@ -45,7 +45,7 @@ def _writer_of(out: Path) -> type[Rows]:
 def answer_file(
     split: Split,
     out: Path,
-    answer: Callable[[Split], list[Any]],
+    answer: Callable[[Split, Callable[[float], None]], list[Any]],
     cells: Callable[[Any], dict[str, str]],
     progress: Callable[[int], None] | None,
     *,
@@ -56,7 +56,7 @@ def answer_file(
     Args:
         split: The rows; those without a text, or that could not be read, get empty answers and the reason in `NOTE`.
         out: File to write, by its ending `.csv`, `.jsonl` or `.parquet`; UTF-8.
-        answer: From some rows to one answer each.
+        answer: From some rows to one answer each; what it is called with besides takes the share that is done, 0 to 1.
         cells: From an answer to cells by column name; the same names for every answer.
         progress: Called with the number of rows done.
         harmless: Put an apostrophe before cells of a CSV that a spreadsheet would compute (`=1+1`), see `harmless_cell`.
@@ -74,13 +74,17 @@ def answer_file(
         with writer(temporary) as rows:
             for start in range(0, len(split), _STREAM):
                 part = split.take(np.arange(start, min(start + _STREAM, len(split))))
-                found = [cells(one) for one in answer(part)]
+
+                def share(done: float, start: int = start, rows: int = len(part)) -> None:
+                    if progress:
+                        progress(start + int(done * rows))
+
+                found = [cells(one) for one in answer(part, share)]
                 reasons = _reasons(part)
                 unanswered += sum(map(bool, reasons))
                 answered = _answered(part, found, reasons)
                 rows.write(_harmless(answered) if harmless and writer is _CsvRows else answered)
-                if progress:
-                    progress(start + len(part))
+                share(1.0)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, out)

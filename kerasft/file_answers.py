@@ -42,7 +42,7 @@ def answer_split(
         How many rows have no answer.
     """
 
-    def answer(part: Split) -> list[Any]:
-        return list(model.answer([text or "" for text in part.cells("text")], part.cells("text_pair")))
+    def answer(part: Split, share: Callable[[float], None]) -> list[Any]:
+        return list(model.answer([text or "" for text in part.cells("text")], part.cells("text_pair"), progress=share))
 
     return answer_file(split, out, answer, lambda found: model.task.cells(found, model.learned), progress, harmless=harmless)

@@ -90,13 +90,13 @@ class FineTunedModel(Artifact):
         feed = self.task.feed(encoded, self.framer, seed=0, epoch=None)
         return self.task.collect(predict_rows(self.scorer, encoded, batch_size, feed=feed), encoded)
 
-    def answer(self, texts: Sequence[str], pairs: Sequence[str | None], *, batch_size: int = 64) -> list[Any]:
-        """One answer a row, from columns of texts and second texts."""
+    def answer(self, texts: Sequence[str], pairs: Sequence[str | None], batch_size: int = 64, progress: Any = None) -> list[Any]:
+        """One answer a row, from columns of texts and second texts; `progress` is called with the share that is done."""
         if not isinstance(self.task, Answering):
             return list(self.generate(list(texts)))
         asking = self.asking
         encoded = encode(self.framer, [(texts, pairs)], paired=self.paired, framing=asking.framing)
-        outputs = predict_rows(asking.model, encoded, batch_size, feed=asking.feed(encoded))
+        outputs = predict_rows(asking.model, encoded, batch_size, feed=asking.feed(encoded), progress=progress)
         return self.task.decode(asking.collect(outputs, encoded), self.learned, texts, pairs)
 
     def predict(self, texts: Any, *, batch_size: int = 64) -> Any:

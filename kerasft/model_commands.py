@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from kerasft.errors import ConfigError
 from kerasft.given import given_options
+
+_BETWEEN_COUNTS = 0.25  # seconds
 
 
 def evaluate(parsed: argparse.Namespace) -> None:
@@ -62,7 +66,7 @@ def _predict_file(parsed: argparse.Namespace, model: Any) -> int:
     pair = f" and {split.columns.text_pair!r}" if split.columns.text_pair else ""
     print(f"Text: column {split.columns.text!r}{pair} of {split.table.source}.", file=sys.stderr)
     _tell_notes(split)
-    unanswered = answer_split(model, split, Path(parsed.out), _count_rows, harmless=parsed.harmless_cells)
+    unanswered = answer_split(model, split, Path(parsed.out), _row_counter(len(split)), harmless=parsed.harmless_cells)
     told = f" {unanswered:,} of them have no answer; the reason stands in the column {NOTE}." if unanswered else ""
     print(f"\n{len(split):,} rows written to {parsed.out}.{told}", file=sys.stderr)
     return 0
@@ -118,8 +122,17 @@ def _predict_files(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _count_rows(done: int) -> None:
-    print(f"\r{done:,} rows", end="", file=sys.stderr, flush=True)
+def _row_counter(rows: int) -> Callable[[int], None]:
+    """What prints how many rows are done, a few times a second."""
+    last = 0.0
+
+    def count(done: int) -> None:
+        nonlocal last
+        if done >= rows or time.monotonic() - last > _BETWEEN_COUNTS:
+            last = time.monotonic()
+            print(f"\r{done:,} of {rows:,} rows", end="", file=sys.stderr, flush=True)
+
+    return count
 
 
 def _row(text: str, paired: bool) -> Any:

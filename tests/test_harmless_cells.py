@@ -29,7 +29,7 @@ def test_only_a_csv_is_marked_and_only_when_asked(kind: str, harmless: bool, mar
     table = read_table(tmp_path / "in.csv")
     out = tmp_path / f"out.{kind}"
     answer_file(
-        Split("data", table, Columns("text")), out, lambda part: ["="] * len(part), lambda one: {"label": one}, None,
+        Split("data", table, Columns("text")), out, lambda part, share: ["="] * len(part), lambda one: {"label": one}, None,
         harmless=harmless,
     )  # fmt: skip
     written = out.read_text(encoding="utf-8")

@@ -48,18 +48,19 @@ def build(page: Page) -> None:
         with gr.Column(scale=3, min_width=300):
             study = gr.Dropdown([], label="Comparison or search", elem_id="study", allow_custom_value=True)
             with gr.Row():
-                stop = gr.Button("Stop", variant="stop", size="sm", elem_id="study-stop")
-                again = gr.Button("Continue", size="sm", elem_id="study-again")
-                remove = gr.Button("Remove", size="sm", elem_id="study-remove")
+                stop = gr.Button("Stop", variant="stop", size="sm", elem_id="study-stop", visible=False)
+                again = gr.Button("Continue", size="sm", elem_id="study-again", visible=False)
+                remove = gr.Button("Remove", size="sm", elem_id="study-remove", visible=False)
             said = gr.HTML(elem_id="study-said")
             away = gr.Column()
             view = gr.HTML(_NONE, elem_id="study-view")
-            with gr.Row():
+            with gr.Row(visible=False) as keeping:
                 part = gr.Dropdown([], label="Model to keep", elem_id="study-part", allow_custom_value=True,
                                    info="Best first. Baselines (word_counts, zero_shot, majority) have no model.")  # fmt: skip
                 kept = gr.Button("Keep it as a run", elem_id="study-keep")
 
     seen = gr.State("")
+    shown = [stop, again, remove, keeping]  # what can be done with a study in its state
 
     def begin(kind: str, contenders: list[str], words: str, ranges: str, trials: float, pruner: str, *inputs: Any) -> list[Any]:
         try:
@@ -83,13 +84,16 @@ def build(page: Page) -> None:
     def show(name: str | None, model: str | None, before: str) -> list[Any]:
         """The study's view; sends nothing when nothing has changed, so that the page stays still."""
         if name not in studies.names(page.board):
-            return [gr.skip()] * 3
+            return [gr.skip()] * (3 + len(shown))
         told = studies.look(page.board, name)
         html = study_html(told)
         if html == before:
-            return [gr.skip()] * 3
+            return [gr.skip()] * (3 + len(shown))
         models = studies.models(told)
-        return [html, gr.Dropdown(choices=models, value=model if model in models else next(iter(models), None)), html]
+        at_work = told.state in ("queued", "running")
+        parts = gr.Dropdown(choices=models, value=model if model in models else next(iter(models), None))
+        useful = (at_work, told.state in ("stopped", "interrupted", "failed"), not at_work, bool(models))
+        return [html, parts, html, *(gr.update(visible=visible) for visible in useful)]
 
     def halt(name: str | None) -> str:
         return note_box(page.board.stop(name)) if name else str(error_box("Nothing is chosen."))
@@ -119,10 +123,11 @@ def build(page: Page) -> None:
     again.click(go_on, study, said)
     kept.click(keep, [study, part], [said, page.run])
     page.loaded(lambda: choices(), None, study, show_progress="hidden")
-    page.ticking.tick(show, [study, part, seen], [view, part, seen], show_progress="hidden")
+    page.ticking.tick(show, [study, part, seen], [view, part, seen, *shown], show_progress="hidden")
     with away:
-        removal.question(page, remove, study, said, lambda: [choices(), _NONE, ""], [study, view, seen])
-    study.change(show, [study, gr.State(None), seen], [view, part, seen], show_progress="hidden")
+        gone = [gr.update(visible=False)] * len(shown)
+        removal.question(page, remove, study, said, lambda: [choices(), _NONE, "", *gone], [study, view, seen, *shown])
+    study.change(show, [study, gr.State(None), seen], [view, part, seen, *shown], show_progress="hidden")
     _, _, task, tuning, *_ = page.recipe_inputs
     for choice in (task, tuning):
         choice.change(studies.usual_ranges, [task, tuning], ranges, show_progress="hidden")

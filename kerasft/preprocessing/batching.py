@@ -240,6 +240,7 @@ def predict_rows(
     *,
     feed: Feed | None = None,
     room: Callable[[tuple[int, ...]], np.ndarray] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """The model's outputs for all windows, in their order; batches are formed by length, so padding is small.
 
@@ -249,6 +250,7 @@ def predict_rows(
         batch_size: Windows a call.
         feed: What a batch holds; `TokenFeed` when not given.
         room: Makes the array of a shape that is filled; `make_room` when not given.
+        progress: Called after each batch with the share of the tokens that are done, 0 to 1.
 
     Returns:
         (W, ...) float32 for a model with one output a text; (T, ...) float32, aligned with `encoded.ids`, for one
@@ -257,6 +259,7 @@ def predict_rows(
     per_token = len(model.output_shape) == 3
     plan = plan_epoch(encoded.lengths, batch_size, seed=0, epoch=0, shuffle=False)
     restored: np.ndarray | None = None
+    done, total = 0, max(1, int(np.sum(encoded.lengths)))
     feed = feed or TokenFeed(encoded)
     if plan:
         _trace_once(model, feed, plan[0])
@@ -275,6 +278,9 @@ def predict_rows(
             count = len(encoded.ids) if per_token else len(encoded)
             shape = (count, *found.shape[2 if per_token else 1 :])
             restored = (room or make_room)(shape)
+        done += int(encoded.lengths[rows].sum())
+        if progress:
+            progress(done / total)
         if not per_token:
             restored[rows] = found
             release(restored)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,9 @@ from kerasft.tasks.asking import Answered
 from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.pooling import PooledTask
 from kerasft.tasks.telling import Told
+
+MOST_COLUMNS = 100  # labels up to which a file of answers has a column for each
+_LIKELIEST = 10
 
 
 @dataclass(frozen=True)
@@ -125,8 +130,18 @@ class SingleLabel(Answering):
         return {"label": answer.label, "probabilities": list(answer.probabilities.values())}
 
     def cells(self, answer: Prediction, learned: Learned) -> dict[str, str]:
-        shares = {f"probability_{label}": f"{share:.6f}" for label, share in answer.probabilities.items()}
-        return {"predicted_label": answer.label, "score": f"{answer.score:.6f}", **shares}
+        return {"predicted_label": answer.label, "score": f"{answer.score:.6f}", **share_cells(answer.probabilities)}
+
+
+def share_cells(probabilities: Mapping[str, float]) -> dict[str, str]:
+    """Cells of a file of answers: a column for each label's probability, or one column with the likeliest where labels are many.
+
+    Ten thousand rows of five thousand labels would be fifty million cells, which no spreadsheet opens.
+    """
+    if len(probabilities) <= MOST_COLUMNS:
+        return {f"probability_{label}": f"{share:.6f}" for label, share in probabilities.items()}
+    likeliest = heapq.nlargest(_LIKELIEST, probabilities.items(), key=lambda item: item[1])
+    return {"likeliest_labels": json.dumps({label: round(share, 6) for label, share in likeliest}, ensure_ascii=False)}
 
 
 def label_scalar(row: Answered, target: Any) -> tuple[int, Any, str]:

@@ -19,7 +19,7 @@ from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 from kerasft.tasks.advice import bolder
 from kerasft.tasks.asking import Answered
 from kerasft.tasks.base import TASKS, Learned
-from kerasft.tasks.classification import label_scalar
+from kerasft.tasks.classification import label_scalar, share_cells
 from kerasft.tasks.pooling import PooledTask
 from kerasft.tasks.telling import Told
 
@@ -233,5 +233,4 @@ class MultiLabelClassification(PooledTask):
         return {"chosen": list(answer.labels), "probabilities": list(answer.probabilities.values())}
 
     def cells(self, answer: LabelsPrediction, learned: Learned) -> dict[str, str]:
-        shares = {f"probability_{label}": f"{share:.6f}" for label, share in answer.probabilities.items()}
-        return {"predicted_labels": ";".join(answer.labels), **shares}
+        return {"predicted_labels": ";".join(answer.labels), **share_cells(answer.probabilities)}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kerasft_app.labels import contender
 from tests.browser.steps import MARKS, choose, tab
 from tests.conftest import write_reviews
 
@@ -29,9 +30,9 @@ def prepare(page: Any, preset: str, tmp_path: Path, epochs: int) -> None:
 
 
 def only(page: Any, *contenders: str) -> None:
-    boxes = page.locator("#contenders input[type=checkbox]")
+    boxes, lines = page.locator("#contenders input[type=checkbox]"), [contender(name) for name in contenders]
     for i in range(boxes.count()):
-        boxes.nth(i).set_checked(boxes.nth(i).locator("xpath=..").inner_text().strip() in contenders)
+        boxes.nth(i).set_checked(boxes.nth(i).locator("xpath=..").inner_text().strip() in lines)
 
 
 def test_methods_are_compared(page: Any, presets: dict[str, str], tmp_path: Path, look: Callable[[Any, str], None]) -> None:
