@@ -48,7 +48,7 @@ def build(page: Page, tabs: dict[str, Any]) -> None:
         tabs: The `gr.Tab` of each name.
     """
     said = gr.HTML(elem_id="address-said")
-    moved = gr.Button(elem_id=_ID, elem_classes="kft-away")
+    moved = gr.Button("Open the page that the address names", elem_id=_ID, elem_classes="kft-away")
     wanted = [gr.Textbox(visible=False) for _ in range(2)]  # filled by the script; a `gr.State` would keep the server's value
     quiet: dict[str, Any] = {"show_progress": "hidden"}
 

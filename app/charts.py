@@ -105,6 +105,15 @@ _STATES = {
 }
 
 
+def bar(share: float, text: str) -> str:
+    """How far something is, 0 to 1, with words below."""
+    percent = 100 * min(1.0, max(0.0, share))
+    role = f'role="progressbar" aria-label="Progress" aria-valuenow="{percent:.0f}"'
+    facts = f'<div class="facts" aria-live="polite">{escape(text)}</div>'
+    line = f'<div class="bar" {role}><div style="width:{percent:.1f}%"></div></div>'
+    return f'<div class="kft-status s-running">{line}{facts}</div>'
+
+
 def status_card(name: str, told: Progress) -> str:
     """Where a run stands: state, bar, time left, warnings, or the error with what to do."""
     step = told.steps[-1] if told.steps else None

@@ -6,15 +6,72 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 import psutil
 
 from kerasft.errors import RunError, explains_itself
 
 _NICE = 10
+_KEPT_LINES = 200
 _ERROR = re.compile(r"\w*Error: |Unexpected error: |The exported model does NOT")  # what comes before is TensorFlow's
+
+
+class Child:
+    """`kerasft ARGUMENTS` at work in another process; begins at once.
+
+    Args:
+        arguments: Command and options.
+
+    Attributes:
+        stopped: Whether `stop` has ended it.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        # Not a pipe, which is full after 64 KiB when nobody reads it; open until `close`.
+        self._output = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self._process = _begun(arguments, self._output)
+        self._said: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.stopped = False
+
+    def lines(self) -> Iterator[str]:
+        """What it says on standard error, until it ends."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:  # a carriage return, which renews a line, ends it here
+            self._said.append(line)
+            yield line
+
+    def ended(self, failure: str) -> str:
+        """Wait for its end, and give what it has printed.
+
+        Args:
+            failure: The sentence to say when it fails, before what it said itself.
+
+        Raises:
+            RunError: It failed; shows what it said.
+        """
+        if self._process.wait():
+            raise _failed(failure, "".join(self._said))
+        self._output.seek(0)
+        return self._output.read()
+
+    def stop(self) -> None:
+        """End it, if it is still at work."""
+        if self._process.poll() is None:
+            self.stopped = True
+            self._process.kill()
+
+    def close(self) -> None:
+        """End it, and let go of what it has said."""
+        self.stop()
+        self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+        self._output.close()
 
 
 def run_command(arguments: Sequence[str], failure: str) -> str:
@@ -27,26 +84,35 @@ def run_command(arguments: Sequence[str], failure: str) -> str:
     Raises:
         RunError: It failed; shows what it said.
     """
-    command = [sys.executable, "-m", "kerasft", *arguments]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    child = _begun(arguments, subprocess.PIPE)
+    printed, complained = child.communicate()
+    if child.returncode:
+        raise _failed(failure, complained)
+    return printed
+
+
+def _begun(arguments: Sequence[str], stdout: Any) -> subprocess.Popen[str]:
     child = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "kerasft", *arguments],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        env=environment,
+        errors="replace",
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     yield_to_others(child.pid)
-    printed, complained = child.communicate()
-    if child.returncode:
-        lines = complained.strip().splitlines()
-        first = next((i for i, line in enumerate(lines) if _ERROR.match(line)), max(0, len(lines) - 5))
-        kind, _, message = "\n".join(lines[first:]).partition(": ")
-        said = message if explains_itself(kind) else "\n".join(lines[first:])
-        raise RunError(failure, where=said[:1500] or None)
-    return printed
+    return child
+
+
+def _failed(failure: str, complained: str) -> RunError:
+    """A command's error as one of the library, without what TensorFlow said before it."""
+    lines = complained.strip().splitlines()
+    first = next((i for i, line in enumerate(lines) if _ERROR.match(line)), max(0, len(lines) - 5))
+    kind, _, message = "\n".join(lines[first:]).partition(": ")
+    said = message if explains_itself(kind) else "\n".join(lines[first:])
+    return RunError(failure, where=said[:1500] or None)
 
 
 def yield_to_others(pid: int) -> None:

@@ -37,6 +37,7 @@ class Page:
         recipe_inputs: The components that say it.
         tabs: The tabs, to switch from one to another.
         remembered: State of the browser: what the form of Train said last, and for which file. Outside the tabs, as `ticking`.
+        opening: Event: the tab that is being built is opened.
         loaded: Event: a browser has opened or reloaded the page.
         ticking: Event every few seconds; outside the tabs, because what is in a tab that is not shown stands still.
     """
@@ -51,6 +52,7 @@ class Page:
     recipe_inputs: Any = None
     tabs: Any = None
     remembered: Any = None
+    opening: Any = None
     loaded: Any = None
     ticking: Any = None
 

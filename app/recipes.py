@@ -125,6 +125,56 @@ def served(facts: ModelFacts) -> str:
     return f"**{facts.title}**: {takes} in, {_SERVED.get(facts.shows, 'answers')} out."
 
 
+def loading_lines(form: str, folder: Path, facts: ModelFacts) -> str:
+    """Python lines that load and ask a model that was written for others.
+
+    Args:
+        form: `savedmodel` or `huggingface`.
+        folder: Where it is.
+        facts: Of the run.
+    """
+    pair = '"another text"' if facts.paired else ""
+    if form == "savedmodel":
+        second = f", text_pair=tf.constant([{pair}])" if pair else ""
+        return "\n".join(
+            [
+                "import tensorflow as tf",
+                "import tensorflow_text  # registers the tokenizer's operations: without it the model does not load",
+                f"model = tf.saved_model.load({str(folder)!r})",
+                f'print(model.signatures["serving_default"](text=tf.constant(["some text"]){second}))',
+            ]
+        )
+    text = f'["some text", {pair}]' if pair else '"some text"'
+    if (folder / "modules.json").exists():
+        lines = [
+            "from sentence_transformers import SentenceTransformer",
+            f"model = SentenceTransformer({str(folder)!r})",
+            f"print(model.encode([{text}]))",
+        ]
+        if facts.labels:
+            lines.append(f"# The logits of {', '.join(facts.labels[:10])}{', ...' if len(facts.labels) > 10 else ''}")
+        return "\n".join(lines)
+    pipelines = {"label": "text-classification", "labels": "text-classification", "number": "text-classification",
+                 "entities": "token-classification", "answer": "question-answering", "text": "text-generation",
+                 "gaps": "fill-mask"}  # fmt: skip
+    if facts.shows == "vector":
+        auto = f"tokenizer, model = AutoTokenizer.from_pretrained({str(folder)!r}), AutoModel.from_pretrained({str(folder)!r})"
+        ask = 'print(model(**tokenizer("some text", return_tensors="pt")).last_hidden_state)'
+        return "\n".join(["from transformers import AutoModel, AutoTokenizer", auto, ask])
+    asked = f'{{"text": "some text", "text_pair": {pair}}}' if pair else '"some text"'
+    if facts.shows == "answer":
+        asked = 'question="Who came?", context="On Monday Ada came."'
+    extra = {"labels": ", top_k=None", "number": ', function_to_apply="none"'}.get(facts.shows, "")
+    asked = '"some [MASK]"' if facts.shows == "gaps" else asked
+    return "\n".join(
+        [
+            "from transformers import pipeline",
+            f'ask = pipeline("{pipelines[facts.shows]}", model={str(folder)!r}{extra})',
+            f"print(ask({asked}))",
+        ]
+    )
+
+
 def serving_commands(run: str, facts: ModelFacts) -> str:
     """Shell lines that unpack, serve and ask an exported model."""
     row = {"text": "some text", "text_pair": "another"} if facts.paired else {"text": "some text"}

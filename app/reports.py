@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from kerasft.errors import name_rows
@@ -191,6 +192,11 @@ _MISTAKES: dict[str, tuple[str, str, str | None, str | None, str | None]] = {
         "They share no word with the right answer. A wrong answer in the data is often among them.",
         "right answer", "given", "score",
     ),
+    "token_classification": (
+        "Most confident mistakes",
+        "Underlined: what the right tag is about; shaded: what the model's tag is about.",
+        "right", "predicted", "score",
+    ),
     "multi_label_classification": (
         "Most confident mistakes", "A wrong label in the data is often among them.", "labels", "given", "off by",
     ),
@@ -230,7 +236,8 @@ def _worst(report: Any, task: str) -> str:
         cells += f'<td class="text" data-name="{label}">{escape(m.label or "(none)")}</td>' if label else ""
         cells += f'<td class="text" data-name="{predicted}">{escape(m.predicted or "(none)")}</td>' if predicted else ""
         cells += f'<td class="num" data-name="{score}">{_score(m.score)}</td>' if score else ""
-        rows.append(f'<tr>{cells}<td class="wide">{escape(_short(m))}</td></tr>')
+        text = _marked(m) if m.label_span and m.predicted_span else escape(_short(m))
+        rows.append(f'<tr>{cells}<td class="wide">{text}</td></tr>')
     return (
         f"<h3>{title}</h3><p>{about}</p><div class='scroll'><table class='kft-table stacked'><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
@@ -245,6 +252,20 @@ def _short(mistake: Any, most: int = 400) -> str:
     first = readable(mistake.text)
     text = first if mistake.text_pair is None else f"{first}  ⟂  {mistake.text_pair}"
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _marked(mistake: Any, around: int = 160) -> str:
+    """The text near a wrong tag, with the words that the right label is about and those that the model's is about marked."""
+    spans = {"right": mistake.label_span, "wrong": mistake.predicted_span}
+    begin = max(0, min(start for start, _ in spans.values()) - around)
+    end = min(len(mistake.text), max(end for _, end in spans.values()) + around)
+    edges = sorted({begin, end, *(edge for span in spans.values() for edge in span)})
+    parts = ["…"] if begin else []
+    for first, last in pairwise(edges):
+        inside = " ".join(name for name, (start, stop) in spans.items() if start <= first and last <= stop)
+        text = escape(mistake.text[first:last])
+        parts.append(f'<mark class="kft-{inside.replace(" ", " kft-")}">{text}</mark>' if inside else text)
+    return "".join(parts) + ("…" if end < len(mistake.text) else "")
 
 
 def readable(cell: str | None) -> str:

@@ -83,6 +83,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
             for title, identity, module in _TABS:
                 with gr.Tab(title, id=identity, elem_id=f"tab-{identity}") as tabs[identity]:
                     gr.HTML(f'<h2 class="kft-away">{title}</h2>', padding=False, elem_classes="kft-away")
+                    page.opening = tabs[identity].select
                     module.build(page)
         address.build(page, tabs)
         page.loaded(None, None, None, js=_CLOSE_MENU)

@@ -50,6 +50,17 @@ class Predictor:
         with self._lock:
             return self._read(self._send(folder, row))
 
+    def prepare(self, folder: Path) -> None:
+        """Begin to load a run's model in the background; what goes wrong is said when something is asked."""
+
+        def load() -> None:
+            with suppress(RunError), self._lock:
+                self._ready(folder)
+
+        if self._lock.acquire(blocking=False):  # otherwise it is answering or loading already
+            self._lock.release()
+            threading.Thread(target=load, daemon=True).start()
+
     def stream(self, folder: Path, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Lines `{"partial": ...}` as the text grows, then the answer or `error`; ends early after `stop`.
 

@@ -177,12 +177,15 @@ def export(parsed: argparse.Namespace) -> int:
         raise ConfigError("--weights and --replay are for the format savedmodel.", hint="Leave them out.")
     if parsed.replay and not Path(parsed.replay).exists():
         raise ConfigError(f"There is no file {parsed.replay!r} to replay.", hint="Leave --replay out for the run's own rows.")
+    _stage("Loading the model")
     model, kind = load(parsed.folder, base=parsed.base), parsed.weights or "float32"
+    _stage("Writing")
     if parsed.format != "savedmodel":
         target = Path(parsed.to) if parsed.to else Path(parsed.folder) / parsed.format
         write = model.export_huggingface if parsed.format == "huggingface" else model.export_peft
         print(f"Written to {write(target, overwrite=parsed.overwrite)}.")
         if parsed.zip:
+            _stage("Packing")
             print(f"Packed as {zip_folder(target, target / f'{target.absolute().parent.name}-{parsed.format}.zip')}.")
         return 0
     target = Path(parsed.to) if parsed.to else Path(parsed.folder) / "serving" / "1"
@@ -190,6 +193,7 @@ def export(parsed: argparse.Namespace) -> int:
     megabytes = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 1e6
     print(f"Written to {target}: {megabytes:,.1f} MB, weights as {kind}.")
     rows: Any = parsed.replay
+    _stage("Answering rows in a fresh process, and comparing")
     try:
         if rows is None:
             data = load_data(None, DataConfig.from_dict(model.recipe.get("data", {})))
@@ -203,10 +207,17 @@ def export(parsed: argparse.Namespace) -> int:
             print("The exported model does NOT answer as the model in memory does; do not serve it.", file=sys.stderr)
             return 1
         if kind != "float32":
+            _stage("Measuring what smaller weights cost")
             _tell_cost(model, rows, kind)
     if parsed.zip:
+        _stage("Packing")
         print(f"Packed as {zip_export(target)}.")
     return 0
+
+
+def _stage(what: str) -> None:
+    """Say what is being done, for whoever waits."""
+    print(f"{what} ...", file=sys.stderr, flush=True)
 
 
 def _tell_cost(model: Any, rows: Any, weights: str) -> None:

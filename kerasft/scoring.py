@@ -12,7 +12,7 @@ from kerasft.data.read_options import ReadOptions, as_trained
 from kerasft.data.split import Split
 from kerasft.data.table import Note
 from kerasft.errors import DataError, name_rows
-from kerasft.evaluation.report import Report
+from kerasft.evaluation.report import Report, samples
 from kerasft.tasks.base import pick
 
 
@@ -56,6 +56,7 @@ def evaluate(
     found = model.found(encoded, batch_size=batch_size) if found is None else found
     report: Report = model.task.report(found, gold, model.learned, usable, notes)
     report = model.task.enrich(report, usable, model.learned, lambda texts: model.answer(texts, [None] * len(texts)))
+    report = replace(report, samples=samples(usable))
     return report if by is None else replace(report, groups=_groups(model, usable, by, found, gold))
 
 

@@ -85,10 +85,40 @@ def test_what_transformers_has_no_place_for_is_refused(tuning: str, presets: dic
     assert not (tmp_path / "hf").exists()
 
 
-def test_another_pooling_or_task_is_refused(presets: dict[str, str], tmp_path: Path) -> None:
-    model = tuned_model(presets["bert"], "text_classification", kft.Full(), choices={"pooling": "mean"})
-    with pytest.raises(kft.ConfigError, match="pooling=mean"):
+@pytest.mark.parametrize(("family", "pooling"), [("bert", "mean"), ("bert", "first"), ("bert", "max"), ("gpt2", "mean")])
+def test_a_classifier_with_another_pooling_is_written_for_sentence_transformers(
+    family: str, pooling: str, presets: dict[str, str], tmp_path: Path
+) -> None:
+    """Read again as such a folder, its vectors are the logits."""
+    model = tuned_model(presets[family], "text_classification", kft.LoRA(rank=2), shake=0.5, choices={"pooling": pooling})
+    folder = model.export_huggingface(tmp_path / "hf")
+    config = json.loads((folder / "config.json").read_text())
+    assert list(config["id2label"].values()) == list(model.labels)
+    with pytest.raises(kft.ConfigError, match=f"pooling={pooling}|LoRA of BERT"):
+        model.export_peft(tmp_path / "peft")  # which stands on a classifier of transformers
+    embedder = tuned_model(str(folder), "text_embedding", kft.Full(), choices={"normalise": False})
+    assert embedder.backbone.pooling == pooling
+    texts = ["a good film", "awful", "good good good"]
+    for text, vector in zip(texts, embedder.predict(texts), strict=True):
+        chances = np.exp(vector.vector - np.max(vector.vector))
+        expected = model.predict(text).probabilities
+        np.testing.assert_allclose(chances / chances.sum(), list(expected.values()), atol=1e-5)
+
+
+def test_a_regressor_with_another_pooling_gives_numbers_in_the_labels_own_units(presets: dict[str, str], tmp_path: Path) -> None:
+    model = tuned_model(presets["bert"], "regression", kft.Full(), shake=0.5, choices={"pooling": "mean"})
+    embedder = tuned_model(
+        str(model.export_huggingface(tmp_path / "hf")), "text_embedding", kft.Full(), choices={"normalise": False}
+    )
+    [value] = embedder.predict("a good film").vector
+    assert value == pytest.approx(model.predict("a good film").value, abs=1e-4)
+
+
+def test_a_span_head_is_refused(presets: dict[str, str], tmp_path: Path) -> None:
+    model = tuned_model(presets["bert"], "question_answering", kft.Full(), choices={"span_head": "span"})
+    with pytest.raises(kft.ConfigError, match="span_head=span"):
         model.export_huggingface(tmp_path / "hf")
+    assert not (tmp_path / "hf").exists()
 
 
 def test_a_bare_backbone_is_no_finetuned_model(presets: dict[str, str]) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,11 @@ from kerasft_app.answers import (
     vector_html,
 )
 from kerasft_app.charts import error_box, note_box
-from kerasft_app.children import run_command
 from kerasft_app.facts import ModelFacts
+from kerasft_app.first_texts import Asked, first_texts, in_short, remembered
 from kerasft_app.forms import Form
 from kerasft_app.page import Page
+from kerasft_app.tabs import bulk
 
 _WAIT = note_box("The first answer takes some seconds: the model is loaded.")
 _NEIGHBOURS = 5
@@ -45,6 +45,8 @@ def build(page: Page) -> None:
                 answer = gr.Button("Predict", variant="primary", elem_id="predict", min_width=120)
                 halt = gr.Button("Stop", variant="stop", visible=False, elem_id="stop-text", min_width=120)
                 why = gr.Button("Why?", elem_id="why", min_width=120)
+            examples = gr.Dataset(components=[gr.Textbox(visible=False)], samples=[], type="index", visible=False,
+                                  label="Texts of the validation rows", elem_id="examples")  # fmt: skip
             target = gr.Dropdown([_OWN], value=_OWN, label="Explain", visible=False, elem_id="target")
             with gr.Accordion("How the text is generated", open=False, visible=False, elem_id="sampling") as how:
                 form = Form(Sampling)
@@ -54,15 +56,10 @@ def build(page: Page) -> None:
             label = gr.Label(label="Answer", num_top_classes=10, elem_id="answer", visible=False)
             view = gr.HTML(visible=False, elem_id="answer-view")
             reasons = gr.HTML(elem_id="explanation")
-    gr.Markdown("### Many at once\nA file with the column names of the training data in; the same rows with their answers out.")
-    with gr.Row(equal_height=False, elem_classes="stack"):
-        bulk = gr.File(label="File with texts", height=120, elem_id="bulk-in")
-        with gr.Column():
-            run_bulk = gr.Button("Predict the file", elem_id="bulk-predict")
-            bulk_said = gr.HTML(elem_id="bulk-said")
-            result = gr.File(label="Answers (CSV)", interactive=False, visible=False, elem_id="bulk-out")
-
-    shown = [said, label, view, reasons, target]
+            earlier = gr.Dataset(components=[gr.Textbox(visible=False), gr.Textbox(visible=False)], headers=["Text", "Answer"],
+                                 samples=[], type="index", visible=False, label="Asked before", elem_id="history")  # fmt: skip
+    texts, history = gr.State([]), gr.State([])
+    shown = [said, label, view, reasons, target, history, earlier]
 
     def given(run: str | None, text: str | None, pair: str | None) -> tuple[Path, ModelFacts, dict[str, Any]]:
         folder, facts = page.model_folder(run), page.facts(run)
@@ -72,24 +69,30 @@ def build(page: Page) -> None:
             raise ArtifactError(f"There is no {absent[0].lower()}.", hint="Write one above.")
         return folder, facts, {"text": text, **({"text_pair": pair} if facts.paired else {})}
 
-    def predict(run: str | None, text: str, pair: str | None, wanted: Any, explain: bool, *values: Any) -> Iterator[list[Any]]:
+    def predict(
+        run: str | None, text: str, pair: str | None, wanted: Any, before: list[Asked], explain: bool, *values: Any
+    ) -> Iterator[list[Any]]:
+        kept = [gr.skip(), gr.skip()]
         no_label = gr.Label(value=None, visible=False)
         try:
             folder, facts, row = given(run, text, pair)
-            yield [_WAIT, no_label, "", "", gr.skip()]  # an earlier answer must not be mistaken for this one
+            yield [_WAIT, no_label, "", "", gr.skip(), *kept]  # an earlier answer must not be mistaken for this one
             if facts.shows == "text":
                 sampling = form.read(values)
                 if sampling.get("max_new_tokens") == facts.options["max_new_tokens"]:
                     del sampling["max_new_tokens"]  # the run's own, which a small model may bring down
                 Sampling.from_dict(sampling)
-                for html in written(folder, row, sampling):
-                    yield ["", gr.skip(), html, "", gr.skip()]
+                said = ""
+                for so_far, html in written(folder, row, sampling):
+                    said = so_far
+                    yield ["", gr.skip(), html, "", gr.skip(), *kept]
+                yield [*(gr.skip() for _ in range(5)), *asked_before(before, run, text, pair, facts, {"text": said})]
                 return
             if explain:
                 row |= {"explain": True, **({} if wanted in (None, _OWN) else {"target": wanted})}
             answered, note = asked(folder, row, facts)
         except KerasFTError as error:
-            yield [error_box(error), no_label, "", "", gr.skip()]
+            yield [error_box(error), no_label, "", "", gr.skip(), *kept]
             return
         reason = explanation_html(answered["explanation"]) if "explanation" in answered else ""
         choices = _targets(facts, answered)
@@ -97,7 +100,15 @@ def build(page: Page) -> None:
         explained = gr.Dropdown(choices=choices, value=keep, visible=len(choices) > 1)
         share = answered["probabilities"] if facts.shows == "label" else None
         shares = gr.Label(value=share, visible=share is not None)
-        yield [_cut(answered), shares, _view(facts, answered, pair or "", note), reason, explained]
+        listed = asked_before(before, run, text, pair, facts, answered)
+        yield [_cut(answered), shares, _view(facts, answered, pair or "", note), reason, explained, *listed]
+
+    def asked_before(
+        before: list[Asked], run: Any, text: str, pair: Any, facts: ModelFacts, answered: dict[str, Any]
+    ) -> list[Any]:
+        """The history with this answer, and the list of it."""
+        asked = Asked(text, (pair or "") if facts.paired else "", in_short(facts, answered), str(run))
+        return [listed := remembered(before, asked), _list_of(listed)]
 
     def asked(folder: Path, row: dict[str, Any], facts: ModelFacts) -> tuple[dict[str, Any], str]:
         if facts.shows != "vector":
@@ -108,30 +119,17 @@ def build(page: Page) -> None:
         note = f"The training data could not be searched: {found['error']}"
         return _sound(page.predictor.ask(folder, row)), note
 
-    def written(folder: Path, row: dict[str, Any], sampling: dict[str, Any]) -> Iterator[str]:
-        """The text as it grows; when it was stopped, what there is."""
+    def written(folder: Path, row: dict[str, Any], sampling: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        """The text as it grows, plain and as it is shown; when it was stopped, what there is."""
         so_far, ended = "", False
         for line in page.predictor.stream(folder, {**row, "sampling": sampling, "stream": True}):
             _sound(line)
             ended = "partial" not in line
             so_far = line["text"] if ended else line["partial"]
             cut = line.get("prompt_tokens_cut", 0)
-            yield text_html(row["text"], so_far, line["finish_reason"] if ended else "", cut)
+            yield so_far, text_html(row["text"], so_far, line["finish_reason"] if ended else "", cut)
         if not ended:
-            yield text_html(row["text"], so_far, "stopped")
-
-    def predict_file(run: str | None, path: str | None) -> list[Any]:
-        try:
-            folder = page.model_folder(run)
-            if not path:
-                raise ArtifactError("No file is chosen.", hint="Drop one on the left.")
-            out = Path(tempfile.mkdtemp(prefix="kerasft-")) / f"{Path(path).name.split('.')[0]}-answers.csv"
-            run_command(
-                ["predict", str(folder), "--file", path, "--out", str(out), "--harmless-cells"], "The file could not be answered."
-            )
-        except KerasFTError as error:
-            return [error_box(error), gr.File(visible=False)]
-        return [_bulk_summary(out), gr.File(str(out), label=f"Answers of {run} (CSV)", visible=True)]
+            yield so_far, text_html(row["text"], so_far, "stopped")
 
     def suit(run: str | None) -> list[Any]:
         """Another run: its inputs, its button, and nothing of the run before."""
@@ -152,29 +150,41 @@ def build(page: Page) -> None:
             gr.HTML("", visible=shows != "label"),
             "",
             gr.Dropdown(choices=_targets(facts, {}) if facts else [_OWN], value=_OWN, visible=False),
+            gr.skip(),
+            gr.skip(),
+            rows := first_texts(page.board.folder(str(run)), facts) if facts else [],
+            gr.Dataset(samples=[[row.shown] for row in rows], visible=bool(rows)),
         ]
 
-    inputs = [page.run, text, pair, target]
+    def load_model(run: str | None) -> None:
+        """Begin to load the run's model, so that the first answer need not wait for it."""
+        with suppress(KerasFTError):  # there is none yet; it is said when something is asked
+            page.predictor.prepare(page.model_folder(run))
+
+    def take(rows: list[Asked], number: int) -> list[Any]:
+        """A text of a list into the fields."""
+        return [rows[number].text, rows[number].pair] if number < len(rows) else [gr.skip(), gr.skip()]
+
+    inputs = [page.run, text, pair, target, history]
     asking = [
         trigger(predict, [*inputs, gr.State(explain), *form.components], shown, show_progress="hidden")
         for trigger, explain in ((answer.click, False), (text.submit, False), (why.click, True))
     ]
     halt.click(page.predictor.stop, None, None, show_progress="hidden")
-    run_bulk.click(lambda: ["", gr.File(visible=False)], None, [bulk_said, result], show_progress="hidden").then(
-        predict_file, [page.run, bulk], [bulk_said, result]
-    )
-    changed = [text, pair, answer, halt, why, how, form.widgets["max_new_tokens"], *shown]
+    examples.click(take, [texts, examples], [text, pair], show_progress="hidden")
+    earlier.click(take, [history, earlier], [text, pair], show_progress="hidden")
+    bulk.build(page)
+    page.opening(load_model, page.run, None, show_progress="hidden")
+    changed = [text, pair, answer, halt, why, how, form.widgets["max_new_tokens"], *shown, texts, examples]
     # A slow answer of the run before must not come up under the name of the next.
     page.run.change(suit, page.run, changed, show_progress="hidden", cancels=asking)
 
 
-def _bulk_summary(out: Path) -> str:
-    """How many rows a file of answers has, and how many of them have none."""
-    with out.open(encoding="utf-8", newline="") as file:
-        reasons = [row[-1] for row in csv.reader(file)][1:]
-    unanswered = sum(map(bool, reasons))
-    told = f" {unanswered:,} of them have no answer: the reason stands in the last column." if unanswered else ""
-    return str(note_box(f"{len(reasons):,} rows.{told}"))
+def _list_of(history: list[Asked]) -> Any:
+    """The list of what was asked before; with the run's name where there are several."""
+    several = len({asked.run for asked in history}) > 1
+    rows = [[asked.shown, f"{asked.answer}  ·  {asked.run}" if several else asked.answer] for asked in history]
+    return gr.Dataset(samples=rows, visible=bool(rows))
 
 
 def _sound(answered: dict[str, Any]) -> dict[str, Any]:

@@ -14,14 +14,25 @@ import numpy as np
 from kerasft.files import write_text
 
 WORST = 25  # mistakes a report holds
-_SHOWN = 2000  # characters of a mistake's text
+SHOWN = 2000  # characters of a mistake's text
 _LARGEST_MATRIX = 30  # labels of a confusion matrix in Markdown
 _MOST_LABELS = 100  # rows of the table of labels in Markdown
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A row the model got wrong, with how sure it was."""
+    """A row the model got wrong, with how sure it was.
+
+    Attributes:
+        row: Its number in the file.
+        text: Its text, or the part of a long one in which the mistake is.
+        label: What was right.
+        predicted: What the model said.
+        score: How sure it was, or how far off.
+        text_pair: The second text.
+        label_span: Characters of `text` that the right label is about, for tags of words: first, and one past the last.
+        predicted_span: Characters of `text` that the model's tag is about.
+    """
 
     row: int
     text: str
@@ -29,6 +40,8 @@ class Mistake:
     predicted: str
     score: float
     text_pair: str | None = None
+    label_span: tuple[int, int] | None = None
+    predicted_span: tuple[int, int] | None = None
 
 
 def mistakes(
@@ -47,9 +60,23 @@ def mistakes(
     numbers, texts, pairs = part.table.rows, part.cells("text"), part.cells("text_pair")
     values = zip(numbers, texts, labels, predicted, scores, pairs, strict=True)
     return [
-        Mistake(int(number), (text or "")[:_SHOWN], right[:_SHOWN], said[:_SHOWN], float(score), pair and pair[:_SHOWN])
+        Mistake(int(number), (text or "")[:SHOWN], right[:SHOWN], said[:SHOWN], float(score), pair and pair[:SHOWN])
         for number, text, right, said, score, pair in values
     ]
+
+
+def _mistake(values: dict[str, Any]) -> Mistake:
+    spans = {name: tuple(values[name]) for name in ("label_span", "predicted_span") if values.get(name)}
+    return Mistake(**{**values, **spans})
+
+
+def samples(split: Any, most: int = 6) -> list[tuple[str, str | None]]:
+    """Texts and second texts of a few rows of a split, evenly spaced; rows too long to be shown whole are passed over."""
+    places = np.unique(np.linspace(0, len(split) - 1, 4 * most).astype(np.int64))
+    part = split.take(places)
+    rows = [(text or "", pair) for text, pair in zip(part.cells("text"), part.cells("text_pair"), strict=True)]
+    short = [row for row in dict.fromkeys(rows) if row[0].strip() and len(row[0]) + len(row[1] or "") <= SHOWN]
+    return [short[i] for i in sorted({int(place) for place in np.linspace(0, len(short) - 1, most)})] if short else []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +99,7 @@ class Report:
         worst: The gravest mistakes, gravest first.
         points: Pairs of true and predicted number, at most a thousand, for a scatter plot.
         curves: Points (recall, precision) by label.
+        samples: Texts (and second texts) of a few of the rows, evenly spaced, for a first try of the model.
         groups: Figures of each group of rows, and `rows`, when the rows were divided by a column.
         notes: Rows left out or cut, with counts.
     """
@@ -90,6 +118,7 @@ class Report:
     worst: list[Mistake] = field(default_factory=list)
     points: list[tuple[float, float]] = field(default_factory=list)
     curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    samples: list[tuple[str, str | None]] = field(default_factory=list)
     groups: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -108,13 +137,14 @@ class Report:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Report:
         """The report `to_dict` described."""
-        worst = [Mistake(**mistake) for mistake in values["worst"]]
+        worst = [_mistake(mistake) for mistake in values["worst"]]
+        samples = [(text, pair) for text, pair in values.get("samples", [])]
         intervals = {name: (low, high) for name, (low, high) in values["intervals"].items()}
         points = [(gold, found) for gold, found in values.get("points", [])]
         curves = {label: [(r, p) for r, p in curve] for label, curve in values.get("curves", {}).items()}
         confusions = [(label, taken_for, count) for label, taken_for, count in values.get("confusions", [])]
         read = {"worst": worst, "intervals": intervals, "points": points, "curves": curves, "confusions": confusions}
-        return cls(**{**values, **read})
+        return cls(**{**values, **read, "samples": samples})
 
     @property
     def frequent_labels(self) -> dict[str, dict[str, float]]:

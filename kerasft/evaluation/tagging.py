@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from kerasft.evaluation import metrics
 from kerasft.evaluation.classification import confusion, label_figures, largest_confusions
-from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
+from kerasft.evaluation.report import SHOWN, WORST, Mistake, Report
 from kerasft.evaluation.tag_spelling import is_bio, label_parts
 from kerasft.evaluation.tags import entities, entity_counts, entity_scores, f1_from_counts
+
+_BEFORE = 200  # characters of a long text that are shown before a mistake
 
 
 def tagging_score(
@@ -35,6 +37,8 @@ def tagging_report(
     *,
     split: Any,
     notes: list[str],
+    offsets: Sequence[tuple[np.ndarray, np.ndarray]],
+    plain: Callable[[str], str],
 ) -> Report:
     """The full evaluation: entities by type where tags are BIO, else words by tag.
 
@@ -46,6 +50,8 @@ def tagging_report(
         majority: The tag of the baseline.
         split: The rows, for texts and row numbers.
         notes: Sentences on rows left out.
+        offsets: (M,) first characters of each text's words in `plain` of its cell, and (M,) one past the last.
+        plain: From a cell to the text it stands for.
     """
     figures = tagging_score(logits, tags, gold, labels)
     flat, found = np.concatenate(gold), np.concatenate(tags)
@@ -73,7 +79,7 @@ def tagging_report(
         per_label=per_label,
         confusion=confusion(flat, found, len(labels)),
         confusions=largest_confusions(flat, found, labels),
-        worst=_worst(logits, wanted, given, split),
+        worst=_worst(logits, wanted, given, split, offsets, plain),
         notes=[*notes, f"{len(flat):,} words."],
     )
 
@@ -94,8 +100,15 @@ def _interval(metric: Any, rows: np.ndarray, resamples: int = 500) -> tuple[floa
     return float(low), float(high)
 
 
-def _worst(logits: Sequence[np.ndarray], wanted: list[list[str]], given: list[list[str]], split: Any) -> list[Mistake]:
-    """The texts with the surest wrong word."""
+def _worst(
+    logits: Sequence[np.ndarray],
+    wanted: list[list[str]],
+    given: list[list[str]],
+    split: Any,
+    offsets: Sequence[tuple[np.ndarray, np.ndarray]],
+    plain: Callable[[str], str],
+) -> list[Mistake]:
+    """The texts with the surest wrong word, and where in them the entities around it are."""
     surest: list[tuple[float, int, int]] = []
     for i, (row, gold, found) in enumerate(zip(logits, wanted, given, strict=True)):
         wrong = [place for place, (a, b) in enumerate(zip(gold, found, strict=True)) if a != b]
@@ -104,18 +117,32 @@ def _worst(logits: Sequence[np.ndarray], wanted: list[list[str]], given: list[li
             surest.append((float(sure.max()), i, wrong[int(sure.argmax())]))
     surest.sort(key=lambda item: -item[0])
     surest = surest[:WORST]
-    return mistakes(
-        split,
-        [i for _, i, _ in surest],
-        [_shown(wanted[i], word) for _, i, word in surest],
-        [_shown(given[i], word) for _, i, word in surest],
-        [score for score, _, _ in surest],
+    part = split.take(np.asarray([i for _, i, _ in surest], dtype=np.int64))
+    rows = zip(surest, part.table.rows, part.cells("text"), strict=True)
+    return [
+        _mistake(int(number), plain(cell or ""), score, word, (wanted[i], given[i]), offsets[i])
+        for (score, i, word), number, cell in rows
+    ]
+
+
+def _mistake(
+    number: int, text: str, score: float, word: int, tags: tuple[list[str], list[str]], offsets: tuple[np.ndarray, np.ndarray]
+) -> Mistake:
+    starts, ends = offsets
+    around = [_around(row, word) for row in tags]
+    spans = [(int(starts[first]), int(ends[last])) for _, first, last in around]
+    begin = max(0, min(start for start, _ in spans) - _BEFORE) if len(text) > SHOWN else 0
+    text = text[begin : begin + SHOWN]
+    label_span, predicted_span = ((start - begin, min(end - begin, len(text))) for start, end in spans)
+    label, predicted = (
+        f"{kind}: {text[slice(*span)]}" for (kind, _, _), span in zip(around, (label_span, predicted_span), strict=True)
     )
+    return Mistake(number, text, label, predicted, score, label_span=label_span, predicted_span=predicted_span)
 
 
-def _shown(tags: list[str], word: int) -> str:
-    """The entity around a word, or its tag."""
+def _around(tags: list[str], word: int) -> tuple[str, int, int]:
+    """Type, first and last word of the entity around a word; its tag and the word itself where there is none."""
     for kind, first, last in entities(tags):
         if first <= word < last:
-            return f"{kind}, " + (f"word {last}" if last == first + 1 else f"words {first + 1} to {last}")
-    return f"{tags[word]}, word {word + 1}"
+            return kind, first, last - 1
+    return tags[word], word, word

@@ -17,7 +17,7 @@ from kerasft.backbones.base import Backbone
 from kerasft.backbones.checkpoint import Checkpoint
 from kerasft.backbones.loading import folder_notes, load_backbone, reading
 from kerasft.backbones.peft_adapter import has_adapter
-from kerasft.backbones.sentence_modules import save_modules
+from kerasft.backbones.sentence_modules import DenseModule, dense_layers, save_modules
 from kerasft.config import read_json
 from kerasft.data.columns import Columns
 from kerasft.errors import ConfigError, PresetError, name_values
@@ -37,6 +37,15 @@ class _Kind:
 
     architecture: str
     head: str
+
+
+@dataclass(frozen=True)
+class _Vectors:
+    """What stands on a backbone in a folder of sentence-transformers: pooling, dense layers of Keras, normalisation."""
+
+    pooling: str | None
+    dense: Sequence[Any] = ()
+    normalise: bool = False
 
 
 _PREFIX = {"bert": "bert.", "gpt2": "transformer."}
@@ -75,11 +84,13 @@ _PROBLEMS = {
 def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = False) -> Path:
     """Write `config.json`, `model.safetensors` and the tokenizer's files.
 
-    A GPT-2 classifier of transformers has no bias; ours is folded into the last layer norm, which gives equal logits. A
-    regressor gives numbers in the label's own units.
+    A classifier or regressor with a pooling that no classifier of transformers has, such as the mean of all tokens, is written as
+    a model of sentence-transformers: the backbone, its pooling and the head as a dense module, whose `encode` gives the logits
+    (a regressor's number). A GPT-2 classifier of transformers has no bias; ours is folded into the last layer norm, which gives
+    equal logits. A regressor gives numbers in the label's own units.
 
     Raises:
-        ConfigError: transformers has no such model: another pooling, a span head, or a task without a counterpart.
+        ConfigError: Neither has such a model: a span head, or a task without a counterpart.
         RunExistsError: The folder is there and `overwrite` is False.
     """
     task, backbone = artifact.task, artifact.backbone
@@ -87,8 +98,11 @@ def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = Fa
     kind = _KINDS.get(task.name, {}).get(family)
     if kind is None:
         raise _no_such_model(task, backbone)
-    check_same_head(artifact)
     config, arrays = backbone.family.to_huggingface(backbone)
+    if _pooled_otherwise(artifact):
+        config |= {"architectures": [f"{_CLASS[family]}Model"], **_labels(artifact)}
+        return _write(folder, backbone, config, arrays, overwrite=overwrite, vectors=_head_on_pooling(artifact))
+    check_same_head(artifact)
     prefix = "" if kind.architecture == "Model" else _PREFIX[family]
     weights = {f"{prefix}{name}": array for name, array in arrays.items()}
     if task.name == "masked_lm":
@@ -107,9 +121,8 @@ def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = Fa
             weights[f"{kind.head}.bias"] = bias
     config["architectures"] = [_CLASS[family] + kind.architecture]
     config |= _labels(artifact)
-    return _write(
-        folder, backbone, config, weights, overwrite=overwrite, embedder=artifact if task.name == "text_embedding" else None
-    )
+    vectors = _vectors(artifact) if task.name == "text_embedding" else None
+    return _write(folder, backbone, config, weights, overwrite=overwrite, vectors=vectors)
 
 
 def save_backbone(artifact: Artifact, folder: Path, *, overwrite: bool = False) -> Path:
@@ -222,9 +235,31 @@ def check_same_head(artifact: Artifact) -> None:
         ConfigError: It has another pooling, or a span head.
     """
     task, backbone = artifact.task, artifact.backbone
-    other = task.name in _PROBLEMS and _pooling(task, backbone) != backbone.family.default_pooling
-    if other or getattr(task, "span_head", "boundaries") == "span":
+    if _pooled_otherwise(artifact) or getattr(task, "span_head", "boundaries") == "span":
         raise _no_such_model(task, backbone)
+
+
+def _pooled_otherwise(artifact: Artifact) -> bool:
+    """Whether a head reads another vector of the text than transformers' classifiers do."""
+    task, backbone = artifact.task, artifact.backbone
+    return task.name in _PROBLEMS and _pooling(task, backbone) != backbone.family.default_pooling
+
+
+def _vectors(artifact: Artifact) -> _Vectors:
+    """What an embedding model's vectors are."""
+    task: Any = artifact.task
+    pooling = task.pooling_of(artifact.backbone.pooling, causal=artifact.backbone.family.causal)
+    dense = artifact.encoder.parts.dense if task.pooling == "auto" else []
+    return _Vectors(pooling, dense, task.normalise)
+
+
+def _head_on_pooling(artifact: Artifact) -> _Vectors:
+    """A classifier's pooling and its head, as the vectors of sentence-transformers."""
+    head = head_of(artifact)
+    assert head is not None
+    _, kernel, bias = head
+    module = DenseModule(kernel.shape[1], "linear", kernel, bias)
+    return _Vectors(_pooling(artifact.task, artifact.backbone), dense_layers([module.to_dict()], [module]), False)
 
 
 def _no_such_model(task: Task, backbone: Backbone) -> ConfigError:
@@ -329,7 +364,7 @@ def _write(
     weights: dict[str, np.ndarray],
     *,
     overwrite: bool,
-    embedder: Artifact | None = None,
+    vectors: _Vectors | None = None,
 ) -> Path:
     folder = free_to_write(folder, overwrite=overwrite, what="a model", mark="config.json")
     with whole_folder(folder) as temporary:
@@ -337,14 +372,10 @@ def _write(
         contiguous = {name: np.ascontiguousarray(array) for name, array in weights.items()}
         write_arrays(temporary / "model.safetensors", contiguous, {"format": "pt"})
         backbone.family.save_huggingface_tokenizer(backbone, temporary)
-        pooling, normalise = backbone.config.get("pooling"), False
-        dense: Sequence[Any] = ()
-        if embedder is not None:
-            task: Any = embedder.task
-            pooling = task.pooling_of(backbone.pooling, causal=backbone.family.causal)
-            dense = embedder.encoder.parts.dense if task.pooling == "auto" else []
-            normalise = task.normalise
-        if pooling not in (None, "pooled") and not config["architectures"][0].endswith(("Classification", "PreTraining")):
-            save_modules(pooling, temporary, int(backbone.model.hidden_dim), dense, normalise=normalise)
+        if vectors is None and not config["architectures"][0].endswith(("Classification", "PreTraining")):
+            vectors = _Vectors(backbone.config.get("pooling"))
+        if vectors is not None and vectors.pooling not in (None, "pooled"):
+            width = int(backbone.model.hidden_dim)
+            save_modules(vectors.pooling, temporary, width, vectors.dense, normalise=vectors.normalise)
         write_sums(temporary)
     return folder

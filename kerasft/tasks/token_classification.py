@@ -339,7 +339,9 @@ class TokenClassification(Answering):
 
     def report(self, found: list[Tagged], gold: list[np.ndarray], learned: Learned, split: Any, notes: list[str]) -> Report:
         logits, tags = [row.logits for row in found], self.tags(found, learned)
-        return tagging_report(logits, tags, gold, learned.labels, learned.facts["majority"], split=split, notes=notes)
+        offsets = [(row.starts, row.ends) for row in found]
+        how: dict[str, Any] = {"split": split, "notes": notes, "offsets": offsets, "plain": self.plain}
+        return tagging_report(logits, tags, gold, learned.labels, learned.facts["majority"], **how)
 
     def serve(self, outputs: Any, framed: Any, texts: tuple[Any, ...], learned: Learned) -> dict[str, Any]:
         from kerasft.tasks.serving import serve_tags

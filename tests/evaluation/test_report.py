@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kerasft.data.columns import Columns
 from kerasft.data.given_rows import as_split
 from kerasft.data.split import Split
 from kerasft.evaluation.classification import classification_report
 from kerasft.evaluation.metrics import softmax
-from kerasft.evaluation.report import Report, load_reports, save_reports
+from kerasft.evaluation.report import Report, load_reports, samples, save_reports
+from kerasft.evaluation.tagging import tagging_report
 
 LABELS = ("bad", "good", "so so")
 
@@ -190,3 +192,51 @@ def test_saved_reports_are_loaded_again(report: Report, tmp_path: Path) -> None:
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert text.startswith("# Report\n")
     assert text.count(report.to_markdown()) == 2
+
+
+def word_report(texts: list[list[str]], gold: list[list[str]], found: list[list[str]]) -> Report:
+    """The report of tagged words; every tag has been chosen with the same certainty, so that rows come in their order."""
+    labels = ("O", "B-PER", "I-PER", "B-LOC")
+    numbers = [[np.asarray([labels.index(tag) for tag in row]) for row in rows] for rows in (gold, found)]
+    logits = [np.eye(len(labels))[row] * 5 for row in numbers[1]]
+    ends = [np.cumsum([len(word) + 1 for word in row]) - 1 for row in texts]
+    offsets = [(end - [len(word) for word in row], end) for end, row in zip(ends, texts, strict=True)]
+    rows = [{"tokens": json.dumps(row)} for row in texts]
+    split = as_split(rows, Columns("tokens"), need_label=False)
+    how = {"split": split, "notes": [], "offsets": offsets, "plain": lambda cell: " ".join(json.loads(cell))}
+    return tagging_report(logits, numbers[1], numbers[0], labels, "O", **how)
+
+
+def test_a_wrong_entity_is_named_by_its_words_and_found_in_the_text() -> None:
+    report = word_report(
+        [["Ada", "Lovelace", "was", "in", "Paris"]],
+        [["B-PER", "I-PER", "O", "O", "B-LOC"]],
+        [["B-PER", "O", "O", "O", "B-LOC"]],
+    )
+    [mistake] = report.worst
+    assert (mistake.text, mistake.label, mistake.predicted) == ("Ada Lovelace was in Paris", "PER: Ada Lovelace", "O: Lovelace")
+    assert (mistake.label_span, mistake.predicted_span) == ((0, 12), (4, 12))
+    again = Report.from_dict(json.loads(json.dumps(report.to_dict())))
+    assert again.worst == report.worst
+
+
+def test_of_a_long_text_the_part_with_the_mistake_is_kept() -> None:
+    words = [f"word{i}" for i in range(2_000)]
+    gold = ["O"] * 1_999 + ["B-LOC"]
+    [mistake] = word_report([words], [gold], [["O"] * 2_000]).worst
+    assert mistake.label == "LOC: word1999"
+    assert mistake.label_span is not None
+    assert mistake.text[slice(*mistake.label_span)] == "word1999"
+    assert len(mistake.text) < 2_001
+
+
+def test_samples_are_spaced_evenly_and_never_cut() -> None:
+    texts = [f"text {i}" for i in range(50)] + ["long " * 2_000, ""]
+    split = as_split([{"text": text} for text in texts], Columns("text"), need_label=False)
+    chosen = samples(split)
+    assert len(chosen) == 6
+    assert chosen == list(dict.fromkeys(chosen))
+    assert chosen[0] == ("text 0", None)
+    assert all((text, None) in [(own, None) for own in texts] and len(text) < 100 for text, _ in chosen)
+    assert samples(split.take(np.asarray([50]))) == []  # too long to be shown whole
+    assert samples(split.take(np.asarray([51]))) == []
