@@ -98,7 +98,10 @@ def preview_html(out: Path, recipe: dict[str, Any]) -> str:
     read = (recipe.get("model") or {}).get("columns") or {}
     texts = [head.index(name) for name in (read.get("text"), read.get("text_pair")) if name in head]
     first = max((i for i, name in enumerate(head) if name in _ANSWERS), default=len(head))
-    columns = [*texts, *(i for i in range(first, len(head)) if not _DETAILS.match(head[i]) and any(row[i] for row in rows[1:]))]
+    columns = [
+        *texts,
+        *(i for i in range(first, len(head)) if not _DETAILS.match(head[i]) and (i == first or any(row[i] for row in rows[1:]))),
+    ]
     cells = "".join(f"<th>{escape(head[i])}</th>" for i in columns)
     body = "".join(
         "<tr>" + "".join(f'<td data-name="{escape(head[i])}">{escape(_short(row[i]))}</td>' for i in columns) + "</tr>"

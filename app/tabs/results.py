@@ -18,6 +18,10 @@ from kerasft_app.plots import CURVES
 from kerasft_app.reports import frequent_curves, report_html
 
 _NOTHING = '<div class="kft-empty big">No report yet: it is written when training ends.</div>'
+_NO_ROWS = (
+    '<div class="kft-empty big">There is no report: the run had neither validation nor test rows. '
+    "Evaluate it on another file below.</div>"
+)
 _SCORING = note_box("The model is loaded and the rows are answered …")
 
 
@@ -61,7 +65,8 @@ def build(page: Page) -> None:
             return [gr.skip()] * 5
         reports = load_reports(folder) if folder else {}
         if not reports or folder is None:
-            return [gr.Radio(visible=False), gr.Dropdown(visible=False), _NOTHING, gr.DownloadButton(visible=False), key]
+            absent = _NO_ROWS if written and written.exists() else _NOTHING
+            return [gr.Radio(visible=False), gr.Dropdown(visible=False), absent, gr.DownloadButton(visible=False), key]
         chosen = wanted if wanted in reports else next(iter(reports))
         found = reports[chosen]
         named = [label for label in drawn or () if label in found.curves] or frequent_curves(found)
