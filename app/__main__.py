@@ -7,8 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from kerasft_app.login import VARIABLE, Login, read_auth
+from kerasft_app.single_window import ask_first_window, listen
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -29,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-upload", default="2gb", metavar="SIZE", help="largest upload [%(default)s]")
     parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
     parser.add_argument("--window", action="store_true", help="open in a desktop window (needs the extra 'desktop')")
+    parser.add_argument(
+        "--install-desktop-entry", action="store_true", help="put the window into the menu of a Linux desktop, and end"
+    )
     given = parser.parse_args(arguments)
     try:
         import gradio  # noqa: F401
@@ -41,40 +46,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     if given.share and not auth:
         parser.error("--share makes the app public; give --auth NAME:PASSWORD with it")
-    from kerasft_app.start import launch
-    from kerasft_app.ui import ICON, STYLE, create, theme
+    runs = Path(given.runs)
+    if given.install_desktop_entry:
+        return _install_desktop_entry(runs)
+    if given.window and ask_first_window(runs):
+        print("KerasFT is open already: its window was brought to the front.")
+        return 0
+    from kerasft_app.ui import create
 
-    blocks, page = create(Path(given.runs))
+    blocks, page = create(runs)
     page.board.keep_pumping()
-    try:
-        url = launch(
-            blocks,
-            page.board.root,
-            host=given.host,
-            port=given.port,
-            login=Login(*auth) if auth else None,
-            allowed=given.allow_host,
-            share=given.share,
-            max_file_size=given.max_upload,
-            inbrowser=not (given.no_browser or given.window),
-            footer_links=[],
-            theme=theme(),
-            css_paths=[STYLE],
-            favicon_path=ICON,
-        )
-    except OSError as error:
-        print(f"The app cannot be started: {error}", file=sys.stderr)
-        page.predictor.close()
-        return 2
-    print(f"KerasFT is at {url}", flush=True)
     try:
         if given.window:
             from kerasft_app.window import open_window
 
-            return int(open_window(url))
+            def at_work() -> int:
+                return sum(run.state == "running" for run in page.board.runs())
+
+            return int(
+                open_window(lambda: _start(given, blocks, page, auth), at_work, lambda show: listen(page.board.root, show))
+            )
+        _start(given, blocks, page, auth)
         blocks.block_thread()
+    except OSError as error:
+        print(f"The app cannot be started: {error}", file=sys.stderr)
+        return 2
     finally:
         page.predictor.close()
+    return 0
+
+
+def _start(given: argparse.Namespace, blocks: Any, page: Any, auth: tuple[str, str] | None) -> str:
+    """Start the server; returns its address."""
+    from kerasft_app.start import launch
+    from kerasft_app.ui import ICON, STYLE, theme
+
+    url = launch(
+        blocks,
+        page.board.root,
+        host=given.host,
+        port=given.port,
+        login=Login(*auth) if auth else None,
+        allowed=given.allow_host,
+        share=given.share,
+        max_file_size=given.max_upload,
+        inbrowser=not (given.no_browser or given.window),
+        footer_links=[],
+        theme=theme(),
+        css_paths=[STYLE],
+        favicon_path=ICON,
+    )
+    print(f"KerasFT is at {url}", flush=True)
+    return str(url)
+
+
+def _install_desktop_entry(runs: Path) -> int:
+    from kerasft_app.window_places import install_desktop_entry
+
+    try:
+        print(f"Written to {install_desktop_entry(runs)}. Remove that file to remove the entry.")
+    except OSError as error:
+        print(f"No menu entry was made: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -35,6 +35,26 @@ _CLOSE_MENU = """() => {
   document.addEventListener('focusin', (event) => close(event.target));
   document.addEventListener('keydown', (event) => { if (event.key === 'Escape') close(null); });
 }"""
+# A file dropped beside the upload box would replace the page; it goes into the box.
+_DROP = """() => {
+  if (window.kerasftDrop) return;
+  window.kerasftDrop = true;
+  const files = (event) => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
+  document.addEventListener('dragover', (event) => { if (files(event)) event.preventDefault(); });
+  document.addEventListener('drop', (event) => {
+    if (!files(event) || event.defaultPrevented) return;
+    event.preventDefault();
+    const tab = document.querySelector('#tab-data-button');
+    if (tab && tab.getAttribute('aria-selected') !== 'true') tab.click();
+    const dropped = event.dataTransfer.files;
+    setTimeout(() => {
+      const box = document.querySelector('#upload input[type=file]');
+      if (!box) return;
+      box.files = dropped;
+      box.dispatchEvent(new Event('change', { bubbles: true }));
+    }, 300);
+  });
+}"""
 
 
 def theme() -> gr.Theme:
@@ -86,6 +106,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
                     page.opening = tabs[identity].select
                     module.build(page)
         address.build(page, tabs)
-        page.loaded(None, None, None, js=_CLOSE_MENU)
+        for script in (_CLOSE_MENU, _DROP):
+            page.loaded(None, None, None, js=script)
         page.ticking.tick(page.runs_refresh, page.run, page.run, show_progress="hidden")
     return blocks, page

@@ -152,14 +152,20 @@ def build(page: Page) -> None:
             gr.Dropdown(choices=_targets(facts, {}) if facts else [_OWN], value=_OWN, visible=False),
             gr.skip(),
             gr.skip(),
-            rows := first_texts(page.board.folder(str(run)), facts) if facts else [],
-            gr.Dataset(samples=[[row.shown] for row in rows], visible=bool(rows)),
+            *beginnings(run),
         ]
 
-    def load_model(run: str | None) -> None:
-        """Begin to load the run's model, so that the first answer need not wait for it."""
+    def beginnings(run: str | None) -> list[Any]:
+        """Texts to begin with, of the rows the run was evaluated on."""
+        facts = page.facts(run)
+        rows = first_texts(page.board.folder(str(run)), facts) if facts else []
+        return [rows, gr.Dataset(samples=[[row.shown] for row in rows], visible=bool(rows))]
+
+    def opened(run: str | None) -> list[Any]:
+        """Begin to load the run's model, so that the first answer need not wait for it; its report may be there by now, too."""
         with suppress(KerasFTError):  # there is none yet; it is said when something is asked
             page.predictor.prepare(page.model_folder(run))
+        return beginnings(run)
 
     def take(rows: list[Asked], number: int) -> list[Any]:
         """A text of a list into the fields."""
@@ -174,7 +180,7 @@ def build(page: Page) -> None:
     examples.click(take, [texts, examples], [text, pair], show_progress="hidden")
     earlier.click(take, [history, earlier], [text, pair], show_progress="hidden")
     bulk.build(page)
-    page.opening(load_model, page.run, None, show_progress="hidden")
+    page.opening(opened, page.run, [texts, examples], show_progress="hidden")
     changed = [text, pair, answer, halt, why, how, form.widgets["max_new_tokens"], *shown, texts, examples]
     # A slow answer of the run before must not come up under the name of the next.
     page.run.change(suit, page.run, changed, show_progress="hidden", cancels=asking)
