@@ -9,9 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasft.data.limits import Limits, variable
 from kerasft_app.login import VARIABLE, Login, read_auth
 from kerasft_app.single_window import ask_first_window, listen
 
+_LIMITS = {
+    "columns": "columns of a table",
+    "line": "characters of a line that is not JSON",
+    "unpacked": "bytes of a compressed file or an archive, unpacked",
+    "ratio": "how many times as large as packed it may be, beyond 50 MiB",
+    "files": "files of an archive",
+}
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 
@@ -29,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--share", action="store_true", help="make a public link through Gradio's servers")
     parser.add_argument("--max-upload", default="2gb", metavar="SIZE", help="largest upload [%(default)s]")
+    for name, what in _LIMITS.items():
+        default = getattr(Limits(), name)
+        parser.add_argument(f"--max-{name}", type=int, metavar="N", help=f"limit on data: {what} [{default:,}]")
     parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
     parser.add_argument("--window", action="store_true", help="open in a desktop window (needs the extra 'desktop')")
     parser.add_argument(
@@ -44,6 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         auth = read_auth(given.auth)
     except ValueError as error:
         parser.error(str(error))
+    for name in _LIMITS:
+        if (value := getattr(given, f"max_{name}")) is not None:
+            if value < 1:
+                parser.error(f"--max-{name} is at least 1")
+            os.environ[variable(name)] = str(value)  # which the processes that train and answer inherit
     if given.share and not auth:
         parser.error("--share makes the app public; give --auth NAME:PASSWORD with it")
     runs = Path(given.runs)

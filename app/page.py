@@ -36,10 +36,11 @@ class Page:
         recipe: From the values of `recipe_inputs` to the recipe the page says; raises what is wrong with it.
         recipe_inputs: The components that say it.
         tabs: The tabs, to switch from one to another.
-        remembered: State of the browser: what the form of Train said last, and for which file. Outside the tabs, as `ticking`.
+        remembered: State of the browser: what the form of Train said last, and for which file; outside the tabs, because what is
+            in a tab that is not shown stands still.
         opening: Event: the tab that is being built is opened.
         loaded: Event: a browser has opened or reloaded the page.
-        ticking: Event every few seconds; outside the tabs, because what is in a tab that is not shown stands still.
+        ticking: Event: a run or study has changed (`kerasft_app.pulse`).
     """
 
     board: RunBoard

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from kerasft_app.guard import Guard
+from kerasft_app.pulse import Pulse
 
 _PATIENCE = 60.0  # seconds
+_QUEUE_LOOKS = 0.01  # seconds; Gradio looks a thousand times a second whether somebody asks, 5 % of a core for an idle page
 
 
 def launch(
@@ -54,10 +56,11 @@ def launch(
         allowed_paths=[str(root)],
         prevent_thread_lock=True,
         quiet=True,
-        app_kwargs={"middleware": [guard]},
+        app_kwargs={"middleware": [guard, Middleware(Pulse, root=root)]},
         _frontend=False,  # leaves out Gradio's own check, which gives up after three seconds and then advises a public link
         **options,
     )
+    blocks._queue.sleep_when_free = _QUEUE_LOOKS
     _wait_for(url)
     return str(public or url)
 

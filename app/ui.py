@@ -8,6 +8,7 @@ import gradio as gr
 
 from kerasft_app import address
 from kerasft_app.page import Page
+from kerasft_app.pulse import BUTTON, SCRIPT
 from kerasft_app.runs import RunBoard
 from kerasft_app.tabs import data, export, results, runs, search, train, try_it
 from kerasft_app.worker import Predictor
@@ -89,7 +90,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
         page.data, page.task = gr.State(None), gr.State(None)
         page.remembered = gr.BrowserState(None, storage_key="kerasft-form", secret="kerasft-form")  # no secret is in it
         page.loaded = blocks.load
-        page.ticking = gr.Timer(3.0)
+        page.ticking = gr.Button("What has changed", elem_id=BUTTON, elem_classes="kft-away").click
         with gr.Row(elem_id="header", equal_height=True, elem_classes="stack"):
             gr.HTML(
                 '<div class="kft-title"><h1>KerasFT</h1><span>fine-tune transformers in Keras</span></div>',
@@ -106,7 +107,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
                     page.opening = tabs[identity].select
                     module.build(page)
         address.build(page, tabs)
-        for script in (_CLOSE_MENU, _DROP):
+        for script in (_CLOSE_MENU, _DROP, SCRIPT):
             page.loaded(None, None, None, js=script)
-        page.ticking.tick(page.runs_refresh, page.run, page.run, show_progress="hidden")
+        page.ticking(page.runs_refresh, page.run, page.run, show_progress="hidden", trigger_mode="always_last")
     return blocks, page

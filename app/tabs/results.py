@@ -105,8 +105,9 @@ def build(page: Page) -> None:
     shown = [split, curves, report, files, seen]
     for widget, state in asked.items():
         widget.input(lambda chosen: chosen, widget, state, show_progress="hidden")
-    for trigger in (gr.Timer(1.5).tick, page.run.change, *(state.change for state in asked.values())):
+    for trigger in (page.ticking, page.run.change, *(state.change for state in asked.values())):
         trigger(show, [page.run, *asked.values(), seen], shown, show_progress="hidden")
+    page.opening(show, [page.run, *asked.values(), gr.State("")], shown, show_progress="hidden")
     other.change(columns, other, by, show_progress="hidden")
     score.click(lambda: _SCORING, None, other_report, show_progress="hidden").then(
         evaluate, [page.run, other, by], other_report, show_progress="hidden"

@@ -123,7 +123,7 @@ def build(page: Page) -> None:
     again.click(go_on, study, said)
     kept.click(keep, [study, part], [said, page.run])
     page.loaded(lambda: choices(), None, study, show_progress="hidden")
-    page.ticking.tick(show, [study, part, seen], [view, part, seen, *shown], show_progress="hidden")
+    page.ticking(show, [study, part, seen], [view, part, seen, *shown], show_progress="hidden", trigger_mode="always_last")
     with away:
         gone = [gr.update(visible=False)] * len(shown)
         removal.question(page, remove, study, said, lambda: [choices(), _NONE, "", *gone], [study, view, seen, *shown])

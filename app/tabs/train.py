@@ -175,7 +175,9 @@ def build(page: Page) -> None:
     show.click(show_windows, [own, epoch, *said_by_page], windows)
     stop.click(halt, page.run, halted)
     viewed = [status, charts, ahead, seen, halted, stop]
-    gr.Timer(1.0).tick(look, [page.run, seen], viewed, **quiet)
+    page.opening(look, [page.run, gr.State("")], viewed, **quiet)  # whatever the page was shown before
+    for changed in (page.ticking, page.run.change):
+        changed(look, [page.run, seen], viewed, trigger_mode="always_last", **quiet)
     ahead.click(lambda: gr.Tabs(selected="results"), None, page.tabs, js=TO_TOP)
     page.loaded(lambda: gr.Dropdown(choices=page.model_choices()), None, form.model, **quiet)
     page.loaded(restore, page.remembered, form.components, **quiet)

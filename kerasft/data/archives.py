@@ -11,11 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from kerasft.data.file_kinds import binary_kind
+from kerasft.data.limits import limits
 from kerasft.errors import DataError
 
-_MAX_BYTES = 20 << 30  # of all files together, unpacked
-_MAX_FILES = 200_000
-_MAX_RATIO = 500  # unpacked to packed size; text usually compresses to about a tenth
+_SUSPICIOUS = (
+    "Unpack it yourself and give the files, or raise the limits: KERASFT_MAX_RATIO, KERASFT_MAX_UNPACKED, KERASFT_MAX_FILES "
+    "(the app's --max-ratio, --max-unpacked, --max-files)."
+)
 _NOT_DATA = (".ds_store", "thumbs.db", "desktop.ini", ".license", "license", "readme")
 
 
@@ -53,7 +55,7 @@ def unpack(path: Path) -> Iterator[list[Path]]:
 
 def _unpack_into(path: Path, folder: Path) -> list[Path]:
     files: list[Path] = []
-    bytes_left = min(_MAX_BYTES, max(_MAX_RATIO * path.stat().st_size, 50 << 20))
+    bytes_left = limits().unpacked_of(path.stat().st_size)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             members = [(info.filename, info.file_size) for info in archive.infolist() if not info.is_dir()]
@@ -77,13 +79,13 @@ def _unpack_into(path: Path, folder: Path) -> list[Path]:
 
 
 def _check_size(members: list[tuple[str, int]], max_bytes: int, path: Path) -> None:
-    size = sum(size for _, size in members)
-    if size > max_bytes or len(members) > _MAX_FILES:
+    size, most = sum(size for _, size in members), limits().files
+    if size > max_bytes or len(members) > most:
         message = (
             f"The archive holds {size / 1e9:,.1f} GB in {len(members):,} files when unpacked; "
-            f"the limits are {max_bytes / 1e9:,.1f} GB and {_MAX_FILES:,} files."
+            f"the limits are {max_bytes / 1e9:,.1f} GB and {most:,} files."
         )
-        raise DataError(message, where=str(path), hint="Unpack it yourself and give the files.")
+        raise DataError(message, where=str(path), hint=_SUSPICIOUS)
 
 
 def _target(folder: Path, name: str) -> Path:

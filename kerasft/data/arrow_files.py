@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kerasft.data.cells import as_json
+from kerasft.data.limits import check_columns
 from kerasft.data.table import Table, as_text, text_array, unique_names
 from kerasft.errors import DataError
 
@@ -31,6 +32,7 @@ def from_arrow(table: pa.Table, source: str) -> Table:
     """
     if not table.num_rows:
         raise DataError("The table has no rows.", where=source)
+    check_columns(table.num_columns, source)
     table = _name_classes(table, _class_names(table.schema))
     columns = []
     for column in table.columns:

@@ -152,7 +152,7 @@ def rows_table(rows: Rows, source: str, notes: Iterable[Note] = (), *, every_rec
     keys = list(dict.fromkeys(key for _, row in first for key in row))
     if not keys:
         raise DataError("There are no rows.", where=source)
-    builder = TableBuilder(unique_names(keys))
+    builder = TableBuilder(unique_names(keys), source)
     known_keys = set(keys)
     late_fields: dict[str, int] = {}
     for group in (first, iterator):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from pathlib import Path
+from typing import TextIO
 
 from kerasft.data.columns import LABEL_NAMES, PAIR_NAMES, SPLIT_NAMES, TEXT_NAMES
 from kerasft.data.csv_dialect import DELIMITERS, parse
+from kerasft.data.limits import limits, variable
 from kerasft.data.table import Table, TableBuilder
 from kerasft.data.text_files import TextFile
 from kerasft.errors import DataError
@@ -21,10 +23,25 @@ def first_lines(text: TextFile, count: int = _SAMPLE) -> list[str]:
     """The first lines of a text file.
 
     Raises:
-        DataError: The file cannot be read as text.
+        DataError: The file cannot be read as text, or a line is longer than any text is.
     """
+    lines: list[str] = []
     with text.open() as file:
-        return list(islice(file, count))
+        while len(lines) < count and (line := _line(file, text.path, len(lines) + 1)):
+            lines.append(line)
+    return lines
+
+
+def _line(file: TextIO, path: Path, number: int) -> str:
+    """A line; of JSON, which may stand on a single one, whatever its length."""
+    most = limits().line
+    line = file.readline(most + 1)
+    if len(line) <= most:
+        return line
+    if line.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        return line + file.readline()
+    hint = f"It may be binary, or end its lines otherwise. If it is meant so, raise the limit: {variable('line')} (--max-line)."
+    raise DataError(f"A line has more than {most:,} characters.", where=f"{path}, line {number}", hint=hint)
 
 
 def looks_like_table(lines: Sequence[str]) -> bool:

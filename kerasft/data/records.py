@@ -52,7 +52,7 @@ class _Records:
     def __init__(self, path: Path, layout: Layout, every_record: bool) -> None:
         self.path, self.layout, self.every_record = path, layout, every_record
         self.width = self.reach = len(layout.names)
-        self.builder = TableBuilder(layout.names)
+        self.builder = TableBuilder(layout.names, str(path))
         self.short: list[int] = []
         self.long: list[int] = []
         self.tall: list[int] = []

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kerasft.data.limits import check_columns
 from kerasft.data.spool import Spool, taken
 from kerasft.errors import DataError, name_rows
 
@@ -91,9 +92,18 @@ class Table:
 
 
 class TableBuilder:
-    """Collects rows in chunks, so that Python objects never pile up."""
+    """Collects rows in chunks, so that Python objects never pile up.
 
-    def __init__(self, names: Sequence[str]) -> None:
+    Args:
+        names: Of the columns.
+        source: File, for a message.
+
+    Raises:
+        DataError: There are more columns than the limit.
+    """
+
+    def __init__(self, names: Sequence[str], source: str = "the table") -> None:
+        check_columns(len(names), source)
         self._names = list(names)
         self._pending: list[Sequence[str | None]] = []
         self._numbers: list[int] = []

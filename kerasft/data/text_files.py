@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from kerasft.data.file_kinds import binary_kind
+from kerasft.data.limits import limited
 from kerasft.data.plausible_text import best_encoding, plausibility
 from kerasft.data.table import Note
 from kerasft.errors import DataError
@@ -74,8 +75,7 @@ def open_binary(path: Path) -> BinaryIO:
         raise DataError("The file is empty (0 bytes).", where=str(path), hint="Choose a file with a header and rows.")
     for magic, unpack in _COMPRESSED:
         if head.startswith(magic):
-            unpacked: BinaryIO = unpack(path, "rb")
-            return unpacked
+            return limited(unpack(path, "rb"), path)
     return path.open("rb")
 
 

@@ -1,0 +1,110 @@
+"""What tells a page that something has changed: a small answer that it asks for in place of whole events.
+
+An idle page asks every five seconds, one with a run in progress every second, one that nobody sees never. Its handlers run only
+when the answer is another than before.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, is_alive
+
+PATH = "/kerasft-pulse"
+BUTTON = "pulse"  # the hidden button that a page presses when something has changed
+_WATCHED = (
+    "run.json", "events.jsonl", "report.json", "about.json", "model.safetensors", PROCESS_FILE, QUEUED_FILE, STOP_FILE,
+    "study.json", "bake-off.json", "search.json",
+)  # fmt: skip
+_KEPT = 0.5  # seconds for which one look serves all pages
+_IDLE, _BUSY, _LOST = 5000, 1000, 10000  # milliseconds between two questions of a page
+
+SCRIPT = f"""() => {{
+  if (window.kerasftPulse) return;
+  window.kerasftPulse = true;
+  let last = null, timer = null;
+  const beat = async () => {{
+    clearTimeout(timer);
+    let wait = {_IDLE};
+    if (!document.hidden) {{
+      try {{
+        const answer = await (await fetch('{PATH.lstrip("/")}', {{ cache: 'no-store' }})).json();
+        if (answer.version !== last) {{
+          last = answer.version;
+          document.querySelector('#{BUTTON}').click();
+        }}
+        if (answer.busy) wait = {_BUSY};
+      }} catch (error) {{ wait = {_LOST}; }}
+    }}
+    clearTimeout(timer);
+    timer = setTimeout(beat, wait);
+  }};
+  document.addEventListener('visibilitychange', () => {{ if (!document.hidden) beat(); }});
+  document.addEventListener('click', (event) => {{ if (event.target.id !== '{BUTTON}') setTimeout(beat, 300); }});
+  beat();
+}}"""
+
+
+class Pulse:
+    """ASGI middleware: answers `PATH` with a version of the runs' folder and whether a run is in progress.
+
+    Args:
+        app: What answers everything else.
+        root: Folder of the runs.
+    """
+
+    def __init__(self, app: Any, *, root: Path) -> None:
+        self._app, self._root = app, root
+        self._lock = threading.Lock()
+        self._looked, self._answer = 0.0, b""
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or not str(scope.get("path", "")).endswith(PATH):
+            await self._app(scope, receive, send)
+            return
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": self._body()})
+
+    def _body(self) -> bytes:
+        with self._lock:
+            if time.monotonic() - self._looked > _KEPT:
+                version, busy = look(self._root)
+                self._answer = json.dumps({"version": version, "busy": busy}).encode("ascii")
+                self._looked = time.monotonic()
+            return self._answer
+
+
+def look(root: Path) -> tuple[int, bool]:
+    """A number that changes when a run or study changes, and whether one is in progress or waits."""
+    seen: list[Any] = []
+    busy = False
+    for folder in _folders(root):
+        files = [(name, *_stamp(folder / name)) for name in _WATCHED]
+        there = {name for name, size, _ in files if size >= 0}
+        alive = PROCESS_FILE in there and is_alive(folder)
+        busy = busy or alive or QUEUED_FILE in there
+        if alive and "study.json" in there:  # the run that a study is doing
+            files += [(str(path), *_stamp(path)) for path in sorted(folder.glob("*/events.jsonl"))]
+        seen.append((folder.name, alive, tuple(files)))
+    return hash(tuple(seen)), busy
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    try:
+        yield from sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:  # removed meanwhile
+        return
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (-1, 0)
+    return (found.st_size, found.st_mtime_ns)
