@@ -20,7 +20,7 @@ FLOORS = {
     "sampling": 1, "presets": 1, "data": 1, "evaluation": 1, "run_about": 1, "runs": 1,
     "comparison": 1, "progress": 1, "file_sums": 1, "architectures": 1, "token_counts": 1,
     "preprocessing": 2, "layers": 2, "weights": 2, "memory": 2, "processor": 2,
-    "compact_weights": 2, "own_settings": 2, "warm_up": 2, "quiet": 2,
+    "compact_weights": 2, "own_settings": 2, "graphs": 2, "warm_up": 2, "quiet": 2,
     "backbones": 3, "kept_rows": 3, "model_files": 3,
     "tuning": 4, "tasks": 4, "training": 4,
     "replay": 4, "export": 5, "assembly": 5, "usable_rows": 5, "bulk": 5, "file_answers": 6, "explain": 5, "frozen_part": 4,
@@ -37,6 +37,7 @@ BESIDE = {"keras_setup", "__init__"}
 WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("alone", "errors"), ("files", "errors"), ("presets", "events"),
                   ("runs", "run_about"),
                   ("preprocessing", "layers"), ("preprocessing", "memory"), ("preprocessing", "own_settings"),
+                  ("preprocessing", "graphs"),
                   ("run", "execution")}  # fmt: skip
 NO_SCREENS = ("runs.py", "worker.py", "children.py", "facts.py", "figures.py", "charts.py", "plots.py", "answers.py",
               "reports.py", "run_progress.py", "run_table.py", "reading.py", "recipes.py", "outlook.py", "labels.py", "seen.py",

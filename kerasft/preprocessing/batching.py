@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kerasft.graphs import release_with
 from kerasft.large_arrays import make_room, release
 from kerasft.memory import is_out_of_memory
 from kerasft.own_settings import own_settings
@@ -301,6 +302,7 @@ def _trace_once(model: Any, feed: Feed, rows: np.ndarray) -> None:
     # A scorer also takes what is not in the signature: the targets.
     any_size = {name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in feed(rows[:1]).items()}
     model.predict_function.get_concrete_function([({**any_size, **feed.signature},)])
+    release_with(model)
 
 
 def batch_positions(encoded: Encoded, plan: list[np.ndarray], *, multiple: int | None = None) -> list[int]:

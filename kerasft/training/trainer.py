@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from kerasft.events import ONE_CLASS, Checkpoint, Emit, EpochEnd, Phase, Validated, Warned
+from kerasft.graphs import release
 from kerasft.training.callbacks import StepWatch
 from kerasft.training.checkpoint import Checkpoints, TrainingState
-from kerasft.training.graphs import release
 from kerasft.training.options import TrainConfig
 from kerasft.training.pace import Pace
 from kerasft.training.stopping import StopRequest

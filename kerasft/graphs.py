@@ -1,4 +1,4 @@
-"""Frees what a finished training keeps: TensorFlow 2.21 leaks the graphs of Keras's training step, and with them the weights.
+"""Frees what a finished training, or a model that is not used any more, keeps: TensorFlow 2.21 leaks the graphs of Keras's steps.
 
 A `FuncGraph` and its operations refer to each other in a way that Python's garbage collector does not see, so the graph stays for
 as long as the process lives. It captures the handle of every variable: weights, moments of the optimizer and random states, about
@@ -9,7 +9,8 @@ same, and `keras.utils.clear_session` does not help).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _FUNCTIONS = ("train_function", "test_function")
@@ -21,15 +22,33 @@ def release(model: Any) -> None:
     Args:
         model: A `keras.Model` on TensorFlow.
     """
-    from tensorflow.python.framework import func_graph
-
     for name in _FUNCTIONS:
-        for function in _traced(getattr(model, name, None), set()):
-            for concrete in function._list_all_concrete_functions():
-                func_graph.dismantle_func_graph(concrete.graph)
-                _ = concrete.graph.captures  # renews a list that is cached and would go on holding the handles
+        _dismantle(_graphs(getattr(model, name, None)))
         if hasattr(model, name):
             setattr(model, name, None)
+
+
+def release_with(model: Any) -> None:
+    """Free the graph of a model's `predict` when the model itself goes.
+
+    Args:
+        model: A `keras.Model` whose `predict_function` has been traced.
+    """
+    # No strong references: a graph could hold the model, which then would never go.
+    graphs = [weakref.ref(graph) for graph in _graphs(model.predict_function)]
+    weakref.finalize(model, lambda: _dismantle(graph for one in graphs if (graph := one()) is not None)).atexit = False
+
+
+def _graphs(function: Any) -> list[Any]:
+    return [concrete.graph for one in _traced(function, set()) for concrete in one._list_all_concrete_functions()]
+
+
+def _dismantle(graphs: Iterable[Any]) -> None:
+    from tensorflow.python.framework import func_graph
+
+    for graph in graphs:
+        func_graph.dismantle_func_graph(graph)
+        _ = graph.captures  # renews a list that is cached and would go on holding the handles
 
 
 def _traced(function: Any, seen: set[int]) -> Iterator[Any]:
