@@ -12,15 +12,16 @@ from kerasft.config import read_json
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.recognise import suggest_task
 from kerasft.errors import ConfigError
-from kerasft.events import Emit
+from kerasft.events import Emit, Stopped
 from kerasft.model import load
 from kerasft.recipe import RunConfig
 from kerasft.run import go_on, start
-from kerasft.runs import holds_run, run_state
+from kerasft.runs import holds_run, last_event, run_state
 from kerasft.tasks import Task, get_task
 from kerasft.tasks.base import Learned
 from kerasft.tasks.masked_lm import MaskedLM
 from kerasft.training.options import TrainConfig
+from kerasft.training.stopping import raise_for
 from kerasft.tuning import Tuning
 from kerasft.tuning.full import Full
 
@@ -95,6 +96,7 @@ def adapt(
     Raises:
         ConfigError: Stage one leaves no backbone to go on with, or options do not fit.
         DataError: Data that cannot be learned from.
+        KeyboardInterrupt: Ctrl-C, once the run at work is saved; after SIGTERM or SIGHUP it is SystemExit.
     """
     folder = Path(out).expanduser()
     first = pretraining or MaskedLM()
@@ -136,7 +138,7 @@ def _finish(config: RunConfig, folder: Path, data: Dataset, on_event: Emit | Non
     """
     if not holds_run(folder):
         start(config, folder, dataset=data, on_event=on_event)
-        return run_state(folder) == "finished"
+        return _has_finished(folder)
     recipe = read_json(folder / "run.json")
     before = RunConfig.from_dict(recipe)
     hint = "Choose another folder, or give what it was begun with."
@@ -146,6 +148,14 @@ def _finish(config: RunConfig, folder: Path, data: Dataset, on_event: Emit | Non
         raise ConfigError("The folder holds a run on other data.", where=str(folder), hint=hint)
     if run_state(folder) != "finished":
         go_on(folder, on_event=on_event)
+    return _has_finished(folder)
+
+
+def _has_finished(folder: Path) -> bool:
+    """Whether a run has come to its end; a signal that has stopped it reaches the caller."""
+    last = last_event(folder)
+    if isinstance(last, Stopped):
+        raise_for(last.reason, f"The adaptation in {folder.parent} goes on when it is begun again with that folder.")
     return run_state(folder) == "finished"
 
 

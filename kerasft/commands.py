@@ -150,7 +150,7 @@ def search(parsed: argparse.Namespace) -> int:
     def tell(found: Search) -> None:
         best = f"; best so far {found.best.folder}, {found.metric} {found.best.value:.4f}" if found.best else ""
         over = sum(trial.state != "running" for trial in found.trials)
-        print(f"{over} trials over, {parsed.trials} asked for{best}", file=sys.stderr)
+        print(f"{over} of {parsed.trials} trials have finished{best}", file=sys.stderr)
 
     found = search(
         config,
@@ -187,7 +187,7 @@ def bake_off(parsed: argparse.Namespace) -> int:
         if running:
             tried = [result for result in found.results if result.name != MAJORITY]
             over = sum(result.state not in ("running", "waiting") for result in tried)
-            print(f"{over} of {len(tried)} over; now {running}", file=sys.stderr)
+            print(f"{over} of {len(tried)} contenders have finished; now {running}", file=sys.stderr)
 
     found = bake_off(
         config,

@@ -15,19 +15,20 @@ from kerasft.comparison import differing
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import ConfigError, DataError, KerasFTError, RunError
 from kerasft.evaluation.direction import LOWER_IS_BETTER
-from kerasft.events import Emit, ignore
+from kerasft.events import Emit, Stopped, ignore
 from kerasft.execution import resolved
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
-from kerasft.runs import STOP_FILE, forget_old_stop
+from kerasft.runs import STOP_FILE, forget_old_stop, last_event
 from kerasft.search_report import RESULT_FILE, Search
 from kerasft.search_space import read_space
 from kerasft.training.devices import choose_devices, one_process
-from kerasft.training.stopping import StopRequest
+from kerasft.training.stopping import StopRequest, raise_for
 from kerasft.trials import STARTUP, Trials, in_turn
 
 PRUNERS = ("median", "hyperband", "none")
 _JOURNAL = "journal://"
+_GOES_ON = "The search in {folder} goes on when it is begun again with that folder."
 
 
 def search(
@@ -80,6 +81,7 @@ def search(
         ConfigError: An option or range is impossible, or the folder holds another search.
         DataError: There are no validation rows.
         RunError: The storage or the cluster cannot be reached, or a worker was lost again and again.
+        KeyboardInterrupt: Ctrl-C, once what was found is saved; after SIGTERM or SIGHUP it is SystemExit.
     """
     import optuna
 
@@ -125,7 +127,12 @@ def search(
         study, base, ranges, dataset, folder, metric, seed=seed, keep_all=keep_all, on_event=on_event, on_trial=on_trial
     )
     with _telling_storage(url):
-        return share.run(trials, None if minutes is None else time.monotonic() + 60 * minutes)
+        found = share.run(trials, None if minutes is None else time.monotonic() + 60 * minutes)
+    for trial in found.trials if found.stopped else ():
+        last = last_event(folder / trial.folder)
+        if trial.state == "running" and isinstance(last, Stopped):
+            raise_for(last.reason, _GOES_ON.format(folder=folder))
+    return found
 
 
 def _own_storage(folder: Path) -> str:
@@ -258,6 +265,7 @@ def _waiting(ray: Any, tasks: list[Any], folder: Path, on_trial: Callable[[Searc
         raise refused
     if gone and not (result.exists() and Search.read(folder).complete):
         raise gone
+    raise_for(stop.reason, _GOES_ON.format(folder=folder))
     return replace(Search.read(folder), stopped=stop.reason is not None)
 
 

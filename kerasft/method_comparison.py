@@ -29,7 +29,7 @@ from kerasft.recipe import RunConfig
 from kerasft.runs import STOP_FILE, forget_old_stop, holds_run, is_alive, last_event, note_process, run_state
 from kerasft.tasks.cloze import ClozeClassification
 from kerasft.training.devices import one_process
-from kerasft.training.stopping import StopRequest
+from kerasft.training.stopping import StopRequest, raise_for
 
 _SPENT = "spent.json"
 _STOPPED = 3  # what `kerasft train` ends with when it was asked to stop
@@ -66,6 +66,7 @@ def bake_off(
         ConfigError: A contender is unknown, or the folder holds another bake-off.
         DataError: There are no validation rows.
         RunError: Another process is at work in the folder.
+        KeyboardInterrupt: Ctrl-C, once the contender at work is saved; after SIGTERM or SIGHUP it is SystemExit.
     """
     one_process("bake-off")
     folder = Path(out).expanduser()
@@ -93,7 +94,9 @@ def bake_off(
         forget_old_stop(folder)
         stop = StopRequest(folder)
         with stop.listening():
-            return _Driver(folder, metric, plans, before, same, stop, show, on_result).run()
+            found = _Driver(folder, metric, plans, before, same, stop, show, on_result).run()
+        raise_for(stop.reason, f"The comparison in {folder} goes on when it is begun again with that folder.")
+        return found
 
 
 def _check_plan(plans: dict[str, RunConfig | str], fingerprint: str, folder: Path, done: set[str]) -> set[str]:

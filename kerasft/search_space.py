@@ -12,7 +12,7 @@ from kerasft.recipe import RunConfig, changed
 
 _HINT = (
     "Write 1e-5..1e-3:log, 2..5, or 8,16,32; in Python also (1e-5, 1e-3, 'log'), (2, 5) or [8, 16, 32]; "
-    "x5 means from a fifth of the recipe's own value to five times it."
+    "x5 means a fifth to five times the value in the recipe."
 )
 
 

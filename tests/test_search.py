@@ -19,6 +19,7 @@ from kerasft.cli import main
 from kerasft.hyper_search import search
 from kerasft.recipe import RunConfig
 from kerasft.runs import run_state
+from kerasft.search_report import Search
 from kerasft.trials import Trials
 from tests.conftest import write_reviews
 
@@ -125,7 +126,10 @@ def test_a_search_that_is_asked_to_stop_goes_on_later(presets: dict[str, str], r
             os.kill(os.getpid(), signal.SIGTERM)
 
     config = recipe(presets, reviews, epochs=2)
-    stopped = search(config, SPACE, out=tmp_path / "out", trials=2, pruner="none", on_event=stop)
+    with pytest.raises(SystemExit) as ended:  # a loop over several searches must not go on
+        search(config, SPACE, out=tmp_path / "out", trials=2, pruner="none", on_event=stop)
+    assert ended.value.code == 128 + signal.SIGTERM
+    stopped = Search.read(tmp_path / "out")
     assert stopped.stopped
     assert [trial.state for trial in stopped.trials] == ["complete", "running"]
     assert "goes on" in str(stopped)
