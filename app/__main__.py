@@ -17,7 +17,7 @@ _LIMITS = {
     "columns": "columns of a table",
     "line": "characters of a line that is not JSON",
     "unpacked": "bytes of a compressed file or an archive, unpacked",
-    "ratio": "how many times as large as packed it may be, beyond 50 MiB",
+    "ratio": "largest ratio of unpacked to packed size, checked above 50 MiB",
     "files": "files of an archive",
 }
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
     parser.add_argument("--window", action="store_true", help="open in a desktop window (needs the extra 'desktop')")
     parser.add_argument(
-        "--install-desktop-entry", action="store_true", help="put the window into the menu of a Linux desktop, and end"
+        "--install-desktop-entry", action="store_true", help="put the window into the menu of a Linux desktop, and exit"
     )
     given = parser.parse_args(arguments)
     try:
@@ -76,11 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.window:
             from kerasft_app.window import open_window
 
-            def at_work() -> int:
-                return sum(run.state == "running" for run in page.board.runs())
-
             return int(
-                open_window(lambda: _start(given, blocks, page, auth), at_work, lambda show: listen(page.board.root, show))
+                open_window(
+                    lambda: _start(given, blocks, page, auth), page.board.at_work, lambda show: listen(page.board.root, show)
+                )
             )
         _start(given, blocks, page, auth)
         blocks.block_thread()

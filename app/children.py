@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,6 +20,7 @@ from kerasft.errors import RunError, explains_itself
 
 _NICE = 10
 _KEPT_LINES = 200
+_PATIENCE = 10.0  # seconds that a command may take to end when it is asked to
 _ERROR = re.compile(r"\w*Error: |Unexpected error: |The exported model does NOT")  # what comes before is TensorFlow's
 
 
@@ -60,15 +63,22 @@ class Child:
         return self._output.read()
 
     def stop(self) -> None:
-        """End it, if it is still at work."""
+        """Ask it to end, as Ctrl-C does, so that it removes what is half written and ends what it has started."""
         if self._process.poll() is None:
             self.stopped = True
-            self._process.kill()
+            self._process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.SIGTERM)
+            killer = threading.Timer(_PATIENCE, self._process.kill)  # where Ctrl-C is ignored, as under nohup
+            killer.daemon = True
+            killer.start()
 
     def close(self) -> None:
         """End it, and let go of what it has said."""
         self.stop()
-        self._process.wait()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()
         self._output.close()

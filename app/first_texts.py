@@ -37,7 +37,8 @@ def first_texts(folder: Path, facts: ModelFacts) -> list[Asked]:
     try:
         reports = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         kept = (reports.get("validation") or reports.get("test") or {}).get("samples") or []
-        return [Asked(_question(readable(text), facts), (pair or "") if facts.paired else "") for text, pair in kept]
+        pairs = [(str(text), pair if isinstance(pair, str) and facts.paired else "") for text, pair in kept]
+        return [Asked(_question(readable(text), facts), pair) for text, pair in pairs]
     except (OSError, ValueError, TypeError, AttributeError):  # no report, or one that is damaged
         return []
 

@@ -114,7 +114,7 @@ class Page:
         names = [run.name for run in runs]
         if not names:
             return gr.Dropdown(choices=[("no run yet", "")], value="")
-        if chosen not in names:
+        if chosen not in names:  # a study, or one that is gone
             busy = [run.name for run in runs if run.state == "running"] + [run.name for run in runs if run.state == "queued"]
             chosen = (busy or names)[0]
         return gr.Dropdown(choices=self.run_choices(), value=chosen)

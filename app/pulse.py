@@ -1,7 +1,8 @@
-"""What tells a page that something has changed: a small answer that it asks for in place of whole events.
+"""Tell a page that something has changed: a small answer that it asks for in place of whole events.
 
 An idle page asks every five seconds, one with a run in progress every second, one that nobody sees never. Its handlers run only
-when the answer is another than before.
+when the answer is another than before. It is also answered where a login is asked for: it says only that some run has changed,
+and whether one is in progress.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import anyio
+
+from kerasft.alone import is_in_use
 from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, is_alive
 
 PATH = "/kerasft-pulse"
@@ -64,12 +68,13 @@ class Pulse:
         self._looked, self._answer = 0.0, b""
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or not str(scope.get("path", "")).endswith(PATH):
+        if scope["type"] != "http" or scope.get("path", "").removeprefix(scope.get("root_path", "")) != PATH:
             await self._app(scope, receive, send)
             return
+        body = await anyio.to_thread.run_sync(self._body)  # it looks at files, and others must not wait for them
         headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": self._body()})
+        await send({"type": "http.response.body", "body": body})
 
     def _body(self) -> bytes:
         with self._lock:
@@ -87,7 +92,7 @@ def look(root: Path) -> tuple[int, bool]:
     for folder in _folders(root):
         files = [(name, *_stamp(folder / name)) for name in _WATCHED]
         there = {name for name, size, _ in files if size >= 0}
-        alive = PROCESS_FILE in there and is_alive(folder)
+        alive = (PROCESS_FILE in there and is_alive(folder)) or is_in_use(folder)
         busy = busy or alive or QUEUED_FILE in there
         if alive and "study.json" in there:  # the run that a study is doing
             files += [(str(path), *_stamp(path)) for path in sorted(folder.glob("*/events.jsonl"))]

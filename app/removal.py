@@ -51,9 +51,9 @@ def question(
     def go(name: str, *values: Any) -> list[Any]:
         try:
             target = page.board.remove(name)
-        except KerasFTError as error:
-            return [gr.Column(visible=False), error_box(error), *(gr.skip() for _ in outputs)]
-        moved = f"Moved to {target}. Tab Runs, under Removed, brings it back or deletes it for good."
+        except (KerasFTError, OSError) as error:
+            return [gr.Column(visible=False), error_box(as_error(error)), *(gr.skip() for _ in outputs)]
+        moved = f"Moved to {target}. To restore or delete it, open Removed in the tab Runs."
         return [gr.Column(visible=False), good_box(moved), *renewed(*values)]
 
     remove.click(ask, chosen, [asking, asked, meant, said])
@@ -95,23 +95,24 @@ def removed_section(
         try:
             name = page.board.bring_back(name or "")
         except (KerasFTError, OSError) as error:
-            return [error_box(_as_error(error)), *(gr.skip() for _ in outputs)]
+            return [error_box(as_error(error)), *(gr.skip() for _ in outputs)]
         return [good_box(f"{page.board.title(name)} is back."), *renewed(*values, name)]
 
     def ask(name: str | None) -> list[Any]:
         if not name:
             return [gr.Row(visible=False), "", ""]
-        return [gr.Row(visible=True), note_box(f"Delete {name} and its model? They cannot be brought back then."), name]
+        return [gr.Row(visible=True), note_box(f"Delete {name} and its model? This cannot be undone."), name]
 
     def go(name: str) -> list[Any]:
         try:
             page.board.delete(name)
         except (KerasFTError, OSError) as error:
-            return [gr.Row(visible=False), error_box(_as_error(error))]
+            return [gr.Row(visible=False), error_box(as_error(error))]
         return [gr.Row(visible=False), good_box(f"{name} is deleted.")]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     page.loaded(look, None, [where, listed], **quiet)
+    page.opening(look, None, [where, listed], **quiet)  # something may have been removed elsewhere
     removed.then(look, None, [where, listed], **quiet)
     back.click(restore, [listed, *renewed_by], [said, *outputs]).then(look, None, [where, listed], **quiet)
     delete.click(ask, listed, [asking, asked, meant])
@@ -119,7 +120,7 @@ def removed_section(
     yes.click(go, meant, [asking, said]).then(look, None, [where, listed], **quiet)
 
 
-def _as_error(error: Exception) -> KerasFTError:
+def as_error(error: Exception) -> KerasFTError:
     """An error of the file system in words."""
     if isinstance(error, KerasFTError):
         return error

@@ -17,28 +17,29 @@ _SHOWN = 500  # rows in the table; a filter finds the others
 
 def _by_score(run: RunSummary) -> tuple[object, ...]:
     """Runs without a score last; the others by the figure's name, then the best first."""
-    name, _, figure = run.score.partition(" ")
-    if not figure:
+    name, _, figure = run.score.rpartition(" ")
+    try:
+        value = float(figure.replace(",", ""))
+    except ValueError:
         return (True, "", 0.0)
-    value = float(figure.replace(",", ""))
     return (False, name, value if is_better_low(name) else -value)
 
 
 ORDERS: dict[str, Callable[[RunSummary], tuple[object, ...]]] = {
-    "newest first": lambda run: (-run.changed,),
-    "oldest first": lambda run: (run.changed,),
-    "best score first": _by_score,
-    "name": lambda run: (run.title.casefold(), run.name),
-    "state": lambda run: (run.state, -run.changed),
-    "model": lambda run: (run.preset, -run.changed),
-    "data": lambda run: (run.data, -run.changed),
+    "Newest first": lambda run: (-run.changed,),
+    "Oldest first": lambda run: (run.changed,),
+    "Best score first": _by_score,
+    "Name": lambda run: (run.title.casefold(), run.name),
+    "State": lambda run: (run.state, -run.changed),
+    "Model": lambda run: (run.preset, -run.changed),
+    "Data": lambda run: (run.data, -run.changed),
 }
 
 
 def chosen_rows(runs: Sequence[RunSummary], words: str, order: str) -> list[RunSummary]:
     """The runs in which every word of a filter stands, in an order of `ORDERS`."""
     found = [run for run in runs if matches(words, _texts(run))]
-    return sorted(found, key=ORDERS.get(order, ORDERS["newest first"]))
+    return sorted(found, key=ORDERS.get(order, ORDERS["Newest first"]))
 
 
 def _texts(run: RunSummary) -> list[str]:
@@ -46,7 +47,7 @@ def _texts(run: RunSummary) -> list[str]:
 
 
 def table_html(runs: Sequence[RunSummary], words: str, order: str, folder: str) -> str:
-    """The table.
+    """Make the table.
 
     Args:
         runs: All runs.

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,10 @@ class RunBoard:
 
     def name_for(self, title: str) -> str:
         """The folder's name for a title that was typed: `SMS mini` gives `sms-mini`; what can be a name stays as it is."""
-        return title if self._is_name(title) else str(folder_name(title))[:60].lower()
+        if self._is_name(title):
+            return title
+        # Numbered where it is taken: two titles may differ in what a folder's name cannot hold, such as all Chinese letters.
+        return free_path(self.root, folder_name(title)[:60].lower()).name
 
     def title(self, name: str) -> str:
         """What a run is called on screen: its title, or its name."""
@@ -248,7 +252,12 @@ class RunBoard:
         """Folders in `removed`, the one removed last first."""
         if not self.removed.is_dir():
             return []
-        return [path.name for path in sorted(self.removed.iterdir(), key=lambda path: -path.stat().st_ctime) if path.is_dir()]
+        found: list[tuple[float, str]] = []
+        for path in self.removed.iterdir():
+            with suppress(OSError):  # deleted meanwhile
+                if path.is_dir():
+                    found.append((-path.stat().st_ctime, path.name))
+        return [name for _, name in sorted(found)]
 
     def bring_back(self, name: str) -> str:
         """Move a removed run or study back; returns its name, numbered where another one has it by now.
@@ -324,6 +333,11 @@ class RunBoard:
                 time.sleep(seconds)
 
         threading.Thread(target=loop, daemon=True, name="run queue").start()
+
+    def at_work(self) -> tuple[int, int]:
+        """How many runs and studies are in progress, and how many wait for their turn."""
+        alive = sum(is_alive(path.parent) for path in self.root.glob(f"*/{PROCESS_FILE}"))
+        return alive, len(list(self.root.glob(f"*/{QUEUED_FILE}")))
 
     def progress(self, name: str) -> Progress:
         """What a run has told so far."""

@@ -21,7 +21,7 @@ def ask_first_window(runs: Path) -> bool:
         with socket.create_connection(("127.0.0.1", int(noted["port"])), timeout=_PATIENCE) as connection:
             connection.sendall(str(noted["word"]).encode("ascii") + b"\n")
             return connection.recv(16) == b"shown\n"
-    except (OSError, ValueError, KeyError, TypeError):  # none, or one that has ended without a word
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):  # none, or one that has ended without a word
         return False
 
 
@@ -35,10 +35,11 @@ def listen(runs: Path, show: Callable[[], None]) -> None:
     server = socket.create_server(("127.0.0.1", 0))
     word = secrets.token_hex(16)
     path = runs / ADDRESS_FILE
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    own = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")  # another window may be starting at this moment
+    descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump({"port": server.getsockname()[1], "word": word}, file)
+    os.replace(own, path)
 
     def serve() -> None:
         while True:

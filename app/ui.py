@@ -36,7 +36,7 @@ _CLOSE_MENU = """() => {
   document.addEventListener('focusin', (event) => close(event.target));
   document.addEventListener('keydown', (event) => { if (event.key === 'Escape') close(null); });
 }"""
-# A file dropped beside the upload box would replace the page; it goes into the box.
+# A file dropped beside a box would replace the page. In the tab Data it goes into the box.
 _DROP = """() => {
   if (window.kerasftDrop) return;
   window.kerasftDrop = true;
@@ -46,14 +46,16 @@ _DROP = """() => {
     if (!files(event) || event.defaultPrevented) return;
     event.preventDefault();
     const tab = document.querySelector('#tab-data-button');
-    if (tab && tab.getAttribute('aria-selected') !== 'true') tab.click();
+    if (!tab || tab.getAttribute('aria-selected') !== 'true') return;  // other tabs have boxes of their own
     const dropped = event.dataTransfer.files;
+    const clear = document.querySelector('#upload button[aria-label="Clear"]');
+    if (clear) clear.click();  // in place of the files that are there, not beside them
     setTimeout(() => {
       const box = document.querySelector('#upload input[type=file]');
       if (!box) return;
       box.files = dropped;
       box.dispatchEvent(new Event('change', { bubbles: true }));
-    }, 300);
+    }, 500);
   });
 }"""
 

@@ -23,12 +23,14 @@ def page(text: str) -> str:
     return _PAGE.format(text=html.escape(text))
 
 
-def open_window(start: Callable[[], str], at_work: Callable[[], int], raised: Callable[[Callable[[], None]], None]) -> int:
+def open_window(
+    start: Callable[[], str], at_work: Callable[[], tuple[int, int]], raised: Callable[[Callable[[], None]], None]
+) -> int:
     """Show a window at once, the app in it as soon as it answers, and return when the window is closed.
 
     Args:
         start: Starts the app; returns its address. What it raises is shown in the window.
-        at_work: How many runs are in progress, which go on when the window is closed.
+        at_work: How many runs and studies are in progress, which go on when the window is closed, and how many wait.
         raised: Called with what brings the window to the front.
 
     Returns:

@@ -35,12 +35,12 @@ class _Front(QtCore.QObject):  # type: ignore[misc]  # Qt has no types where it 
         self._view.activateWindow()
 
 
-def dress(window: Any, at_work: Callable[[], int], raised: Callable[[Callable[[], None]], None]) -> None:
+def dress(window: Any, at_work: Callable[[], tuple[int, int]], raised: Callable[[Callable[[], None]], None]) -> None:
     """Give a window of pywebview what a desktop program has.
 
     Args:
         window: The `webview.Window`, before it is shown.
-        at_work: How many runs are in progress.
+        at_work: How many runs and studies are in progress, and how many wait.
         raised: Called with what brings the window to the front.
     """
     folder: list[str] = [str(Path.home() / "Downloads")]
@@ -55,8 +55,8 @@ def dress(window: Any, at_work: Callable[[], int], raised: Callable[[Callable[[]
 
     def closing() -> bool:
         view = window.native
-        count = at_work()
-        if count and not _closes(view, count):
+        running, waiting = at_work()
+        if (running or waiting) and not _confirm_close(view, running, waiting):
             return False
         _remember(view)
         return True
@@ -82,11 +82,11 @@ def save_download(view: Any, download: Any, folder: list[str]) -> None:
     folder[0] = str(target.parent)
     download.setDownloadDirectory(str(target.parent))
     download.setDownloadFileName(target.name)
-    download.isFinishedChanged.connect(lambda: _tell(view, download, target))
+    download.isFinishedChanged.connect(lambda: _show_result(view, download, target))
     download.accept()
 
 
-def _tell(view: Any, download: Any, target: Path) -> None:
+def _show_result(view: Any, download: Any, target: Path) -> None:
     """Say that a download has ended, and how."""
     box = QtWidgets.QMessageBox(view)
     box.setWindowTitle("KerasFT")
@@ -101,11 +101,16 @@ def _tell(view: Any, download: Any, target: Path) -> None:
     box.open()  # does not wait: the page goes on
 
 
-def _closes(view: Any, count: int) -> bool:
-    """Whether the window is closed although runs are in progress."""
-    what = "A run is" if count == 1 else f"{count} runs are"
-    goes = "It goes on" if count == 1 else "They go on"
-    text = f"{what} in progress. {goes} without the window, and can be followed when you open KerasFT again."
+def _confirm_close(view: Any, running: int, waiting: int) -> bool:
+    """Ask whether the window is to be closed although runs are in progress or wait."""
+    lines = []
+    if running:
+        runs, they = ("A run is", "It goes on") if running == 1 else (f"{running} runs are", "They go on")
+        lines.append(f"{runs} in progress. {they} without the window; open KerasFT again to follow.")
+    if waiting:
+        runs = "One run waits. It starts" if waiting == 1 else f"{waiting} runs wait. They start"
+        lines.append(f"{runs} when KerasFT is opened again.")
+    text = "\n".join(lines)
     box = QtWidgets.QMessageBox(QtWidgets.QMessageBox.Icon.Information, "KerasFT", text, parent=view)
     close = box.addButton("Close the window", QtWidgets.QMessageBox.ButtonRole.AcceptRole)
     box.addButton("Stay", QtWidgets.QMessageBox.ButtonRole.RejectRole)

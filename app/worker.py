@@ -57,7 +57,7 @@ class Predictor:
             with suppress(RunError), self._lock:
                 self._ready(folder)
 
-        if self._lock.acquire(blocking=False):  # otherwise it is answering or loading already
+        if self._process is None and self._lock.acquire(blocking=False):  # nobody else's model is ended for it
             self._lock.release()
             threading.Thread(target=load, daemon=True).start()
 
@@ -129,7 +129,8 @@ class Predictor:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            errors="replace",  # a byte that is not UTF-8 must not end the thread that reads
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"},
         )
         self._complaints = []
         # Read as it comes: a pipe that nobody reads is full after 64 KiB, and then the process waits for ever.

@@ -81,7 +81,11 @@ def list_runs(root: Path) -> list[RunSummary]:
     """The runs in a folder, newest first."""
     if not root.is_dir():
         return []
-    found = [summarise(path) for path in root.iterdir() if (path / "run.json").exists()]
+    found = []
+    for path in root.iterdir():
+        with suppress(FileNotFoundError):  # removed meanwhile
+            if (path / "run.json").exists():
+                found.append(summarise(path))
     return sorted(found, key=lambda run: -run.changed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from typing import Any
 
 import gradio as gr
 
-from kerasft.errors import ArtifactError, KerasFTError, RunError
+from kerasft.data.csv_dialect import LARGEST_CELL
+from kerasft.errors import ArtifactError, KerasFTError
 from kerasft.progress import clock
 from kerasft.runs import read_recipe
 from kerasft_app.charts import bar, error_box, escape, note_box
@@ -40,64 +42,74 @@ def build(page: Page) -> None:
     at_work: dict[str, Child] = {}  # by browser session
 
     def predict_file(run: str | None, path: str | None, request: gr.Request) -> Iterator[list[Any]]:
-        session = str(request.session_hash)
-        hidden = gr.File(visible=False)
-        idle, busy = gr.Button(visible=False), gr.Button(visible=True)
-        child = None
+        session, child, out = str(request.session_hash), None, None
+        hidden, idle, busy = gr.update(visible=False), gr.update(visible=False), gr.update(visible=True)
         try:
             folder = page.model_folder(run)
             if not path:
                 raise ArtifactError("No file is chosen.", hint="Drop one on the left.")
             if session in at_work:
                 raise ArtifactError("A file is being answered already.", hint="Wait for it, or stop it.")
-            yield [bar(0.0, "loading the model"), hidden, "", busy]
             out = Path(tempfile.mkdtemp(prefix="kerasft-")) / f"{Path(path).name.split('.')[0]}-answers.csv"
             command = ["predict", str(folder), "--file", path, "--out", str(out), "--harmless-cells"]
             at_work[session] = child = Child(command)
-            begun = time.monotonic()
+            yield [bar(0.0, "Loading the model"), hidden, "", busy]
+            begun = 0.0
             for line in child.lines():
                 if counted := _COUNT.search(line):
+                    begun = begun or time.monotonic()
                     done, rows = (int(number.replace(",", "")) for number in counted.groups())
                     left = (time.monotonic() - begun) / max(1, done) * (rows - done)
                     yield [bar(done / max(1, rows), f"{done:,} of {rows:,} rows, about {clock(left)} left"), hidden, "", busy]
             child.ended("The file could not be answered.")
-        except KerasFTError as error:
-            stopped = isinstance(error, RunError) and child is not None and child.stopped
-            yield [note_box("Stopped; nothing was written.") if stopped else error_box(error), hidden, "", idle]
-            return
+            answers = gr.update(value=str(out), label=f"Answers of {run} (CSV)", visible=True)
+            last = [_summary(out), answers, preview_html(out, read_recipe(folder)), idle]
+        except (KerasFTError, OSError, csv.Error) as error:
+            stopped = child is not None and child.stopped
+            last = [note_box("Stopped; no answers were written.") if stopped else error_box(error), hidden, "", idle]
+            if out is not None:
+                shutil.rmtree(out.parent, ignore_errors=True)
         finally:
-            at_work.pop(session, None)
             if child is not None:
+                del at_work[session]
                 child.close()
-        answers = gr.File(str(out), label=f"Answers of {run} (CSV)", visible=True)
-        yield [_summary(out), answers, preview_html(out, read_recipe(folder)), idle]
+        yield last
 
-    def halt(request: gr.Request) -> None:
+    def on_stop(request: gr.Request) -> None:
         if child := at_work.get(str(request.session_hash)):
             child.stop()
 
     shown = [said, result, preview, stop]
     start.click(predict_file, [page.run, bulk], shown, show_progress="hidden", concurrency_limit=4)
-    stop.click(halt, None, None, show_progress="hidden")
+    stop.click(on_stop, None, None, show_progress="hidden")
+
+
+def _rows(out: Path) -> Iterator[list[str]]:
+    """The records of a file of answers."""
+    csv.field_size_limit(LARGEST_CELL)  # a global setting of the csv module, which other code may change
+    with out.open(encoding="utf-8", newline="") as file:
+        yield from csv.reader(file)
 
 
 def _summary(out: Path) -> str:
     """How many rows a file of answers has, and how many of them have none."""
-    with out.open(encoding="utf-8", newline="") as file:
-        reasons = [row[-1] for row in csv.reader(file)][1:]
+    reasons = [row[-1] for row in _rows(out)][1:]
     unanswered = sum(map(bool, reasons))
-    told = f" {unanswered:,} of them have no answer: the reason stands in the last column." if unanswered else ""
-    return str(note_box(f"{len(reasons):,} rows.{told}"))
+    rows = f"{len(reasons):,} row{'s' * (len(reasons) != 1)}."
+    if not unanswered:
+        return str(note_box(rows))
+    have = "has" if unanswered == 1 else "have"
+    return str(note_box(f"{rows} {unanswered:,} of them {have} no answer: the reason stands in the last column."))
 
 
 def preview_html(out: Path, recipe: dict[str, Any]) -> str:
     """The first rows of a file of answers: the texts, what was answered, and why not."""
-    with out.open(encoding="utf-8", newline="") as file:
-        rows = list(islice(csv.reader(file), _ROWS + 1))
+    rows = list(islice(_rows(out), _ROWS + 1))
     head = rows[0]
     read = (recipe.get("model") or {}).get("columns") or {}
     texts = [head.index(name) for name in (read.get("text"), read.get("text_pair")) if name in head]
-    first = max((i for i, name in enumerate(head) if name in _ANSWERS), default=len(head))
+    # A file of answers that is answered again has an older column of that name.
+    first = max((i for i, name in enumerate(head) if re.sub(r" \(\d+\)$", "", name) in _ANSWERS), default=len(head))
     columns = [
         *texts,
         *(i for i in range(first, len(head)) if not _DETAILS.match(head[i]) and (i == first or any(row[i] for row in rows[1:]))),

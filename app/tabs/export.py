@@ -58,21 +58,22 @@ def build(page: Page) -> None:
                        elem_id="export-commands")  # fmt: skip
     idle, busy = gr.update(visible=False), gr.update(visible=True)
     nothing = [idle] * 3
-    at_work: dict[str, Child] = {}  # by browser session
+    at_work: dict[str, tuple[Path, Child]] = {}  # the run's folder and the process, by browser session
 
     def export(run: str | None, form: str, weights: str, request: gr.Request) -> Iterator[list[Any]]:
         session, child = str(request.session_hash), None
         try:
             folder = page.model_folder(run)
-            if session in at_work:
-                raise ArtifactError("An export is being written already.", hint="Wait for it, or stop it.")
+            if any(other == folder for other, _ in at_work.values()):  # two would write into one folder
+                raise ArtifactError("This run is being exported already.", hint="Wait for it, or stop it.")
             if form == _PRESET:
                 yield [bar(0.3, "Writing ..."), *nothing, gr.skip(), idle]
                 yield [*keep(folder), idle]
                 return
             command = ["export", str(folder), "--format", form, "--overwrite", "--zip"]
             command += ["--weights", weights] if form == _SERVING else []
-            at_work[session] = child = Child(command)
+            child = Child(command)
+            at_work[session] = (folder, child)
             for line in child.lines():
                 if line.startswith(_STAGES):
                     done = next(i for i, stage in enumerate(_STAGES) if line.startswith(stage))
@@ -80,11 +81,11 @@ def build(page: Page) -> None:
             printed = child.ended("The export failed.")
         except KerasFTError as error:
             stopped = child is not None and child.stopped
-            yield [note_box("Stopped.") if stopped else error_box(error), *nothing, gr.skip(), idle]
+            yield [note_box("Stopped; nothing was exported.") if stopped else error_box(error), *nothing, gr.skip(), idle]
             return
         finally:
-            at_work.pop(session, None)
             if child is not None:
+                at_work.pop(session, None)
                 child.close()
         yield [*written(str(run), folder, form, printed), gr.skip(), idle]
 
@@ -96,8 +97,9 @@ def build(page: Page) -> None:
         code = gr.Code(lines, visible=bool(lines))
         if form != _SERVING:
             return [good_box(f"Written to {target}."), gr.File(str(archive), visible=True), code, nothing[2]]
-        told = [line.strip() for line in printed.splitlines() if line.startswith(("Replayed", "Written", "  "))]
-        proof = told if len(told) > 1 else [*told, "Not compared: the rows that the run was trained on are not there any more."]
+        proof = [line.strip() for line in printed.splitlines() if line.startswith(("Replayed", "Written", "  "))]
+        if len(proof) < 2:
+            proof.append("Not compared: the rows that the run was trained on are not there any more.")
         serving = gr.Code(serving_commands(run, facts) if facts else "", visible=bool(facts))
         return [good_box(*proof), gr.File(str(archive), visible=True), code, serving]
 
@@ -107,9 +109,9 @@ def build(page: Page) -> None:
         said = good_box(f"Written to {target}, and chosen as the model in the tab Train.")
         return [said, *nothing, page.models_update(str(target))]
 
-    def halt(request: gr.Request) -> None:
-        if child := at_work.get(str(request.session_hash)):
-            child.stop()
+    def on_stop(request: gr.Request) -> None:
+        if mine := at_work.get(str(request.session_hash)):
+            mine[1].stop()
 
     def suit(run: str | None, form: str) -> list[Any]:
         """Another run or another form: what it answers, and nothing of the one before."""
@@ -119,6 +121,6 @@ def build(page: Page) -> None:
 
     shown = [said, download, python, commands]
     start.click(export, [page.run, form, weights], [*shown, page.model, stop], show_progress="hidden", concurrency_limit=4)
-    stop.click(halt, None, None, show_progress="hidden")
+    stop.click(on_stop, None, None, show_progress="hidden")
     for choice in (page.run, form):
         choice.change(suit, [page.run, form], [means, weights, about, *shown], show_progress="hidden")

@@ -106,7 +106,7 @@ def build(page: Page) -> None:
     for widget, state in asked.items():
         widget.input(lambda chosen: chosen, widget, state, show_progress="hidden")
     for trigger in (page.ticking, page.run.change, *(state.change for state in asked.values())):
-        trigger(show, [page.run, *asked.values(), seen], shown, show_progress="hidden")
+        trigger(show, [page.run, *asked.values(), seen], shown, show_progress="hidden", trigger_mode="always_last")
     page.opening(show, [page.run, *asked.values(), gr.State("")], shown, show_progress="hidden")
     other.change(columns, other, by, show_progress="hidden")
     score.click(lambda: _SCORING, None, other_report, show_progress="hidden").then(

@@ -19,11 +19,11 @@ def build(page: Page) -> None:
     """Lay out the tab and wire it."""
     said = gr.HTML(elem_id="runs-said")
     with gr.Row(equal_height=True, elem_classes="stack"):
-        words = gr.Textbox(label="Filter", placeholder="words of name, state, model, data, tag or note", max_lines=1,
+        words = gr.Textbox(label="Filter", placeholder="Words in the name, state, model, data, tags or notes", max_lines=1,
                            scale=3, min_width=220, elem_id="runs-filter")  # fmt: skip
-        order = gr.Dropdown(list(ORDERS), value="newest first", label="Sort by", min_width=160, elem_id="runs-order")
+        order = gr.Dropdown(list(ORDERS), value="Newest first", label="Sort by", min_width=160, elem_id="runs-order")
 
-    def show(words: str = "", order: str = "newest first") -> str:
+    def show(words: str = "", order: str = "Newest first") -> str:
         return str(table_html(page.board.runs(), words or "", order, str(page.board.root)))
 
     shown_by = [words, order]
@@ -69,8 +69,8 @@ def build(page: Page) -> None:
             if not run or not (folder := page.board.folder(run)).is_dir():
                 raise ConfigError("No run is chosen.", hint="Choose one at the top of the page.")
             write_about(folder, About(title, notes, tags_of(tags)))
-        except KerasFTError as error:
-            return [error_box(error), gr.skip(), gr.skip()]
+        except (KerasFTError, OSError) as error:
+            return [error_box(removal.as_error(error)), gr.skip(), gr.skip()]
         return [good_box(f"Saved with the run {run}."), show(words, order), page.runs_update(run)]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}

@@ -123,6 +123,7 @@ def build(page: Page) -> None:
     again.click(go_on, study, said)
     kept.click(keep, [study, part], [said, page.run])
     page.loaded(lambda: choices(), None, study, show_progress="hidden")
+    page.opening(choices, study, study, show_progress="hidden")  # one may have been brought back
     page.ticking(show, [study, part, seen], [view, part, seen, *shown], show_progress="hidden", trigger_mode="always_last")
     with away:
         gone = [gr.update(visible=False)] * len(shown)

@@ -46,7 +46,7 @@ def build(page: Page) -> None:
                 halt = gr.Button("Stop", variant="stop", visible=False, elem_id="stop-text", min_width=120)
                 why = gr.Button("Why?", elem_id="why", min_width=120)
             examples = gr.Dataset(components=[gr.Textbox(visible=False)], samples=[], type="index", visible=False,
-                                  label="Texts of the validation rows", elem_id="examples")  # fmt: skip
+                                  label="Texts of the rows it was evaluated on", elem_id="examples")  # fmt: skip
             target = gr.Dropdown([_OWN], value=_OWN, label="Explain", visible=False, elem_id="target")
             with gr.Accordion("How the text is generated", open=False, visible=False, elem_id="sampling") as how:
                 form = Form(Sampling)

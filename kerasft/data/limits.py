@@ -52,8 +52,10 @@ def limits() -> Limits:
     except ValueError:
         values = {"none": 0}
     if any(value < 1 for value in values.values()):
-        odd = ", ".join(f"{variable(name)}={text}" for name, text in given.items() if text)
-        raise ConfigError("A limit on data is a whole number above 0.", where=odd, hint="Correct it, or leave the variable out.")
+        received = ", ".join(f"{variable(name)}={text}" for name, text in given.items() if text)
+        raise ConfigError(
+            "A limit on data is a whole number above 0.", where=received, hint="Correct it, or leave the variable out."
+        )
     return Limits(**values)
 
 
@@ -103,7 +105,7 @@ class Unpacked(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """Close both."""
+        """Close both files."""
         self._unpacked.close()
         super().close()
 

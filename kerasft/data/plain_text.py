@@ -40,7 +40,7 @@ def _line(file: TextIO, path: Path, number: int) -> str:
         return line
     if line.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         return line + file.readline()
-    hint = f"It may be binary, or end its lines otherwise. If it is meant so, raise the limit: {variable('line')} (--max-line)."
+    hint = f"It may be a binary file, or use other line ends. If the line is correct, raise {variable('line')} (--max-line)."
     raise DataError(f"A line has more than {most:,} characters.", where=f"{path}, line {number}", hint=hint)
 
 

@@ -279,16 +279,16 @@ def predict_rows(
             count = len(encoded.ids) if per_token else len(encoded)
             shape = (count, *found.shape[2 if per_token else 1 :])
             restored = (room or make_room)(shape)
+        if per_token:
+            for i, row in enumerate(rows):
+                first, last = encoded.offsets[row : row + 2]
+                restored[first:last] = found[i, : last - first]
+        else:
+            restored[rows] = found
+            release(restored)
         done += int(encoded.lengths[rows].sum())
         if progress:
             progress(done / total)
-        if not per_token:
-            restored[rows] = found
-            release(restored)
-            continue
-        for i, row in enumerate(rows):
-            first, last = encoded.offsets[row : row + 2]
-            restored[first:last] = found[i, : last - first]
     if restored is None:
         return np.zeros((0, model.output_shape[-1]), dtype=np.float32)
     return restored

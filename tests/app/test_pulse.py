@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from kerasft.alone import alone
 from kerasft.runs import QUEUED_FILE, STOP_FILE, note_process
 from kerasft_app.pulse import PATH, Pulse, look
 
@@ -55,6 +56,17 @@ def test_a_waiting_run_and_a_running_one_make_the_page_busy(tmp_path: Path) -> N
     assert not look(tmp_path)[1]
 
 
+def test_a_run_started_elsewhere_counts_while_it_holds_its_lock(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "one")
+    before = look(tmp_path)
+    with alone(run, "run"):
+        inside = look(tmp_path)
+    assert inside[1]
+    assert inside[0] != look(tmp_path)[0]  # the page hears of the end even where nothing is written any more
+    assert not look(tmp_path)[1]
+    assert not before[1]
+
+
 def test_a_study_at_work_changes_with_the_run_that_it_does(tmp_path: Path) -> None:
     study = make_run(tmp_path, "study")
     (study / "study.json").write_text("{}")
@@ -77,10 +89,13 @@ def test_only_its_own_path_is_answered(tmp_path: Path) -> None:
 
     pulse = Pulse(app, root=tmp_path)
     asyncio.run(pulse({"type": "http", "path": "/config"}, None, send))
-    assert passed == ["/config"]
+    asyncio.run(pulse({"type": "http", "path": f"/other{PATH}"}, None, send))
+    assert passed == ["/config", f"/other{PATH}"]
     asyncio.run(pulse({"type": "http", "path": PATH}, None, send))
     assert set(json.loads(sent[1]["body"])) == {"version", "busy"}
-    assert passed == ["/config"]
+    assert len(passed) == 2
+    asyncio.run(pulse({"type": "http", "root_path": "/proxy", "path": f"/proxy{PATH}"}, None, send))
+    assert len(passed) == 2
 
 
 def test_a_folder_that_is_gone_is_no_error(tmp_path: Path) -> None:

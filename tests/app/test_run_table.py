@@ -27,11 +27,11 @@ RUNS = [
 @pytest.mark.parametrize(
     ("order", "names"),
     [
-        ("newest first", ["wiki", "poem", "b", "lost", "a"]),
-        ("oldest first", ["a", "lost", "b", "poem", "wiki"]),
-        ("best score first", ["a", "b", "poem", "wiki", "lost"]),  # a perplexity is better when it is low
-        ("name", ["b", "lost", "poem", "wiki", "a"]),  # by its title
-        ("state", ["lost", "wiki", "poem", "b", "a"]),
+        ("Newest first", ["wiki", "poem", "b", "lost", "a"]),
+        ("Oldest first", ["a", "lost", "b", "poem", "wiki"]),
+        ("Best score first", ["a", "b", "poem", "wiki", "lost"]),  # a perplexity is better when it is low
+        ("Name", ["b", "lost", "poem", "wiki", "a"]),  # by its title
+        ("State", ["lost", "wiki", "poem", "b", "a"]),
         ("something a browser sent", ["wiki", "poem", "b", "lost", "a"]),
     ],
 )
@@ -44,7 +44,7 @@ def test_orders(order: str, names: list[str]) -> None:
     [("zebra", ["a"]), ("BASE rows", ["a"]), ("failed", ["lost"]), ("reviews.csv perplexity", ["wiki", "poem"]), ("nothing", [])],
 )
 def test_a_filter_finds_title_state_score_tags_and_notes(words: str, names: list[str]) -> None:
-    assert [row.name for row in chosen_rows(RUNS, words, "newest first")] == names
+    assert [row.name for row in chosen_rows(RUNS, words, "Newest first")] == names
 
 
 def test_every_order_sorts_runs_of_every_kind() -> None:
@@ -53,18 +53,18 @@ def test_every_order_sorts_runs_of_every_kind() -> None:
 
 
 def test_the_table_says_how_many_and_links_each_run() -> None:
-    html = table_html(RUNS, "zebra", "name", "/runs")
+    html = table_html(RUNS, "zebra", "Name", "/runs")
     assert "1 of 5 runs" in html
     assert 'href="?tab=results&amp;run=a"' in html
     assert "<small>a</small>" in html  # the folder's name, which paths and commands have
-    assert "1 run," in table_html(RUNS[:1], "", "name", "/runs")
-    assert 'href="?tab=train&amp;run=lost"' in table_html(RUNS, "lost", "name", "/runs")
-    assert "No run matches" in table_html(RUNS, "nothing", "name", "/runs")
-    assert "No runs yet" in table_html([], "", "name", "/runs")
+    assert "1 run," in table_html(RUNS[:1], "", "Name", "/runs")
+    assert 'href="?tab=train&amp;run=lost"' in table_html(RUNS, "lost", "Name", "/runs")
+    assert "No run matches" in table_html(RUNS, "nothing", "Name", "/runs")
+    assert "No runs yet" in table_html([], "", "Name", "/runs")
 
 
 def test_what_people_write_is_never_markup() -> None:
     evil = "<img src=x onerror=alert(1)>"
-    html = table_html([run('x"><b', about=About(evil, evil, (evil,)))], "", "name", evil)
+    html = table_html([run('x"><b', about=About(evil, evil, (evil,)))], "", "Name", evil)
     assert "<img" not in html
     assert 'x"><b' not in html

@@ -219,12 +219,21 @@ def test_a_title_that_was_typed_becomes_a_name_and_stays(board: RunBoard) -> Non
     assert board.title("sms-mini") == "SMS mini"
     assert board.title("nowhere") == "nowhere"
     assert board.title("../x") == "../x"
+    assert board.name_for("SMS, mini") == "sms-mini-2"
     with pytest.raises(RunExistsError) as caught:
         board.enqueue("sms-mini", RECIPE, title="SMS mini")
     assert "sms-mini-2" in caught.value.hint
     with pytest.raises(ConfigError, match="A title has at most"):
         board.enqueue("long", RECIPE, title="x" * 300)
     assert not board.folder("long").exists()
+
+
+def test_what_is_at_work_and_what_waits_is_counted_studies_too(board: RunBoard) -> None:
+    assert board.at_work() == (0, 0)
+    board.enqueue_study("study", RECIPE, ["search"])
+    wait(board, "study", "running")
+    board.enqueue("one", RECIPE)
+    assert board.at_work() == (1, 1)
 
 
 def test_what_was_removed_comes_back_or_is_deleted_for_good(board: RunBoard) -> None:

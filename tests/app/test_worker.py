@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from kerasft.errors import RunError
-from kerasft_app import worker
-from kerasft_app.children import run_command
+from kerasft_app import children, worker
+from kerasft_app.children import Child, run_command
 from kerasft_app.worker import Predictor
 
 STAND_IN = """
@@ -26,7 +27,8 @@ for line in sys.stdin:
         continue
     if row["text"] == "die":
         sys.exit("the memory is full")
-    print("a warning of TensorFlow " * 400, file=sys.stderr, flush=True)
+    sys.stderr.buffer.write(bytes([255]) + b" a warning of TensorFlow" * 400 + bytes([10]))
+    sys.stderr.flush()
     for i in range(row.get("tokens", 0)):
         time.sleep(0.02)
         print(json.dumps({"partial": "a" * i}), flush=True)
@@ -89,6 +91,43 @@ def test_a_child_s_error_is_told_without_what_came_before_it(tmp_path: Path) -> 
     with pytest.raises(RunError, match="did not work") as failed:
         run_command(["evaluate", str(tmp_path / "none"), "x.csv"], "It did not work.")
     assert str(failed.value.where).startswith("This folder holds no KerasFT run.")
+
+
+CLEANS_UP = """
+import pathlib, sys, time
+half = pathlib.Path(sys.argv[1])
+half.write_text("half")
+try:
+    print("Writing ...", file=sys.stderr, flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    half.unlink()
+    sys.exit(130)
+"""
+
+
+def test_a_command_that_is_stopped_removes_what_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script, half = tmp_path / "command.py", tmp_path / "half"
+    script.write_text(CLEANS_UP)
+    real = children.subprocess.Popen
+    monkeypatch.setattr(
+        children.subprocess, "Popen", lambda command, **options: real([sys.executable, str(script), str(half)], **options)
+    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run in the background, where it is ignored
+    try:
+        child = Child(["export"])
+        assert next(child.lines()) == "Writing ...\n"
+        assert half.exists()
+        child.stop()
+        child.stop()  # pressed twice
+        assert list(child.lines()) == []
+        with pytest.raises(RunError, match="It did not work"):
+            child.ended("It did not work.")
+        assert child.stopped
+        assert not half.exists()
+        child.close()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def run_over(root: Path, name: str, tuning: str, base: str | None) -> Path:

@@ -15,13 +15,14 @@ class DevTools:
     Args:
         port: Debugging port (`QTWEBENGINE_REMOTE_DEBUGGING`).
         log: What the program says, shown when something does not come.
+        begins: How the page's address begins.
     """
 
-    def __init__(self, port: int, log: Path) -> None:
+    def __init__(self, port: int, log: Path, begins: str = "http") -> None:
         from websockets.sync.client import connect
 
         self._log, self._number = log, 0
-        address = self._poll(lambda: _address(port))
+        address = self._poll(lambda: _address(port, begins))
         self._socket = connect(address, max_size=None, legacy=True)
 
     def call(self, method: str, **values: Any) -> dict[str, Any]:
@@ -77,10 +78,10 @@ class DevTools:
         raise AssertionError(f"{what}\n{self._log.read_text()[-3000:]}")
 
 
-def _address(port: int) -> str:
+def _address(port: int, begins: str) -> str:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=2) as answer:
-            pages = [page for page in json.load(answer) if page["type"] == "page" and page["url"].startswith("http")]
+            pages = [page for page in json.load(answer) if page["type"] == "page" and page["url"].startswith(begins)]
     except OSError:
         return ""
     return str(pages[0]["webSocketDebuggerUrl"]) if pages else ""

@@ -43,7 +43,7 @@ def test_runs_are_sorted_filtered_titled_opened_removed_and_brought_back(
     page.goto(f"{app[0]}?tab=runs&run=first")
     rows = page.locator("#runs-table tbody a")
     expect(rows).to_have_text(["second", "third", "first"], timeout=180_000)
-    choose(page, "#runs-order", "best score first")
+    choose(page, "#runs-order", "Best score first")
     expect(rows).to_have_text(["first", "third", "second"], timeout=180_000)
     page.fill("#runs-filter input, #runs-filter textarea", "second.csv")
     expect(rows).to_have_text(["second"], timeout=180_000)

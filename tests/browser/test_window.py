@@ -158,11 +158,12 @@ def test_a_second_start_shows_the_first_window_and_a_run_outlives_its_closing(
 def test_a_failed_start_is_explained_in_the_window(tmp_path: Path, screen: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         log = tmp_path / "window.log"
-        app, _ = start(screen, tmp_path / "runs", log, "--port", str(taken.getsockname()[1]))
+        app, port = start(screen, tmp_path / "runs", log, "--port", str(taken.getsockname()[1]))
         try:
             wait(lambda: "cannot be started" in log.read_text())
             time.sleep(1)
             assert app.poll() is None  # the window stays, with the reason in it
+            assert "cannot be started" in DevTools(port, log, begins="").run("document.body.innerText")
             press(screen, "key", "alt+F4")
             assert app.wait(timeout=60) == 2
         finally:
