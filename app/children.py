@@ -11,14 +11,10 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
-
-import psutil
 
 from kerasft.errors import RunError, explains_itself
 
-_NICE = 10
 _KEPT_LINES = 200
 _PATIENCE = 10.0  # seconds that a command may take to end when it is asked to
 _ERROR = re.compile(r"\w*Error: |Unexpected error: |The exported model does NOT")  # what comes before is TensorFlow's
@@ -102,7 +98,7 @@ def run_command(arguments: Sequence[str], failure: str) -> str:
 
 
 def _begun(arguments: Sequence[str], stdout: Any) -> subprocess.Popen[str]:
-    child = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "kerasft", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=stdout,
@@ -112,8 +108,6 @@ def _begun(arguments: Sequence[str], stdout: Any) -> subprocess.Popen[str]:
         errors="replace",
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
-    yield_to_others(child.pid)
-    return child
 
 
 def _failed(failure: str, complained: str) -> RunError:
@@ -123,10 +117,3 @@ def _failed(failure: str, complained: str) -> RunError:
     kind, _, message = "\n".join(lines[first:]).partition(": ")
     said = message if explains_itself(kind) else "\n".join(lines[first:])
     return RunError(failure, where=said[:1500] or None)
-
-
-def yield_to_others(pid: int) -> None:
-    """Let a process work when others have nothing to do: a run takes every core, and the page has to answer meanwhile."""
-    with suppress(psutil.Error, OSError):  # it may have ended already
-        process = psutil.Process(pid)
-        process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else _NICE)

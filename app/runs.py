@@ -21,6 +21,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from kerasft import events
 from kerasft.alone import is_in_use
 from kerasft.data.folders import split_parts
@@ -40,13 +42,13 @@ from kerasft.runs import (
     note_process,
     run_state,
 )
-from kerasft_app.children import yield_to_others
 from kerasft_app.run_progress import Progress, progress_in
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 _KEY = re.compile(r"[0-9a-f]{12}")  # of uploaded files: their folder, named after what is in them
 STUDY_FILE = "study.json"  # in the folder of a bake-off or a search: the command that does it
+_NICE = 5
 _TWICE = 10.0  # seconds in which the same recipe is taken for a second press of the button
 
 
@@ -314,7 +316,7 @@ class RunBoard:
                 start_new_session=True,  # closing the app must not end a run
             )
         self._children.append((child, folder))
-        yield_to_others(child.pid)
+        _yield_to_others(child.pid)
         note_process(folder, child.pid, started)
         (folder / QUEUED_FILE).unlink(missing_ok=True)
 
@@ -349,6 +351,13 @@ class RunBoard:
         if not path.exists():
             return ""
         return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+def _yield_to_others(pid: int) -> None:
+    """Give a run's process a lower priority: it takes every core, and the page has to answer meanwhile."""
+    with suppress(psutil.Error, OSError):  # it may have ended already
+        process = psutil.Process(pid)
+        process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else _NICE)
 
 
 def upload_key(source: str | None) -> str:

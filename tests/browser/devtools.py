@@ -69,7 +69,7 @@ class DevTools:
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
 
-    def _poll(self, ask: Any, what: str = "the window", seconds: float = 180) -> Any:
+    def _poll(self, ask: Any, what: str = "the window", seconds: float = 400) -> Any:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if found := ask():

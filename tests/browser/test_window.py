@@ -68,7 +68,7 @@ def press(screen: dict[str, str], *words: str) -> None:
 def saved(screen: dict[str, str], name: str) -> Path:
     """Answer the dialog that asks where to save, and the message after it, by Enter, until the file is there."""
     path = Path(screen["HOME"]) / "Downloads" / name
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while not path.exists() and time.monotonic() < deadline:
         press(screen, "key", "Return")
         time.sleep(1)
@@ -78,7 +78,7 @@ def saved(screen: dict[str, str], name: str) -> Path:
     return path
 
 
-def wait(condition: Callable[[], Any], seconds: float = 180) -> None:
+def wait(condition: Callable[[], Any], seconds: float = 400) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
