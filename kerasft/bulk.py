@@ -68,7 +68,7 @@ def answer_file(
         ConfigError: The file's ending is another.
     """
     writer = _writer_of(out)
-    unanswered = 0
+    unanswered = reported = 0
     temporary = out.with_name(out.name + ".part")
     try:
         with writer(temporary) as rows:
@@ -76,8 +76,10 @@ def answer_file(
                 part = split.take(np.arange(start, min(start + _STREAM, len(split))))
 
                 def share(done: float, start: int = start, rows: int = len(part)) -> None:
-                    if progress:
-                        progress(start + int(done * rows))
+                    nonlocal reported
+                    if progress and start + int(done * rows) > reported:
+                        reported = start + int(done * rows)
+                        progress(reported)
 
                 found = [cells(one) for one in answer(part, share)]
                 reasons = _reasons(part)
