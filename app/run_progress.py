@@ -1,4 +1,4 @@
-"""What a run has told so far, put together from the events in its folder. No Gradio here."""
+"""How far a run is, put together from the events in its folder. No Gradio here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kerasft.runs import STOP_FILE, ending_signal, has_checkpoint, run_state
 
 @dataclass
 class Progress:
-    """What a run has told so far, put together from its events.
+    """How far a run is, put together from its events.
 
     Attributes:
         state: See `kerasft.runs.RunSummary.state`.
@@ -41,8 +41,8 @@ class Progress:
 
 
 def progress_in(folder: Path) -> Progress:
-    """What the run in a folder has told so far."""
-    told = Progress(
+    """Put together how far the run in a folder is."""
+    progress = Progress(
         state=run_state(folder),
         stopping=(folder / STOP_FILE).exists(),
         ended_by=ending_signal(folder),
@@ -51,26 +51,26 @@ def progress_in(folder: Path) -> Progress:
     for event in events.read_events(folder / "events.jsonl"):
         if isinstance(event, events.Phase):
             if event.phase == "data":
-                told.warnings, told.ended = [], None
-            told.phase = f"{_PHASES.get(event.phase, event.phase)} {event.detail}".strip()
+                progress.warnings, progress.ended = [], None
+            progress.phase = f"{_PHASES.get(event.phase, event.phase)} {event.detail}".strip()
         elif isinstance(event, events.Started):
-            told.started, told.phase = event, "training"
+            progress.started, progress.phase = event, "training"
             # What came after the checkpoint a run goes on from is done again; the curve must not show it twice.
-            told.steps = [step for step in told.steps if step.step <= event.first_step]
-            told.validations = [v for v in told.validations if v.step <= event.first_step]
+            progress.steps = [step for step in progress.steps if step.step <= event.first_step]
+            progress.validations = [v for v in progress.validations if v.step <= event.first_step]
         elif isinstance(event, events.Step):
-            told.steps.append(event)
+            progress.steps.append(event)
         elif isinstance(event, events.Estimated):
-            told.estimated = event
+            progress.estimated = event
         elif isinstance(event, events.Validated):
-            told.validations.append(event)
-            # It is told again if it still is so.
-            told.warnings = [warned for warned in told.warnings if warned.code != events.ONE_CLASS]
+            progress.validations.append(event)
+            # The event comes again if it is still so.
+            progress.warnings = [warned for warned in progress.warnings if warned.code != events.ONE_CLASS]
         elif isinstance(event, events.Warned):
-            told.warnings.append(event)
+            progress.warnings.append(event)
         elif isinstance(event, events.Finished | events.Stopped | events.Failed):
-            told.ended = event
-    return told
+            progress.ended = event
+    return progress
 
 
 _PHASES = {

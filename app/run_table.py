@@ -38,8 +38,8 @@ ORDERS: dict[str, Callable[[RunSummary], tuple[object, ...]]] = {
 
 def chosen_rows(runs: Sequence[RunSummary], words: str, order: str) -> list[RunSummary]:
     """The runs in which every word of a filter stands, in an order of `ORDERS`."""
-    found = [run for run in runs if matches(words, _texts(run))]
-    return sorted(found, key=ORDERS.get(order, ORDERS["Newest first"]))
+    matching = [run for run in runs if matches(words, _texts(run))]
+    return sorted(matching, key=ORDERS.get(order, ORDERS["Newest first"]))
 
 
 def _texts(run: RunSummary) -> list[str]:

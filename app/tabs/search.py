@@ -85,14 +85,14 @@ def build(page: Page) -> None:
         """The study's view; sends nothing when nothing has changed, so that the page stays still."""
         if name not in studies.names(page.board):
             return [gr.skip()] * (3 + len(shown))
-        told = studies.look(page.board, name)
-        html = study_html(told)
+        study_state = studies.look(page.board, name)
+        html = study_html(study_state)
         if html == before:
             return [gr.skip()] * (3 + len(shown))
-        models = studies.models(told)
-        at_work = told.state in ("queued", "running")
+        models = studies.models(study_state)
+        at_work = study_state.state in ("queued", "running")
         parts = gr.Dropdown(choices=models, value=model if model in models else next(iter(models), None))
-        useful = (at_work, told.state in ("stopped", "interrupted", "failed"), not at_work, bool(models))
+        useful = (at_work, study_state.state in ("stopped", "interrupted", "failed"), not at_work, bool(models))
         return [html, parts, html, *(gr.update(visible=visible) for visible in useful)]
 
     def halt(name: str | None) -> str:

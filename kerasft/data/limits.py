@@ -46,13 +46,13 @@ def limits() -> Limits:
     Raises:
         ConfigError: A variable of the environment holds no whole number above 0.
     """
-    given = {field.name: os.environ.get(variable(field.name), "") for field in fields(Limits)}
+    texts = {field.name: os.environ.get(variable(field.name), "") for field in fields(Limits)}
     try:
-        values = {name: int(text) for name, text in given.items() if text}
+        values = {name: int(text) for name, text in texts.items() if text}
     except ValueError:
         values = {"none": 0}
     if any(value < 1 for value in values.values()):
-        received = ", ".join(f"{variable(name)}={text}" for name, text in given.items() if text)
+        received = ", ".join(f"{variable(name)}={text}" for name, text in texts.items() if text)
         raise ConfigError(
             "A limit on data is a whole number above 0.", where=received, hint="Correct it, or leave the variable out."
         )

@@ -1,4 +1,4 @@
-"""The page is told that a run has changed, once for each change, and whether one is in progress."""
+"""The page learns that a run has changed, once for each change, and whether one is in progress."""
 
 from __future__ import annotations
 
