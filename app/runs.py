@@ -48,6 +48,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 _KEY = re.compile(r"[0-9a-f]{12}")  # of uploaded files: their folder, named after what is in them
 STUDY_FILE = "study.json"  # in the folder of a bake-off or a search: the command that does it
+_GOING = ".deleted"  # in the folder of what was removed: what is being deleted for good
 _NICE = 5
 _TWICE = 10.0  # seconds in which the same recipe is taken for a second press of the button
 
@@ -239,10 +240,10 @@ class RunBoard:
         with self._lock:  # not while it is being started
             if is_alive(folder) or is_in_use(folder):
                 raise ConfigError(f"{name!r} is running.", hint="Stop it first.")
-            (folder / QUEUED_FILE).unlink(missing_ok=True)
             target = free_path(self.removed, folder.name)
             target.parent.mkdir(exist_ok=True)
             folder.rename(target)
+            (target / QUEUED_FILE).unlink(missing_ok=True)
         return target
 
     @property
@@ -257,7 +258,7 @@ class RunBoard:
         found: list[tuple[float, str]] = []
         for path in self.removed.iterdir():
             with suppress(OSError):  # deleted meanwhile
-                if path.is_dir():
+                if path.is_dir() and not path.name.startswith("."):
                     found.append((-path.stat().st_ctime, path.name))
         return [name for _, name in sorted(found)]
 
@@ -269,6 +270,7 @@ class RunBoard:
         """
         source = self._removed_folder(name)
         with self._lock:
+            (source / QUEUED_FILE).unlink(missing_ok=True)  # of a removal that was cut off: it must not begin by itself
             target = free_path(self.root, source.name)
             source.rename(target)
         return target.name
@@ -278,8 +280,12 @@ class RunBoard:
 
         Raises:
             ConfigError: Nothing of that name was removed.
+            OSError: A file cannot be deleted.
         """
-        shutil.rmtree(self._removed_folder(name))
+        going = self.removed / _GOING
+        shutil.rmtree(going, ignore_errors=True)  # of a deletion that was cut off
+        self._removed_folder(name).rename(going)  # at once: one that is half there must not be brought back
+        shutil.rmtree(going)
 
     def _removed_folder(self, name: str) -> Path:
         if name not in self.removed_names():

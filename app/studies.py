@@ -15,6 +15,7 @@ from typing import Any
 
 from kerasft.bake_off_report import BakeOff
 from kerasft.errors import ConfigError, RunExistsError
+from kerasft.files import whole_folder
 from kerasft.runs import PROCESS_FILE, run_state
 from kerasft.search_report import Search
 from kerasft.tasks import TASKS
@@ -175,8 +176,6 @@ def keep(board: RunBoard, study: str, part: str) -> str:
     target = board.folder(name)
     if target.exists():
         raise RunExistsError(f"There is already a run named {name!r}.")
-    temporary = board.root / f".{name}.part"
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(source, temporary, ignore=shutil.ignore_patterns("checkpoints", "process.json"))
-    temporary.rename(target)
+    with whole_folder(target) as temporary:
+        shutil.copytree(source, temporary, ignore=shutil.ignore_patterns("checkpoints", "process.json"), dirs_exist_ok=True)
     return name

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kerasft.alone import alone
 from kerasft.bulk import WRITERS
 from kerasft.cluster import joined
 from kerasft.comparison import differing
@@ -81,7 +82,8 @@ def predict_files(
     Raises:
         ConfigError: The folder holds answers of another model, other files or other options.
         DataError: A file cannot be read or lacks the column, or there is none.
-        RunError: The cluster cannot be reached, or parts are still absent at the end.
+        RunError: The cluster cannot be reached, another process is answering into the folder, or parts are still absent at the
+            end.
     """
     if f".{kind}" not in WRITERS:
         raise ConfigError(f"'kind' must be one of {', '.join(name[1:] for name in WRITERS)}. Received: {kind!r}.")
@@ -96,13 +98,15 @@ def predict_files(
     paired = get_task(**saved["task"]).paired(learned_with)
     columns = Columns(text or learned_with.text, learned_with.text_pair if paired else None)
     parts = list(_parts(_files(sources), target, columns, kind, rows))
-    _check_plan(target, parts, columns, sha256(model / "model.safetensors"))
-    open_parts = [part for part in parts if not Path(part.out).exists()]
-    done = len(parts) - len(open_parts)
-    for _ in _answer((str(model), columns, base), open_parts, cluster, workers):
-        done += 1
-        if on_part:
-            on_part(done, len(parts))
+    target.mkdir(parents=True, exist_ok=True)
+    with alone(target, "folder of answers"):
+        _check_plan(target, parts, columns, sha256(model / "model.safetensors"))
+        open_parts = [part for part in parts if not Path(part.out).exists()]
+        done = len(parts) - len(open_parts)
+        for _ in _answer((str(model), columns, base), open_parts, cluster, workers):
+            done += 1
+            if on_part:
+                on_part(done, len(parts))
     absent = [part.out for part in parts if not Path(part.out).exists()]
     if absent:
         raise RunError(f"{len(absent)} parts are absent.", where=absent[0], hint="The same command does those that are.")
@@ -145,7 +149,6 @@ def _check_plan(out: Path, parts: list[Part], columns: Columns, model: str) -> N
             hint = "Give what it was begun with, or choose another folder."
             raise ConfigError(f"The folder holds other answers. {'; '.join(odd[:3])}.", where=str(out), hint=hint)
         return
-    out.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(plan, indent=1, ensure_ascii=False))
 
 

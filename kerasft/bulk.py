@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from kerasft.data.split import Split
 from kerasft.data.table import unique_names
 from kerasft.errors import ConfigError
+from kerasft.files import whole_file
 
 _STREAM = 5_000  # rows answered between two writes
 NOTE = "kerasft_note"  # column that says why a row has no answer
@@ -69,30 +69,22 @@ def answer_file(
     """
     writer = _writer_of(out)
     unanswered = reported = 0
-    temporary = out.with_name(out.name + ".part")
-    try:
-        with writer(temporary) as rows:
-            for start in range(0, len(split), _STREAM):
-                part = split.take(np.arange(start, min(start + _STREAM, len(split))))
+    with whole_file(out) as temporary, writer(temporary) as rows:
+        for start in range(0, len(split), _STREAM):
+            part = split.take(np.arange(start, min(start + _STREAM, len(split))))
 
-                def share(done: float, start: int = start, rows: int = len(part)) -> None:
-                    nonlocal reported
-                    if progress and start + int(done * rows) > reported:
-                        reported = start + int(done * rows)
-                        progress(reported)
+            def share(done: float, start: int = start, rows: int = len(part)) -> None:
+                nonlocal reported
+                if progress and start + int(done * rows) > reported:
+                    reported = start + int(done * rows)
+                    progress(reported)
 
-                found = [cells(one) for one in answer(part, share)]
-                reasons = _reasons(part)
-                unanswered += sum(map(bool, reasons))
-                answered = _answered(part, found, reasons)
-                rows.write(_harmless(answered) if harmless and writer is _CsvRows else answered)
-                share(1.0)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, out)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            found = [cells(one) for one in answer(part, share)]
+            reasons = _reasons(part)
+            unanswered += sum(map(bool, reasons))
+            answered = _answered(part, found, reasons)
+            rows.write(_harmless(answered) if harmless and writer is _CsvRows else answered)
+            share(1.0)
     return unanswered
 
 

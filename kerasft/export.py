@@ -21,7 +21,7 @@ from kerasft.backbones.generation import Choice, as_choice
 from kerasft.compact_weights import CompactWeights, Stored, note_format
 from kerasft.errors import ExportError
 from kerasft.file_sums import write_sums
-from kerasft.files import free_to_write, whole_folder
+from kerasft.files import free_to_write, temporary_beside, whole_folder
 from kerasft.own_settings import own_settings
 from kerasft.tasks.base import Answering
 from kerasft.warm_up import write_requests
@@ -251,7 +251,7 @@ def zip_export(path: Path) -> Path:
 
 def zip_folder(path: Path, target: Path) -> Path:
     """Pack a folder, whole or not at all, with its name as the zip's top folder; `target` may lie in it."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        made = shutil.make_archive(str(Path(folder) / "model"), "zip", root_dir=path.parent, base_dir=path.name)
+    with temporary_beside(path.parent / target.name, folder=True) as folder:  # not in the folder that is packed
+        made = shutil.make_archive(str(folder / "model"), "zip", root_dir=path.parent, base_dir=path.name)
         os.replace(made, target)
     return target

@@ -1,17 +1,23 @@
-"""Files that are written whole or not at all, and their SHA-256."""
+"""Files and folders that are written whole or not at all, and their SHA-256."""
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
+import glob
 import hashlib
 import os
 import secrets
 import shutil
-import tempfile
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from kerasft.errors import RunExistsError
+
+_TEMPORARY, _EARLIER = ".{}.{}.part", ".{}.before"
+_HERE, _SWAP = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -53,18 +59,99 @@ def free_to_write(folder: str | Path, *, overwrite: bool, what: str, mark: str) 
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder to write into under a temporary name, which takes the place of `path` when all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
+    with temporary_beside(path, folder=True) as temporary:
         yield temporary
         temporary.chmod(0o755)
-        before = temporary.with_name(f"{temporary.name}-before")
-        if path.exists():  # it makes room by one rename: what is removed file by file would be half there for a while
-            os.replace(path, before)
+        if not path.exists():
+            os.replace(temporary, path)
+        elif not _exchange(temporary, path):
+            _take_turns(temporary, path)
+        flush(path.parent)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A file to write under a temporary name, which takes the place of `path` when all went well."""
+    with temporary_beside(path) as temporary:
+        yield temporary
+        flush(temporary)
         os.replace(temporary, path)
+        flush(path.parent)
+
+
+@contextmanager
+def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """A new file or folder beside `path` under a hidden name, removed at the end unless it was renamed.
+
+    The process holds a lock on it. What a dead process left under such a name, which nobody holds, is removed first.
+    """
+    earlier = path.with_name(_EARLIER.format(path.name))
+    if (held := _held(earlier)) is not None:  # a process died while one folder took the place of another
+        shutil.rmtree(earlier, ignore_errors=True) if path.exists() else os.replace(earlier, path)
+        os.close(held)
+    for left in path.parent.glob(_TEMPORARY.format(glob.escape(path.name), "*")):
+        if (held := _held(left)) is not None:
+            _remove(left)
+            os.close(held)
+    held = None
+    while held is None:  # another process may take it for a dead one's between its making and the lock
+        temporary = path.with_name(_TEMPORARY.format(path.name, secrets.token_hex(4)))
+        temporary.mkdir(mode=0o700) if folder else temporary.touch()
+        held = _held(temporary, new=True)
+    try:
+        yield temporary
+    finally:
+        try:
+            _remove(temporary)
+        finally:
+            os.close(held)
+
+
+def _held(path: Path, *, new: bool = False) -> int | None:
+    """A descriptor that locks a file or folder for this process; None where another has it, or it is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except BlockingIOError:
+        pass
+    except OSError:  # a disk without locks, where nobody can take a new one for a dead process's
+        if new:
+            return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _take_turns(new: Path, path: Path) -> None:
+    """Put a folder in the place of another, which makes room under a name that is known, and locked meanwhile."""
+    held = _held(path, new=True)
+    try:
+        os.replace(path, before := path.with_name(_EARLIER.format(path.name)))
+        os.replace(new, path)
         shutil.rmtree(before, ignore_errors=True)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders change their names in one step (Linux); False where the system or the disk cannot."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    sys.audit("os.rename", str(one), str(other), -1, -1)
+    return bool(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _SWAP) == 0)
 
 
 def flush(path: Path) -> None:

@@ -10,14 +10,13 @@ import filecmp
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kerasft.errors import ArtifactError
-from kerasft.files import flush, sha256, write_text
+from kerasft.files import flush, sha256, temporary_beside, write_text
 from kerasft.weights import save_weights
 
 WEIGHTS = "model.safetensors"
@@ -76,8 +75,7 @@ def _settle(folder: Path) -> None:
 def _replace_tokenizer(folder: Path, save: Callable[[Path], None]) -> None:
     """Write the tokenizer, unless the same is there: a run that goes on has the one that it had."""
     target = folder / TOKENIZER
-    temporary = Path(tempfile.mkdtemp(prefix=f".{TOKENIZER}-", dir=folder))
-    try:
+    with temporary_beside(target, folder=True) as temporary:
         save(temporary)
         if not _is_same(temporary, target):
             for path in temporary.iterdir():
@@ -86,8 +84,6 @@ def _replace_tokenizer(folder: Path, save: Callable[[Path], None]) -> None:
             shutil.rmtree(target, ignore_errors=True)
             os.replace(temporary, target)
             flush(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _is_same(one: Path, other: Path) -> bool:

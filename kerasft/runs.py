@@ -84,7 +84,7 @@ def list_runs(root: Path) -> list[RunSummary]:
     found = []
     for path in root.iterdir():
         with suppress(FileNotFoundError):  # removed meanwhile
-            if (path / "run.json").exists():
+            if not path.name.startswith(".") and (path / "run.json").exists():  # hidden: still being copied, or removed
                 found.append(summarise(path))
     return sorted(found, key=lambda run: -run.changed)
 
