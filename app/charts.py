@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kerasft.errors import explains_itself
+from kerasft.errors import disk_fault, explains_itself
 from kerasft.progress import clock, memory
 from kerasft_app.figures import is_better_low, is_share, spoken
 from kerasft_app.run_progress import Progress
@@ -197,6 +197,7 @@ def training_charts(told: Progress) -> str:
 
 def error_box(error: Any) -> str:
     """An error of the library as a box: rule, evidence, next step."""
+    error = disk_fault(error) or error
     where = getattr(error, "where", None)
     hint = getattr(error, "hint", None)
     message = getattr(error, "message", None) or str(error)

@@ -13,7 +13,7 @@ from typing import Any
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.quality import QualityReport, check_data
 from kerasft.data.recognise import Suggestion, suggest_task
-from kerasft.errors import DataError, KerasFTError
+from kerasft.errors import DataError, KerasFTError, disk_fault
 from kerasft.presets import default_preset, fetch, find_preset
 from kerasft.tasks import TASKS, get_task
 from kerasft.token_counts import token_counter
@@ -73,6 +73,8 @@ def read_for_page(source: Any, options: dict[str, Any]) -> ReadFile | KerasFTErr
     except KerasFTError as error:
         return error
     except Exception as error:
+        if (fault := disk_fault(error)) is not None:
+            return fault
         logging.getLogger(__name__).exception("The file %s could not be read.", source)
         what = f"The file could not be read, because of an error in KerasFT: {type(error).__name__}: {error}"
         hint = "Please report it, with the first lines of the file. Other formats (CSV UTF-8, JSONL) may work."

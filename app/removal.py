@@ -52,7 +52,7 @@ def question(
         try:
             target = page.board.remove(name)
         except (KerasFTError, OSError) as error:
-            return [gr.Column(visible=False), error_box(as_error(error)), *(gr.skip() for _ in outputs)]
+            return [gr.Column(visible=False), error_box(error), *(gr.skip() for _ in outputs)]
         moved = f"Moved to {target}. To restore or delete it, open Removed in the tab Runs."
         return [gr.Column(visible=False), good_box(moved), *renewed(*values)]
 
@@ -95,7 +95,7 @@ def removed_section(
         try:
             name = page.board.bring_back(name or "")
         except (KerasFTError, OSError) as error:
-            return [error_box(as_error(error)), *(gr.skip() for _ in outputs)]
+            return [error_box(error), *(gr.skip() for _ in outputs)]
         return [good_box(f"{page.board.title(name)} is back."), *renewed(*values, name)]
 
     def ask(name: str | None) -> list[Any]:
@@ -107,7 +107,7 @@ def removed_section(
         try:
             page.board.delete(name)
         except (KerasFTError, OSError) as error:
-            return [gr.Row(visible=False), error_box(as_error(error))]
+            return [gr.Row(visible=False), error_box(error)]
         return [gr.Row(visible=False), good_box(f"{name} is deleted.")]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
@@ -118,10 +118,3 @@ def removed_section(
     delete.click(ask, listed, [asking, asked, meant])
     no.click(lambda: gr.Row(visible=False), None, asking, **quiet)
     yes.click(go, meant, [asking, said]).then(look, None, [where, listed], **quiet)
-
-
-def as_error(error: Exception) -> KerasFTError:
-    """An error of the file system in words."""
-    if isinstance(error, KerasFTError):
-        return error
-    return ConfigError(f"The folder cannot be changed: {error}.", hint="Check its permissions, and whether a program uses it.")

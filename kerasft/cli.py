@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerasft import commands, data_commands, model_commands
-from kerasft.errors import KerasFTError, is_disk_full
+from kerasft.errors import KerasFTError, disk_fault
 from kerasft.output import Unbreakable
 
 _LIGHT = ("list", "fetch", "check", "diff", "verify")  # commands that need no TensorFlow
@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if parsed.debug:
             raise
-        if is_disk_full(error) or isinstance(error, PermissionError):
-            print("The disk is full; make room and try again." if is_disk_full(error) else error, file=sys.stderr)
+        if (fault := disk_fault(error)) is not None:
+            print(f"{type(fault).__name__}: {fault}", file=sys.stderr)
             return 2
         print(f"Unexpected error: {type(error).__name__}: {error}", file=sys.stderr)
         print("This is a fault of KerasFT. Run again with --debug and report what it shows.", file=sys.stderr)

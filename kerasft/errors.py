@@ -16,10 +16,23 @@ Each error has three parts: the rule that was broken, where (`where`), and what 
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterable, Sequence
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _FULL = ("No space left on device", "Disk quota exceeded", "disk is full")
+_NO_RIGHT = ("Permission denied.", "Choose another folder, or see that you may read and write there.")
+_REFUSED = {
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
+    errno.EROFS: ("This disk can only be read.", "Choose a folder on another disk."),
+    errno.ENAMETOOLONG: ("The name is too long for this disk.", "Choose a shorter one."),
+    errno.ENOTDIR: ("There is a file where a folder should be.", "Choose another folder, or move the file."),
+    errno.EISDIR: ("There is a folder where a file should be.", "Choose another name."),
+    errno.EEXIST: ("There is a file where a folder should be.", "Choose another folder, or move the file."),
+    errno.EIO: ("The disk reports a fault.", "Check the disk, or choose a folder on another one."),
+    errno.EMFILE: ("Too many files are open.", "Allow more (ulimit -n 4096), and try again."),
+}  # fmt: skip
 
 
 class KerasFTError(Exception):
@@ -95,6 +108,29 @@ def is_disk_full(error: BaseException) -> bool:
     """True when an error, or the one that caused it, says that a disk has no room left, whichever library raised it."""
     full = getattr(error, "errno", None) in _NO_ROOM or any(sign in str(error) for sign in _FULL)
     return full or (error.__cause__ is not None and is_disk_full(error.__cause__))
+
+
+def disk_fault(error: BaseException) -> RunError | None:
+    """The error that says in words what a disk or folder refused; None for an error of another kind.
+
+    Args:
+        error: Of the operating system, or of a library that passes one on.
+    """
+    if is_disk_full(error):
+        return RunError("The disk is full.", where=_place(error), hint="Make room and try again.")
+    if isinstance(error, KerasFTError) or not isinstance(error, OSError) or error.errno not in _REFUSED:
+        return None
+    message, hint = _REFUSED[error.errno]
+    return RunError(message, where=_place(error), hint=hint)
+
+
+def _place(error: BaseException) -> str | None:
+    """The file or folder an error names; for a temporary file the folder where it would be."""
+    name = getattr(error, "filename", None)
+    if not isinstance(name, str):
+        return None
+    folder, file = os.path.split(name)
+    return (folder or ".") if file.endswith(".part") else name
 
 
 def name_rows(rows: Sequence[int], *, most: int = 5) -> str:

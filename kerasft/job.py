@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -79,9 +80,9 @@ def make_job(
         def feed(epoch: int) -> Any:
             return cached
 
-    def validate() -> dict[str, float]:
+    def validate(progress: Callable[[float], None]) -> dict[str, float]:
         assert held_out is not None
-        answers = found(held_out[0], batch_size=max(64, options.batch_size))
+        answers = found(held_out[0], batch_size=max(64, options.batch_size), progress=progress)
         figures: dict[str, float] = model.task.score(answers, held_out[1], model.learned)
         return figures
 
@@ -111,6 +112,7 @@ def make_job(
         padding=padding_share(encoded, first, multiple=multiple),
         fitting=lambda: fitting(devices),
         agreed=devices.agreed,
+        halts=devices.workers == 1,
     )
 
 
@@ -148,7 +150,7 @@ def _head_alone(model: Any, encoded: Encoded, held_out: tuple[Encoded, Any] | No
     parts = halves(model.keras_model)
     rows = {id(part): Features(parts.features, part, with_mask=parts.with_mask) for part in (encoded, *(held_out or ())[:1])}
 
-    def found(part: Encoded, *, batch_size: int) -> Any:
-        return model.task.collect(predict_rows(parts.head, part, batch_size, feed=rows[id(part)]), part)
+    def found(part: Encoded, *, batch_size: int, progress: Any = None) -> Any:
+        return model.task.collect(predict_rows(parts.head, part, batch_size, feed=rows[id(part)], progress=progress), part)
 
     return parts.head, rows[id(encoded)], found

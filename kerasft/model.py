@@ -84,11 +84,11 @@ class FineTunedModel(Artifact):
         assert isinstance(self.task, Answering)
         return self.task.asking(self.keras_model, self.scorer, self.framer, self.learned)
 
-    def found(self, encoded: Encoded, *, batch_size: int = 64) -> Any:
-        """What the outputs say, one item a row, in the order of the rows."""
+    def found(self, encoded: Encoded, *, batch_size: int = 64, progress: Any = None) -> Any:
+        """What the outputs say, one item a row, in the order of the rows; `progress` is called with the share that is done."""
         encoded = self.task.evaluated(encoded)
         feed = self.task.feed(encoded, self.framer, seed=0, epoch=None)
-        return self.task.collect(predict_rows(self.scorer, encoded, batch_size, feed=feed), encoded)
+        return self.task.collect(predict_rows(self.scorer, encoded, batch_size, feed=feed, progress=progress), encoded)
 
     def answer(self, texts: Sequence[str], pairs: Sequence[str | None], batch_size: int = 64, progress: Any = None) -> list[Any]:
         """One answer a row, from columns of texts and second texts; `progress` is called with the share that is done."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ class _Watch:
 
     folder: str
     at: int | None
+    kill: bool = False
     seen: list[str] = field(default_factory=list)
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
@@ -39,6 +41,8 @@ class _Watch:
         if self.at is None or len(self.seen) < self.at:
             self.seen.append(f"{event} {os.path.relpath(below[-1], self.folder)}")
         if self.at is not None and len(self.seen) >= self.at:
+            if self.kill:
+                os.kill(os.getpid(), signal.SIGKILL)
             raise Died(self.seen[-1])
 
 
@@ -59,11 +63,12 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
 
 
 @contextmanager
-def dying(folder: Path, at: int | None) -> Iterator[list[str]]:
+def dying(folder: Path, at: int | None, *, kill: bool = False) -> Iterator[list[str]]:
     """Let the program die at the `at`-th operation that changes a file below a folder; None only counts.
 
     The operation itself does not happen. A file that is being written through Python keeps what was flushed before; the
     extension that writes safetensors is not seen, but it always writes under a name of its own, which is then renamed.
+    With `kill` the process really ends, by SIGKILL.
 
     Yields:
         The operations so far.
@@ -71,7 +76,7 @@ def dying(folder: Path, at: int | None) -> Iterator[list[str]]:
     if not _installed:
         sys.addaudithook(_hook)  # cannot be taken away again
         _installed.append(True)
-    watch = _Watch(os.path.abspath(folder), at)
+    watch = _Watch(os.path.abspath(folder), at, kill)
     _current.append(watch)
     try:
         yield watch.seen

@@ -89,7 +89,7 @@ def build(page: Page) -> None:
         try:
             kept = source if isinstance(source, str) else page.board.keep_uploads([Path(one) for one in source])
             found = read_for_page(kept, form.read(values))
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             kept, found = "", error
         if isinstance(found, KerasFTError):
             # The source stays, so that an option of reading can be corrected.
@@ -113,7 +113,7 @@ def build(page: Page) -> None:
         }
         try:
             found = read_for_page(source, {**form.read(values), **named})
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             found = error
         return [*_nothing(error_box(found)), *[gr.skip()] * 3] if isinstance(found, KerasFTError) else _describe(found)
 

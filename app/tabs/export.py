@@ -79,7 +79,7 @@ def build(page: Page) -> None:
                     done = next(i for i, stage in enumerate(_STAGES) if line.startswith(stage))
                     yield [bar((done + 0.5) / len(_STAGES), line.strip()), *nothing, gr.skip(), busy]
             printed = child.ended("The export failed.")
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             stopped = child is not None and child.stopped
             yield [note_box("Stopped; nothing was exported.") if stopped else error_box(error), *nothing, gr.skip(), idle]
             return

@@ -39,7 +39,7 @@ def build(page: Page) -> None:
             words = [f"{key}={_word(value)}" for key, value in given.items() if value is not None]
             command = ["create-preset", "--data", str(data["path"]), *words, str(folder)]
             told = run_command(command, "The model cannot be made.")
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             return [error_box(error), gr.skip()]
         return [good_box(told.splitlines()[0]), page.models_update(str(folder))]
 

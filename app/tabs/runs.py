@@ -53,7 +53,7 @@ def build(page: Page) -> None:
             if not run:
                 raise ConfigError("No run is chosen.", hint="Choose one at the top of the page.")
             page.board.enqueue_resume(run)
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             return [error_box(error), show(words, order), gr.skip()]
         return ["", show(words, order), page.runs_update(run)]
 
@@ -70,7 +70,7 @@ def build(page: Page) -> None:
                 raise ConfigError("No run is chosen.", hint="Choose one at the top of the page.")
             write_about(folder, About(title, notes, tags_of(tags)))
         except (KerasFTError, OSError) as error:
-            return [error_box(removal.as_error(error)), gr.skip(), gr.skip()]
+            return [error_box(error), gr.skip(), gr.skip()]
         return [good_box(f"Saved with the run {run}."), show(words, order), page.runs_update(run)]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}

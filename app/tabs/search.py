@@ -71,7 +71,7 @@ def build(page: Page) -> None:
                 studies.begin_bake_off(page.board, name, recipe, contenders, words)
             else:
                 studies.begin_search(page.board, name, recipe, ranges, int(trials or 1), pruner)
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             return [error_box(error), gr.skip()]
         return ["", choices(name)]
 
@@ -103,7 +103,7 @@ def build(page: Page) -> None:
             if not name:
                 raise ConfigError("Nothing is chosen.")
             studies.go_on(page.board, name)
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             return str(error_box(error))
         return ""
 
@@ -112,7 +112,7 @@ def build(page: Page) -> None:
             if not name or not part:
                 raise ConfigError("There is no model to keep yet.")
             run = studies.keep(page.board, name, part)
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             return [error_box(error), gr.skip()]
         return [note_box(f"Kept as the run {run}: see the tabs Results, Try and Export."), page.runs_update(run)]
 

@@ -39,7 +39,7 @@ def build(page: Page, said: Any, table: Any, shown: Callable[..., str], shown_by
             base_option = ["--base", base.strip()] if base.strip() else []
             command = ["import-huggingface", source.strip(), str(page.board.folder(name)), *base_option]
             run_command(command, "The model cannot be taken over.")
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             return [error_box(error), shown(*chosen), gr.skip()]
         return [good_box(f"Taken over as {name}."), shown(*chosen), page.runs_update(name)]
 

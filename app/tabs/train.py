@@ -81,7 +81,7 @@ def build(page: Page) -> None:
             # With the columns as they were found, so that the other tabs know what the model reads before it has read it.
             title = (name or "").strip()
             folder = page.board.enqueue(wish, {**recipe, "columns": known["columns"]}, again=bool(title), title=title)
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             return [error_box(error), gr.skip(), ""]
         return ["", page.runs_update(folder.name), ""]
 
@@ -136,7 +136,7 @@ def build(page: Page) -> None:
                 text_option = ["--text", text] if own_text else []
                 command = ["preview", str(path), "--json", "--rows", "3", "--epoch", str(int(epoch or 1) - 1), *text_option]
                 return str(seen_html(json.loads(run_command(command, "The rows cannot be shown."))))
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             return str(error_box(error))
 
     def halt(run: str | None) -> str:

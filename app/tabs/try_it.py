@@ -91,7 +91,7 @@ def build(page: Page) -> None:
             if explain:
                 row |= {"explain": True, **({} if wanted in (None, _OWN) else {"target": wanted})}
             answered, note = asked(folder, row, facts)
-        except KerasFTError as error:
+        except (KerasFTError, OSError) as error:
             yield [error_box(error), no_label, "", "", gr.skip(), *kept]
             return
         reason = explanation_html(answered["explanation"]) if "explanation" in answered else ""

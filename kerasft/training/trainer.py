@@ -33,12 +33,14 @@ class Job:
         plan: From an epoch's number to its batches' row numbers.
         positions: From a plan to the tokens and padding of each of its batches.
         batches: From a plan and the number of its epoch to a `tf.data.Dataset`.
-        validate: Figures on the validation split, or None when there is none.
+        validate: Figures on the validation split, or None when there is none. What it is called with is called now and then
+            meanwhile, and may raise.
         monitor: The figure that decides which weights are best.
         epochs: How many.
         padding: Share of the positions in the first epoch's batches that hold padding.
         fitting: Makes the context in which Keras's `fit` runs.
         agreed: From a decision, 0 for going on, to that of the process which decides for all.
+        halts: Whether a validation may be left when a stop is asked for: not where several processes do it together.
     """
 
     model: Any
@@ -46,12 +48,13 @@ class Job:
     plan: Callable[[int], list[np.ndarray]]
     positions: Callable[[list[np.ndarray]], list[int]]
     batches: Callable[[list[np.ndarray], int], Any]
-    validate: Callable[[], dict[str, float]] | None
+    validate: Callable[[Callable[[float], None]], dict[str, float]] | None
     monitor: str
     epochs: int
     padding: float = 0.0
     fitting: Callable[[], Any] = nullcontext
     agreed: Callable[[int], int] = int
+    halts: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def train(
     """Train from `state` to the end, or until asked to stop.
 
     The order after each step is fixed, so that a stopped and resumed run does the same as one that was not:
-    count, validate if due, save if due, look for a stop request.
+    count, validate if due, save if due, look for a stop request. A validation that was left for a stop is done first
+    when the run goes on.
 
     Args:
         job: What to train.
@@ -96,6 +100,10 @@ def train(
     return Outcome(state, stopped)
 
 
+class _HaltedError(Exception):
+    """A validation is left, because the run was asked to stop."""
+
+
 class _Loop:
     def __init__(
         self, job: Job, config: TrainConfig, checkpoints: Checkpoints, state: TrainingState, stop: StopRequest, emit: Emit
@@ -115,6 +123,9 @@ class _Loop:
         return self.config.patience is not None and self.state.since_best >= self.config.patience
 
     def run(self) -> str | None:
+        if self.state.step_in_epoch < self.steps_per_epoch:
+            self._validate_if_due()
+            self.enough = self._impatient
         while self.state.epoch < self.job.epochs and not self.enough:
             begun = time.monotonic()
             self._fit_epoch()
@@ -152,12 +163,15 @@ class _Loop:
             self.job.model.fit(data, **epochs, shuffle=False, callbacks=[watch], verbose=0)
 
     def _after_step(self) -> bool:
-        every = self.config.validate_every
-        if every and self.state.step % every == 0:
-            self._validate()
+        self._validate_if_due()
         if time.monotonic() - self.saved_at > 60 * self.config.checkpoint_minutes:
             self._save()
         return self._decide()
+
+    def _validate_if_due(self) -> None:
+        every = self.config.validate_every
+        if every and self.state.step and self.state.step % every == 0:
+            self._validate()
 
     def _decide(self) -> bool:
         """Whether training ends here, and why; of several processes one decides, by its own figures and its own stop request."""
@@ -172,17 +186,39 @@ class _Loop:
         state = self.state
         seconds = time.monotonic() - begun
         loss = state.loss_sum / max(1, state.rows)
-        self.emit(EpochEnd(step=state.step, epoch=state.epoch + 1, loss=loss, seconds=seconds))
-        self._validate()
+        ended = EpochEnd(step=state.step, epoch=state.epoch + 1, loss=loss, seconds=seconds)
+        if not self._validate(ended):
+            self._decide()
+            return
         state.epoch, state.step_in_epoch, state.loss_sum, state.rows = state.epoch + 1, 0, 0.0, 0
         self._save()
         self.enough = self.job.agreed(_ENOUGH if self._impatient else _GO_ON) == _ENOUGH
 
-    def _validate(self) -> None:
+    def _look(self, _: float) -> None:
+        if self.job.halts and self.stop.reason:
+            raise _HaltedError
+
+    def _validate(self, ended: EpochEnd | None = None) -> bool:
+        """Find the figures, unless they are known, and see whether they are the best; False when a stop was asked for meanwhile.
+
+        Args:
+            ended: Told before them.
+        """
+        state, figures = self.state, None
+        if self.job.validate is not None and state.validated_step != state.step:
+            try:
+                figures = self.job.validate(self._look)
+            except _HaltedError:
+                return False
+        if ended:
+            self.emit(ended)
+        if figures is not None:
+            self._judge(figures)
+        return True
+
+    def _judge(self, figures: dict[str, float]) -> None:
+        """Note validation figures, and keep the weights if they are the best so far."""
         state = self.state
-        if self.job.validate is None or state.validated_step == state.step:
-            return
-        figures = self.job.validate()
         collapsed = figures.pop("predicted_classes", 2.0) == 1
         # Some figures have no value on some rows (a correlation of equal numbers); then the loss decides.
         figures = {name: figure for name, figure in figures.items() if name == "loss" or not math.isnan(figure)}
