@@ -40,7 +40,8 @@ class Page:
             in a tab that is not shown stands still.
         opening: Event: the tab that is being built is opened.
         loaded: Event: a browser has opened or reloaded the page.
-        ticking: Event: a run or study has changed (`kerasft_app.pulse`).
+        stepping: Event: a run or study has changed while the tab that is being built is shown (`kerasft_app.pulse`).
+        changing: Event: one has begun, ended or been renamed, or has a model or report, while that tab is shown.
     """
 
     board: RunBoard
@@ -55,7 +56,8 @@ class Page:
     remembered: Any = None
     opening: Any = None
     loaded: Any = None
-    ticking: Any = None
+    stepping: Any = None
+    changing: Any = None
 
     def model_folder(self, run: str | None) -> Path:
         """The folder of a run that has a model.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasft_app.clocks import HEAD
 from kerasft_app.guard import Guard
 from kerasft_app.pulse import Pulse
 
@@ -55,6 +56,7 @@ def launch(
         auth=login,
         allowed_paths=[str(root)],
         prevent_thread_lock=True,
+        head=HEAD,
         quiet=True,
         app_kwargs={"middleware": [guard, Middleware(Pulse, root=root)]},
         _frontend=False,  # leaves out Gradio's own check, which gives up after three seconds and then advises a public link

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from kerasft_app import address
 from kerasft_app.page import Page
-from kerasft_app.pulse import BUTTON, SCRIPT
+from kerasft_app.pulse import CHANGE, SCRIPT, STEP
 from kerasft_app.runs import RunBoard
 from kerasft_app.tabs import data, export, results, runs, search, train, try_it
 from kerasft_app.worker import Predictor
@@ -85,6 +86,11 @@ def theme() -> gr.Theme:
     return base.set(**both, **grey, **{f"{name}_dark": value for name, value in {**both, **dark}.items()})
 
 
+def _hidden(kind: str) -> Any:
+    """The event of a button that only the page itself presses."""
+    return gr.Button("What has changed", elem_classes=["kft-away", kind]).click
+
+
 def create(root: Path) -> tuple[gr.Blocks, Page]:
     """The Gradio page over the runs in a folder."""
     page = Page(RunBoard(root), Predictor())
@@ -92,7 +98,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
         page.data, page.task = gr.State(None), gr.State(None)
         page.remembered = gr.BrowserState(None, storage_key="kerasft-form", secret="kerasft-form")  # no secret is in it
         page.loaded = blocks.load
-        page.ticking = gr.Button("What has changed", elem_id=BUTTON, elem_classes="kft-away").click
+        header = _hidden(CHANGE)
         with gr.Row(elem_id="header", equal_height=True, elem_classes="stack"):
             gr.HTML(
                 '<div class="kft-title"><h1>KerasFT</h1><span>fine-tune transformers in Keras</span></div>',
@@ -107,9 +113,10 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
                 with gr.Tab(title, id=identity, elem_id=f"tab-{identity}") as tabs[identity]:
                     gr.HTML(f'<h2 class="kft-away">{title}</h2>', padding=False, elem_classes="kft-away")
                     page.opening = tabs[identity].select
+                    page.stepping, page.changing = _hidden(STEP), _hidden(CHANGE)
                     module.build(page)
         address.build(page, tabs)
         for script in (_CLOSE_MENU, _DROP, SCRIPT):
             page.loaded(None, None, None, js=script)
-        page.ticking(page.runs_refresh, page.run, page.run, show_progress="hidden", trigger_mode="always_last")
+        header(page.runs_refresh, page.run, page.run, show_progress="hidden", trigger_mode="always_last")
     return blocks, page

@@ -31,6 +31,11 @@ def telling_failure(emit: Emit, folder: Path, stop: StopRequest) -> Iterator[Non
             with suppress(OSError):  # there may be no room for this either
                 emit(Failed(error="RunError", message=full.message, where=str(folder), hint=full.hint or ""))
             raise full from error
+        if isinstance(error, FileNotFoundError) and Path(str(error.filename)).is_relative_to(folder):
+            gone = RunError("A file of the run was removed while it was at work.", where=str(error.filename))
+            with suppress(OSError):  # with the whole folder
+                emit(Failed(error="RunError", message=gone.message, where=gone.where or ""))
+            raise gone from error
         memory = is_out_of_memory(error)
         hint = "Halve batch_size and double accumulate, or shorten max_length." if memory else ""
         emit(Failed(error=type(error).__name__, message=str(error)[:2000], hint=hint))

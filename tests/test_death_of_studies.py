@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -105,6 +106,7 @@ def test_an_adaptation(presets: dict[str, str], tmp_path: Path, capsys: pytest.C
 _DRIVER = """
 import json, sys
 from pathlib import Path
+from kerasft.method_comparison import bake_off
 from kerasft.recipe import RunConfig
 from tests.dying import dying
 recipe, folder, at, counted = sys.argv[1:]
@@ -122,7 +124,9 @@ def test_a_bake_off(presets: dict[str, str], tmp_path: Path, capsys: pytest.Capt
     def drive(at: int) -> int:
         command = [sys.executable, "-c", _DRIVER, str(config), str(folder), str(at), str(counted)]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-        return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr
+        return done.returncode
 
     def found() -> dict[str, Any]:
         results = read_json(folder / "bake_off.json")["results"]

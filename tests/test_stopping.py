@@ -9,17 +9,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import kerasft as kft
-from kerasft.events import Phase, Step
+from kerasft.events import Phase, Step, Validated, read_events
+from kerasft.failures import telling_failure
 from kerasft.output import Unbreakable
 from kerasft.run import start
-from kerasft.runs import run_state
+from kerasft.runs import STOP_FILE, run_state
 from kerasft.training.stopping import StopRequest
+from kerasft.training.trainer import _Loop
 from tests.test_crash import ENVIRONMENT, assert_same
 from tests.test_death import recipe, silent
 
@@ -86,6 +89,42 @@ def test_ctrl_c_while_it_is_evaluated_stops_and_resume_ends_with_the_same_bits(
     kft.resume(tmp_path / "cut", on_event=silent)
     assert run_state(tmp_path / "cut") == "finished"
     assert_same(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.parametrize("every", [None, 1])
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_stop_during_validation_leaves_it_and_resume_does_it_first(
+    every: int | None, nth: int, presets: dict[str, str], reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = recipe(presets["bert"], reviews, "lora")
+    config = replace(config, train=replace(config.train, validate_every=every))
+    start(config, tmp_path / "whole", on_event=silent)
+    folder, looks, look = tmp_path / "cut", [], _Loop._look
+
+    def touching(self: _Loop, share: float) -> None:
+        looks.append(share)
+        if len(looks) == nth:
+            (folder / STOP_FILE).touch()
+        look(self, share)
+
+    monkeypatch.setattr(_Loop, "_look", touching)
+    start(config, folder, on_event=silent)
+    assert run_state(folder) == "stopped"
+    assert len(looks) in (nth, nth + 1)  # after the last step of an epoch it is asked for twice
+    assert sum(isinstance(event, Validated) for event in read_events(folder / "events.jsonl")) == nth - 1
+    kft.resume(folder, on_event=silent)
+    assert run_state(folder) == "finished"
+    assert_same(tmp_path / "whole", folder)
+
+
+def test_a_file_that_is_removed_under_a_run_is_named(tmp_path: Path) -> None:
+    absent = tmp_path / "checkpoints" / "best.safetensors"
+    with (
+        pytest.raises(kft.RunError, match="removed while it was at work") as caught,
+        telling_failure(silent, tmp_path, StopRequest(None)),
+    ):
+        absent.read_bytes()
+    assert caught.value.where == str(absent)
 
 
 @pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])

@@ -105,7 +105,7 @@ def build(page: Page) -> None:
     shown = [split, curves, report, files, seen]
     for widget, state in asked.items():
         widget.input(lambda chosen: chosen, widget, state, show_progress="hidden")
-    for trigger in (page.ticking, page.run.change, *(state.change for state in asked.values())):
+    for trigger in (page.changing, page.run.change, *(state.change for state in asked.values())):
         trigger(show, [page.run, *asked.values(), seen], shown, show_progress="hidden", trigger_mode="always_last")
     page.opening(show, [page.run, *asked.values(), gr.State("")], shown, show_progress="hidden")
     other.change(columns, other, by, show_progress="hidden")

@@ -74,7 +74,7 @@ def build(page: Page) -> None:
         return [good_box(f"Saved with the run {run}."), show(words, order), page.runs_update(run)]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    renewing = [words.change, order.change, page.loaded, page.ticking]
+    renewing = [words.change, order.change, page.loaded, page.opening, page.changing]
     gr.on(renewing, show, shown_by, table, trigger_mode="always_last", **quiet)
     page.run.change(about, page.run, [title, tags, notes], **quiet)
     save.click(keep, [page.run, title, tags, notes, *shown_by], [said, table, page.run])

@@ -124,7 +124,8 @@ def build(page: Page) -> None:
     kept.click(keep, [study, part], [said, page.run])
     page.loaded(lambda: choices(), None, study, show_progress="hidden")
     page.opening(choices, study, study, show_progress="hidden")  # one may have been brought back
-    page.ticking(show, [study, part, seen], [view, part, seen, *shown], show_progress="hidden", trigger_mode="always_last")
+    for trigger in (page.stepping, page.opening):
+        trigger(show, [study, part, seen], [view, part, seen, *shown], show_progress="hidden", trigger_mode="always_last")
     with away:
         gone = [gr.update(visible=False)] * len(shown)
         removal.question(page, remove, study, said, lambda: [choices(), _NONE, "", *gone], [study, view, seen, *shown])

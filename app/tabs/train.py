@@ -148,7 +148,7 @@ def build(page: Page) -> None:
             return str(error_box(error))
 
     def look(run: str | None, before: str) -> list[Any]:
-        """The run's view; sends nothing when nothing has changed, so that the page stays still."""
+        """The run's view, and the buttons that its state allows."""
         try:
             if not run or not page.board.folder(run).exists():
                 return [gr.skip()] * 6
@@ -158,8 +158,6 @@ def build(page: Page) -> None:
         last = progress.steps[-1].time if progress.steps else 0
         counts = f"{len(progress.validations)} {len(progress.warnings)}"
         key = f"{run} {progress.state} {progress.phase} {last} {counts} {progress.stopping} {progress.ended_by}"
-        if key == before:
-            return [gr.skip()] * 6
         card = status_card(page.board.title(run), progress)
         if progress.state == "interrupted" and (tail := page.board.output_tail(run)):
             card += error_box(ConfigError("The end of what the process said:", where=tail))
@@ -167,17 +165,22 @@ def build(page: Page) -> None:
         done = gr.Button(visible=progress.state in ("finished", "stopped"))
         # What Stop said is over when the run has stopped, and is not said of another run.
         still = at_work and before.startswith(f"{run} {progress.state} ")
-        return [card, training_charts(progress), done, key, gr.skip() if still else "", gr.Button(visible=at_work)]
+        return [card, training_charts(progress), key, done, gr.skip() if still else "", gr.Button(visible=at_work)]
+
+    def step(run: str | None, before: str) -> list[Any]:
+        """The run's view; sends nothing when nothing has changed, so that the page stays still."""
+        card, drawn, key, *_ = look(run, before)
+        return [gr.skip()] * 3 if key == before else [card, drawn, key]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     start.click(launch, [name, *said_by_page], [said, page.run, seen])
     again.click(refill, page.run, [fits, form.switched, *form.components])  # the model is not one that was switched to
     show.click(show_windows, [own, epoch, *said_by_page], windows)
     stop.click(halt, page.run, halted)
-    viewed = [status, charts, ahead, seen, halted, stop]
-    page.opening(look, [page.run, gr.State("")], viewed, **quiet)  # whatever the page was shown before
-    for changed in (page.ticking, page.run.change):
+    viewed = [status, charts, seen, ahead, halted, stop]
+    for changed in (page.opening, page.changing, page.run.change):
         changed(look, [page.run, seen], viewed, trigger_mode="always_last", **quiet)
+    page.stepping(step, [page.run, seen], viewed[:3], trigger_mode="always_last", **quiet)
     ahead.click(lambda: gr.Tabs(selected="results"), None, page.tabs, js=TO_TOP)
     page.loaded(lambda: gr.Dropdown(choices=page.model_choices()), None, form.model, **quiet)
     page.loaded(restore, page.remembered, form.components, **quiet)

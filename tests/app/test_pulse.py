@@ -20,10 +20,10 @@ def make_run(root: Path, name: str) -> Path:
 
 
 def test_every_change_of_a_run_is_another_version_and_nothing_else_is(tmp_path: Path) -> None:
-    versions = [look(tmp_path)[0]]
+    versions = [look(tmp_path).version]
 
     def changed() -> bool:
-        versions.append(look(tmp_path)[0])
+        versions.append(look(tmp_path).version)
         return versions[-1] != versions[-2]
 
     run = make_run(tmp_path, "one")
@@ -44,16 +44,16 @@ def test_every_change_of_a_run_is_another_version_and_nothing_else_is(tmp_path: 
 
 def test_a_waiting_run_and_a_running_one_make_the_page_busy(tmp_path: Path) -> None:
     run = make_run(tmp_path, "one")
-    assert not look(tmp_path)[1]
+    assert not look(tmp_path).busy
     (run / QUEUED_FILE).touch()
-    assert look(tmp_path)[1]
+    assert look(tmp_path).busy
     (run / QUEUED_FILE).unlink()
     before = look(tmp_path)
     note_process(run, os.getpid(), 0.0)
-    assert look(tmp_path)[1]
+    assert look(tmp_path).busy
     (run / "process.json").write_text('{"pid": 4194304, "started": 0}')  # a process that has died without a word
     assert look(tmp_path) != before
-    assert not look(tmp_path)[1]
+    assert not look(tmp_path).busy
 
 
 def test_a_run_started_elsewhere_counts_while_it_holds_its_lock(tmp_path: Path) -> None:
@@ -61,10 +61,21 @@ def test_a_run_started_elsewhere_counts_while_it_holds_its_lock(tmp_path: Path) 
     before = look(tmp_path)
     with alone(run, "run"):
         inside = look(tmp_path)
-    assert inside[1]
-    assert inside[0] != look(tmp_path)[0]  # the page hears of the end even where nothing is written any more
-    assert not look(tmp_path)[1]
-    assert not before[1]
+    assert inside.busy
+    assert inside.version != look(tmp_path).version  # the page hears of the end even where nothing is written any more
+    assert not look(tmp_path).busy
+    assert not before.busy
+
+
+def test_steps_of_a_run_change_no_states(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "one")
+    before = look(tmp_path)
+    (run / "events.jsonl").write_text("x")
+    after = look(tmp_path)
+    assert after.version != before.version
+    assert after.states == before.states
+    (run / "report.json").write_text("x")
+    assert look(tmp_path).states != after.states
 
 
 def test_a_study_at_work_changes_with_the_run_that_it_does(tmp_path: Path) -> None:
@@ -72,9 +83,9 @@ def test_a_study_at_work_changes_with_the_run_that_it_does(tmp_path: Path) -> No
     (study / "study.json").write_text("{}")
     note_process(study, os.getpid(), 0.0)
     (study / "trial-000").mkdir()
-    before = look(tmp_path)[0]
+    before = look(tmp_path).version
     (study / "trial-000" / "events.jsonl").write_text("x")
-    assert look(tmp_path)[0] != before
+    assert look(tmp_path).version != before
 
 
 def test_only_its_own_path_is_answered(tmp_path: Path) -> None:
