@@ -40,6 +40,7 @@ class Page:
             in a tab that is not shown stands still.
         opening: Event: the tab that is being built is opened.
         loaded: Event: a browser has opened or reloaded the page.
+        closed: Event: a browser has closed or reloaded it.
         stepping: Event: a run or study has changed while the tab that is being built is shown (`kerasft_app.pulse`).
         changing: Event: one has begun, ended or been renamed, or has a model or report, while that tab is shown.
     """
@@ -56,6 +57,7 @@ class Page:
     remembered: Any = None
     opening: Any = None
     loaded: Any = None
+    closed: Any = None
     stepping: Any = None
     changing: Any = None
 

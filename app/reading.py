@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kerasft.data.columns import Columns
+from kerasft.data.data_config import DataConfig
 from kerasft.data.dataset import Dataset, load_data
+from kerasft.data.label_columns import NAME as JOINED
+from kerasft.data.label_columns import columns_of_0_and_1
 from kerasft.data.quality import QualityReport, check_data
 from kerasft.data.recognise import Suggestion, suggest_task
 from kerasft.errors import DataError, KerasFTError, disk_fault
@@ -27,7 +31,10 @@ class ReadFile:
     """What a source was understood to be.
 
     Attributes:
-        data: The rows.
+        config: The options it was read with.
+        columns: Roles of its columns.
+        columns_there: Names of all columns of the training rows.
+        marks: Columns of 0 and 1 that were taken for one label each, joined with commas; empty where there are none.
         suggestion: The task they are for.
         report: What was found in them.
         title: The task's title.
@@ -36,7 +43,10 @@ class ReadFile:
         cells: The first rows, as people read them; the first cell is the row's number.
     """
 
-    data: Dataset
+    config: DataConfig
+    columns: Columns
+    columns_there: list[str]
+    marks: str
     suggestion: Suggestion
     report: QualityReport
     title: str
@@ -47,7 +57,7 @@ class ReadFile:
     @property
     def file(self) -> str:
         """The file's name, for people."""
-        return Path(str(self.data.config.path)).name
+        return Path(str(self.config.path)).name
 
     @property
     def sizes(self) -> str:
@@ -56,7 +66,7 @@ class ReadFile:
 
     def known(self) -> dict[str, Any]:
         """What other tabs need to know: task, columns by role, file, rows of each split and lengths of the texts."""
-        columns = {role: getattr(self.data.columns, role) for role in ("text", "text_pair", "label")}
+        columns = {role: getattr(self.columns, role) for role in ("text", "text_pair", "label")}
         facts = {"file": self.file, "sizes": self.sizes, "rows": self.report.rows, "lengths": self.report.lengths}
         return {"name": self.suggestion.task, "columns": columns, **facts}
 
@@ -87,12 +97,25 @@ def _read(data: Dataset) -> ReadFile:
     counter = token_counter(fetch(find_preset(default_preset(cls.families))))
     report = check_data(data, get_task(suggestion.task), count_tokens=counter)
     windows = any(spec.name == "overlap" for spec in cls.specs())
-    return ReadFile(data, suggestion, report, cls.title, windows, *first_rows(data))
+    table = _first_split(data).table
+    return ReadFile(
+        data.config, data.columns, list(table.names), _marks(data, table), suggestion, report, cls.title, windows,
+        *first_rows(data),
+    )  # fmt: skip
+
+
+def _marks(data: Dataset, table: Any) -> str:
+    columns = data.columns
+    if data.config.label is not None:
+        return data.config.label if "," in data.config.label else ""
+    if not columns.label == JOINED == table.names[-1]:
+        return ""
+    return ",".join(columns_of_0_and_1(table, but=(columns.text, columns.text_pair, columns.split)))
 
 
 def first_rows(data: Dataset) -> tuple[list[str], list[list[Any]]]:
     """Names and cells of the first rows; the columns a model reads and learns from come first, after the row's number."""
-    first, columns = first_split(data), data.columns
+    first, columns = _first_split(data), data.columns
     near = first.table.columns.slice(0, _PREVIEW)
     used = [name for name in (columns.text, columns.text_pair, columns.label) if name in near.column_names]
     names = [*used, *(name for name in near.column_names if name not in used)]
@@ -101,6 +124,6 @@ def first_rows(data: Dataset) -> tuple[list[str], list[list[Any]]]:
     return ["row", *names], [list(row) for row in zip(numbers, *cells, strict=True)]
 
 
-def first_split(data: Dataset) -> Any:
+def _first_split(data: Dataset) -> Any:
     """The training rows, or the first split of data without any."""
     return data["train"] if "train" in data else next(iter(data.splits.values()))

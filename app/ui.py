@@ -97,7 +97,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
     with gr.Blocks(title="KerasFT", analytics_enabled=False) as blocks:
         page.data, page.task = gr.State(None), gr.State(None)
         page.remembered = gr.BrowserState(None, storage_key="kerasft-form", secret="kerasft-form")  # no secret is in it
-        page.loaded = blocks.load
+        page.loaded, page.closed = blocks.load, blocks.unload
         header = _hidden(CHANGE)
         with gr.Row(elem_id="header", equal_height=True, elem_classes="stack"):
             gr.HTML(

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 import kerasft as kft
+from kerasft.bake_off_report import BakeOff
 from kerasft.config import read_json
 from kerasft.hyper_search import search
 from kerasft.recipe import RunConfig
@@ -129,8 +130,7 @@ def test_a_bake_off(presets: dict[str, str], tmp_path: Path, capsys: pytest.Capt
         return done.returncode
 
     def found() -> dict[str, Any]:
-        results = read_json(folder / "bake_off.json")["results"]
-        return {result["name"]: (result["state"], result["value"]) for result in results}
+        return {result.name: (result.state, result.value) for result in BakeOff.read(folder).results}
 
     assert drive(0) == 0
     whole = found()

@@ -9,15 +9,14 @@ import gradio as gr
 
 from kerasft.data.columns import NO_COLUMN
 from kerasft.data.data_config import DataConfig
-from kerasft.data.label_columns import NAME as JOINED
-from kerasft.data.label_columns import columns_of_0_and_1
 from kerasft.errors import KerasFTError
 from kerasft_app.charts import error_box
 from kerasft_app.facts import role_names
 from kerasft_app.forms import Form
 from kerasft_app.newest_read import NewestRead
 from kerasft_app.page import EXAMPLE, TO_TOP, Page
-from kerasft_app.reading import ReadFile, first_split, read_for_page
+from kerasft_app.reading import ReadFile
+from kerasft_app.reading_process import Reader
 from kerasft_app.reports import asked_html, quality_html, understood_html
 from kerasft_app.runs import upload_key
 
@@ -27,6 +26,7 @@ _NONE = "(none)"
 _NO_LABEL = "None of them: the texts have no label"
 _CLASSES = ("text_classification", "multi_label_classification", "cloze_classification")
 _LABEL_INFO = "Several columns of 0 and 1 are one label each: type their names, joy,anger,fear."
+_AT_A_TIME = 8  # files, of several people
 _READING = '<div class="kft-empty big">Reading the data …</div>'
 
 
@@ -55,40 +55,53 @@ def build(page: Page) -> None:
         with gr.Column(scale=3, min_width=300):
             understood = gr.HTML(elem_id="understood")
             report = gr.HTML(_READING, elem_id="data-report")
+            cancel = gr.Button("Cancel reading", size="sm", visible=False, elem_id="cancel-reading")
             preview = gr.Dataframe(label="First rows", wrap=True, visible=False, max_height=340, interactive=False, max_chars=300)
             ahead = gr.Button("Next: train", variant="primary", visible=False, elem_id="to-train")
 
     path = gr.State(None)
     last = gr.BrowserState("")  # key of the files uploaded last, so that they are still there when the page is loaded again
     roles = [text, pair, label]
-    shown = [page.data, page.task, understood, report, preview, ahead, question, *roles]
+    shown = [page.data, page.task, understood, report, preview, ahead, question, cancel, *roles]
 
-    reads = NewestRead()
+    reads, reader = NewestRead(), Reader()
     number = gr.State(None)  # of the read that this page has started
 
     def begin(request: gr.Request) -> list[Any]:
         """Before new files are read: remove the previous ones, so that no run can begin with them meanwhile."""
+        reader.cancel(request.session_hash)
         return [reads.begin(request.session_hash), None, *_nothing(_READING), *_no_columns()]
 
     def read_uploads(request: gr.Request, number: int, source: Any, *values: Any) -> list[Any]:
-        return if_newest(number, understand(source, *values), request)
+        return if_newest(number, understand(request, source, *values), request)
 
     def read_example(request: gr.Request, number: int, *values: Any) -> list[Any]:
-        return if_newest(number, understand(str(EXAMPLE), *values), request)
+        return if_newest(number, understand(request, str(EXAMPLE), *values), request)
 
     def if_newest(number: int | None, updates: list[Any], request: gr.Request) -> list[Any]:
         return updates if reads.is_newest(request.session_hash, number) else [gr.skip()] * len(updates)
 
+    def may_cancel(source: str | None) -> Any:
+        return gr.update(visible=source is not None)
+
+    def stop(request: gr.Request) -> Any:
+        reader.cancel(request.session_hash)
+        return gr.update(visible=False)
+
+    def leave(request: gr.Request) -> None:
+        reader.cancel(request.session_hash)
+
     def clear(request: gr.Request) -> list[Any]:
+        reader.cancel(request.session_hash)
         return [reads.begin(request.session_hash), None, *_nothing(""), *_no_columns()]
 
-    def understand(source: str | list[str] | None, *values: Any) -> list[Any]:
+    def understand(request: gr.Request, source: str | list[str] | None, *values: Any) -> list[Any]:
         """New files (or the example): read them, guess the columns, check them."""
         if not source:
             return [None, *_nothing(""), *_no_columns()]
         try:
             kept = source if isinstance(source, str) else page.board.keep_uploads([Path(one) for one in source])
-            found = read_for_page(kept, form.read(values))
+            found = reader.read(request.session_hash, kept, form.read(values))
         except (KerasFTError, OSError) as error:
             kept, found = "", error
         if isinstance(found, KerasFTError):
@@ -101,9 +114,9 @@ def build(page: Page) -> None:
         number = reads.begin_first(request.session_hash)
         if number is None:
             return [gr.skip()] * (1 + len(shown))
-        return if_newest(number, understand(page.board.kept_upload(key) or str(EXAMPLE), *values), request)
+        return if_newest(number, understand(request, page.board.kept_upload(key) or str(EXAMPLE), *values), request)
 
-    def correct(source: str | None, text: str, pair: str, label: str, *values: Any) -> list[Any]:
+    def correct(request: gr.Request, source: str | None, text: str, pair: str, label: str, *values: Any) -> list[Any]:
         """The same file with other columns or options."""
         if source is None:
             return [gr.skip()] * len(shown)
@@ -112,37 +125,44 @@ def build(page: Page) -> None:
             role: NO_COLUMN if name == _NONE and role != "text" else (name or "").strip() or None for role, name in wanted.items()
         }
         try:
-            found = read_for_page(source, {**form.read(values), **named})
+            found = reader.read(request.session_hash, source, {**form.read(values), **named})
         except (KerasFTError, OSError) as error:
             found = error
         return [*_nothing(error_box(found)), *[gr.skip()] * 3] if isinstance(found, KerasFTError) else _describe(found)
 
-    def answered(source: str | None, text: str, pair: str, chosen: str | None, *values: Any) -> list[Any]:
+    def answered(request: gr.Request, source: str | None, text: str, pair: str, chosen: str | None, *values: Any) -> list[Any]:
         """The label column that was chosen among those that could be it."""
         if not chosen:
             return [gr.skip()] * len(shown)
-        return correct(source, text, pair, _NONE if chosen == _NO_LABEL else chosen, *values)
+        return correct(request, source, text, pair, _NONE if chosen == _NO_LABEL else chosen, *values)
 
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    many: dict[str, Any] = {"concurrency_limit": _AT_A_TIME}
     for event in (upload.upload, upload.delete):  # delete: one of several
-        event(begin, None, [number, path, *shown], show_progress="hidden").then(
-            read_uploads, [number, upload, *form.components], [path, *shown]
+        event(begin, None, [number, path, *shown], **quiet).then(
+            read_uploads, [number, upload, *form.components], [path, *shown], **many
         )
     upload.clear(clear, None, [number, path, *shown])
-    example.click(begin, None, [number, path, *shown], show_progress="hidden").then(
-        read_example, [number, *form.components], [path, *shown]
+    example.click(begin, None, [number, path, *shown], **quiet).then(
+        read_example, [number, *form.components], [path, *shown], **many
     )
-    page.loaded(again_or_example, [last, *form.components], [path, *shown])
-    path.change(upload_key, path, last, show_progress="hidden")
-    for dropdown in roles:
-        dropdown.input(correct, [path, *roles, *form.components], shown)
-    question.input(answered, [path, text, pair, question, *form.components], shown)
-    again.click(correct, [path, *roles, *form.components], shown)
+    page.loaded(again_or_example, [last, *form.components], [path, *shown], **many)
+    page.closed(leave)
+    path.change(upload_key, path, last, **quiet)
+    corrected = [*(dropdown.input for dropdown in roles), again.click]
+    for event in corrected:
+        event(may_cancel, path, cancel, **quiet).then(correct, [path, *roles, *form.components], shown, **many)
+    question.input(may_cancel, path, cancel, **quiet).then(
+        answered, [path, text, pair, question, *form.components], shown, **many
+    )
+    cancel.click(stop, None, cancel, **quiet)
     ahead.click(lambda: gr.Tabs(selected="train"), None, page.tabs, js=TO_TOP)
 
 
 def _nothing(said: str) -> list[Any]:
     """No data: nothing to learn from, whatever was there before."""
-    return [None, None, "", said, gr.Dataframe(visible=False), gr.Button(visible=False), gr.Radio(visible=False)]
+    return [None, None, "", said, gr.Dataframe(visible=False), *(gr.update(visible=False) for _ in range(2)),
+            gr.update(visible=said == _READING)]  # fmt: skip
 
 
 def _no_columns() -> list[Any]:
@@ -151,10 +171,10 @@ def _no_columns() -> list[Any]:
 
 def _describe(found: ReadFile) -> list[Any]:
     """What the data are, for all that shows it; nothing to learn from as long as it is not clear which column is the label."""
-    data, suggestion = found.data, found.suggestion
-    asked = suggestion.unclear if data.config.label is None else ()
+    suggestion = found.suggestion
+    asked = suggestion.unclear if found.config.label is None else ()
     # The options as they were given: what was found by looking will be found again, in whatever process reads the file.
-    config = None if asked else data.config.to_dict()
+    config = None if asked else found.config.to_dict()
     choices = [(f"{name}: {', '.join(values)[:80]}", name) for name, values in zip(asked, suggestion.examples, strict=False)]
     why = suggestion.why + (" If they are amounts, choose Regression." if suggestion.other_task else "")
     what = asked_html(found.file, found.sizes) if asked else understood_html(found.title, why, found.file, found.sizes)
@@ -166,6 +186,7 @@ def _describe(found: ReadFile) -> list[Any]:
         gr.Dataframe({"headers": found.names, "data": found.cells}, column_widths=_widths(found), visible=True),
         gr.Button(visible=not asked),
         gr.Radio(choices=[*choices, (_NO_LABEL, _NO_LABEL)], value=None, visible=bool(asked)),
+        gr.update(visible=False),
         *_dropdowns(found, "text_classification" if asked else suggestion.task),
     ]
 
@@ -182,14 +203,9 @@ def _widths(found: ReadFile) -> list[int]:
 
 
 def _dropdowns(found: ReadFile, task: str) -> list[Any]:
-    data = found.data
-    columns, table = data.columns, first_split(data).table
-    names, label = list(table.names), columns.label
-    several = data.config.label if "," in (data.config.label or "") else None
-    if several is None and data.config.label is None and label == JOINED == names[-1]:
-        several = ",".join(columns_of_0_and_1(table, but=(columns.text, columns.text_pair, columns.split)))
-    if several and label not in (data.config.label, None):
-        names, label = [name for name in names if name != label], several
+    columns, names, label = found.columns, found.columns_there, found.columns.label
+    if found.marks and label not in (found.config.label, None):
+        names, label = [name for name in names if name != label], found.marks
     title, pair_title, label_title = role_names(task)
     choices = [_NONE, *([label] if label and label not in names else []), *names]
     return [

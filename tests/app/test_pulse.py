@@ -103,7 +103,7 @@ def test_only_its_own_path_is_answered(tmp_path: Path) -> None:
     asyncio.run(pulse({"type": "http", "path": f"/other{PATH}"}, None, send))
     assert passed == ["/config", f"/other{PATH}"]
     asyncio.run(pulse({"type": "http", "path": PATH}, None, send))
-    assert set(json.loads(sent[1]["body"])) == {"version", "busy"}
+    assert set(json.loads(sent[1]["body"])) == {"version", "states", "busy"}
     assert len(passed) == 2
     asyncio.run(pulse({"type": "http", "root_path": "/proxy", "path": f"/proxy{PATH}"}, None, send))
     assert len(passed) == 2
