@@ -197,7 +197,7 @@ def training_charts(told: Progress) -> str:
 
 def error_box(error: Any) -> str:
     """An error of the library as a box: rule, evidence, next step."""
-    error = disk_fault(error) or error
+    error = (disk_fault(error) if isinstance(error, BaseException) else None) or error
     where = getattr(error, "where", None)
     hint = getattr(error, "hint", None)
     message = getattr(error, "message", None) or str(error)

@@ -23,6 +23,7 @@ from kerasft.errors import ExportError
 from kerasft.file_sums import write_sums
 from kerasft.files import free_to_write, temporary_beside, whole_folder
 from kerasft.own_settings import own_settings
+from kerasft.tasks.asking import Asking
 from kerasft.tasks.base import Answering
 from kerasft.warm_up import write_requests
 
@@ -59,21 +60,23 @@ class Replay:
         return f"{self.equal_rows:,} of {self.rows:,} answers equal, largest difference of a number {self.largest_difference:.1e}"
 
 
-def answering(asking: Any, weights: Stored, *, paired: bool) -> Any:
+def answering(asking: Asking, weights: Stored, *, paired: bool, flat: bool = False) -> Any:
     """The graph from `text` (and `text_pair`) to named tensors.
 
     Args:
-        asking: `tasks.asking.Asking`: framing, Keras model, and what lies around them.
+        asking: Framing, Keras model, and what lies around them.
         weights: Where the graph reads them.
         paired: Whether there is a second text.
+        flat: Answers are not filled up to the longest of a batch (`Asking.serve_flat`).
     """
+    serve = asking.serve_flat if flat and asking.serve_flat else asking.serve
     names = ("text", "text_pair") if paired else ("text",)
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name=name) for name in names])
     def answer(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
         framed = asking.framing(*texts)
         with weights.in_graph():
-            return asking.serve(_outputs(asking.model, asking.dense(framed)), framed, texts)
+            return serve(_outputs(asking.model, asking.dense(framed)), framed, texts)
 
     return answer
 
@@ -145,6 +148,8 @@ def export_model(model: Any, path: Path, *, kind: str = "float32", overwrite: bo
     module.variables_, module.unpacked, module.tokenizer = weights.variables, weights.resources, model.framer.tokenizer
     if answers:
         signatures = {"serving_default": answering(model.asking, weights, paired=model.paired)}
+        if model.asking.serve_flat:
+            signatures["flat"] = answering(model.asking, weights, paired=model.paired, flat=True)
     else:
         signatures = generating(model.generator, weights, model.sampling(None, {}))
     names = ("text", "text_pair") if answers and model.paired else ("text",)

@@ -20,6 +20,8 @@ class Asking:
         dense: From framed texts to the model's inputs, in the graph.
         collect: From the outputs of all encoded rows to one item a row.
         serve: From the outputs, framed texts and texts to the served graph's answers.
+        serve_flat: The same, not filled up to the longest of a batch, but with the number of each value's text; None where
+            nothing is filled up.
     """
 
     framing: Any
@@ -28,6 +30,7 @@ class Asking:
     dense: Callable[[Any], dict[str, Any]]
     collect: Callable[[Any, Any], Any]
     serve: Callable[[Any, Any, tuple[Any, ...]], dict[str, Any]]
+    serve_flat: Callable[[Any, Any, tuple[Any, ...]], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,17 @@ def flatten(outputs: Any, framed: Any) -> Any:
     return tf.boolean_mask(outputs, tf.sequence_mask(framed.ids.row_lengths(), tf.shape(outputs)[1]))
 
 
-def serve_tags(outputs: Any, framed: Any, labels: Sequence[str], texts: Any, *, constrained: bool) -> dict[str, Any]:
-    """Words with tags and entities of each text, filled up with "" and -1 to the longest of the batch."""
+_FILLING = {"texts": "", "types": "", "scores": 0.0, "starts": -1, "ends": -1}
+
+
+def serve_tags(
+    outputs: Any, framed: Any, labels: Sequence[str], texts: Any, *, constrained: bool, flat: bool = False
+) -> dict[str, Any]:
+    """Words with tags and entities of each text.
+
+    They are filled up with "" and -1 to the longest of the batch, (N, longest); with `flat` one value a word or entity of all
+    texts, (M,), beside the number of its text, `word_rows` and `entity_rows`.
+    """
     import tensorflow as tf
 
     from kerasft.preprocessing.tag_decoding import entity_types, find_entities, repair, tag_table, viterbi
@@ -43,13 +52,10 @@ def serve_tags(outputs: Any, framed: Any, labels: Sequence[str], texts: Any, *, 
     def columns(name: str, of: Any, types: Any, scores: Any, starts: Any, ends: Any) -> dict[str, Any]:
         text = tf.repeat(texts, of.row_lengths())
         strings = tf.strings.substr(text, starts, ends - starts, unit="UTF8_CHAR")
-        return {
-            f"{name}_texts": of.with_values(strings).to_tensor(""),
-            f"{name}_types": of.with_values(types).to_tensor(""),
-            f"{name}_scores": of.with_values(scores).to_tensor(0.0),
-            f"{name}_starts": of.with_values(starts).to_tensor(-1),
-            f"{name}_ends": of.with_values(ends).to_tensor(-1),
-        }
+        found = {"texts": strings, "types": types, "scores": scores, "starts": starts, "ends": ends}
+        if flat:
+            return {f"{name}_rows": tf.cast(of.value_rowids(), tf.int32), **{f"{name}_{part}": found[part] for part in found}}
+        return {f"{name}_{part}": of.with_values(found[part]).to_tensor(_FILLING[part]) for part in found}
 
     first, last = tf.gather(starts, entities.first.values), tf.gather(ends, entities.last.values)
     named = tf.gather(tf.constant(kinds or [""]), entities.types.values)

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from kerasft.evaluation.tag_spelling import (
 from kerasft.evaluation.tagging import tagging_report, tagging_score
 from kerasft.evaluation.tags import odd_tags, to_bio
 from kerasft.tasks.advice import bolder
-from kerasft.tasks.asking import Answered
+from kerasft.tasks.asking import Answered, Asking
 from kerasft.tasks.base import TASKS, Answering, Learned
 from kerasft.tasks.tag_cells import needs_fine_words, read_tags, spans_to_tags, word_pattern
 from kerasft.tasks.telling import Told
@@ -343,11 +344,14 @@ class TokenClassification(Answering):
         how: dict[str, Any] = {"split": split, "notes": notes, "offsets": offsets, "plain": self.plain}
         return tagging_report(logits, tags, gold, learned.labels, learned.facts["majority"], **how)
 
-    def serve(self, outputs: Any, framed: Any, texts: tuple[Any, ...], learned: Learned) -> dict[str, Any]:
+    def asking(self, model: Any, scorer: Any, framer: Any, learned: Learned) -> Asking:
+        asked = super().asking(model, scorer, framer, learned)
+        return replace(asked, serve_flat=partial(self.serve, learned=learned, flat=True))
+
+    def serve(self, outputs: Any, framed: Any, texts: tuple[Any, ...], learned: Learned, *, flat: bool = False) -> dict[str, Any]:
         from kerasft.tasks.serving import serve_tags
 
-        constrained = self.decoding == "constrained"
-        return serve_tags(outputs, framed, learned.labels, texts[0], constrained=constrained)
+        return serve_tags(outputs, framed, learned.labels, texts[0], constrained=self.decoding == "constrained", flat=flat)
 
     def expect(self, answer: TagsPrediction) -> dict[str, Any]:
         expected: dict[str, Any] = {}

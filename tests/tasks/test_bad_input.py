@@ -443,6 +443,23 @@ def test_a_very_long_context_is_answered_and_exported(presets: dict[str, str], t
     assert served["score"].numpy()[0] == pytest.approx(found.score, abs=1e-4)
 
 
+def test_served_tags_are_also_there_without_filling_up(presets: dict[str, str], tmp_path: Path) -> None:
+    """A long text among short ones does not make all answers as long."""
+    import tensorflow as tf
+
+    model = model_of(presets["bert"], options("token_classification", "bert"), task_data("token_classification"))
+    texts = tf.constant(["good film", "the film " * 1_000, "", "bad"])
+    signatures = tf.saved_model.load(str(model.export(tmp_path / "1"))).signatures
+    filled, flat = signatures["serving_default"](text=texts), signatures["flat"](text=texts)
+    assert filled["word_texts"].shape == (4, 2_000)
+    assert flat["word_rows"].numpy().tolist() == [0, 0, *[1] * 2_000, 3]
+    for kind in ("word", "entity"):
+        there = filled[f"{kind}_starts"].numpy() >= 0
+        assert flat[f"{kind}_rows"].numpy().tolist() == there.nonzero()[0].tolist()
+        for part in ("texts", "types", "starts", "ends", "scores"):
+            assert flat[f"{kind}_{part}"].numpy().tolist() == filled[f"{kind}_{part}"].numpy()[there].tolist()
+
+
 @pytest.mark.parametrize("family", ["bert", "gpt2"])
 def test_words_of_a_tagged_text_are_all_answered_however_odd(family: str, presets: dict[str, str]) -> None:
     model = model_of(presets[family], options("token_classification", family), task_data("token_classification"))
