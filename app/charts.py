@@ -11,6 +11,7 @@ from typing import Any
 from kerasft.errors import disk_fault, explains_itself
 from kerasft.progress import clock, memory
 from kerasft_app.figures import is_better_low, is_share, spoken
+from kerasft_app.labels import on_screen
 from kerasft_app.run_progress import Progress
 
 Points = Sequence[tuple[float, float]]
@@ -143,11 +144,11 @@ def status_card(name: str, told: Progress) -> str:
     if told.estimated and told.estimated.advice and told.state == "running":
         body.append(f'<div class="note">{escape(told.estimated.advice)}</div>')
     for warning in told.warnings[-6:]:
-        hint = f" <i>{escape(warning.hint)}</i>" if warning.hint else ""
+        hint = f" <i>{escape(on_screen(warning.hint))}</i>" if warning.hint else ""
         body.append(f'<div class="warn">{escape(warning.message)}{hint}</div>')
     if told.state == "failed" and told.ended is not None:
         ended: Any = told.ended
-        hint = f"<br><b>What to do:</b> {escape(ended.hint)}" if ended.hint else ""
+        hint = f"<br><b>What to do:</b> {escape(on_screen(ended.hint))}" if ended.hint else ""
         where = f"<br>{escape(ended.where)}" if ended.where else ""
         kind = "" if explains_itself(ended.error) else f"<b>{escape(ended.error)}</b>: "
         body.append(f'<div class="error">{kind}{escape(ended.message)}{where}{hint}</div>')
@@ -204,7 +205,7 @@ def error_box(error: Any) -> str:
     message, where, hint = (text and _UPLOADS.sub("", str(text)) for text in (message, where, hint))
     lines = [f"<b>{escape(message)}</b>"]
     lines += [escape(where)] if where else []
-    lines += [f"<b>What to do:</b> {escape(hint)}"] if hint else []
+    lines += [f"<b>What to do:</b> {escape(on_screen(hint))}"] if hint else []
     return _box("error", lines)
 
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+from kerasft.data.data_config import DataConfig
+from kerasft.training.options import TrainConfig
+
+_SAID = {"True": "on", "False": "off"}
+
 _LABELS = {
     "max_length": "Maximum length (tokens)",
     "max_question": "Maximum length of the question (tokens)",
@@ -30,6 +37,14 @@ _LABELS = {
     "top_p": "Top p",
 }
 
+_PLACES = {"data": "tab Data", "task": "tab Train", "tuning": "tab Train", "train": "tab Train"}
+_AS_OPTION = re.compile(  # `repair=True (--data.repair true)`, `(--data.sheet, sheet='...')`, `(--data.label, Label in the app)`
+    r"(?:(?P<name>\w+)=(?P<value>'[^']*'|[\w.]+) )?\(--(?P<part>data|task|tuning|train)\.(?P<option>\w+)[^)]*\)"
+)
+
+_SNAKE = re.compile(r"(?<![\w.-])[a-z]+(?:_[a-z]+)+(?![\w(])")
+_OPTIONS = frozenset(spec.name for cls in (DataConfig, TrainConfig) for spec in cls.specs()) | frozenset(_LABELS)
+
 _CONTENDERS = {
     "word_counts": "Word counts: TF-IDF with a linear model, no Transformer; the baseline to beat",
     "zero_shot": "Zero-shot: the model fills a gap with a word of the label; nothing is trained",
@@ -45,6 +60,22 @@ _CONTENDERS = {
 def contender(name: str) -> str:
     """A contender of the bake-off and what it is, in a line."""
     return _CONTENDERS.get(name, name)
+
+
+def on_screen(hint: str) -> str:
+    """A hint of the library, which names options as the command line and Python do, in the words of the page."""
+
+    def spoken(found: re.Match[str]) -> str:
+        field, place = label(found["option"]), _PLACES[found["part"]]
+        if not found["name"]:
+            return f"({field}, {place})"
+        value = found["value"].strip("'")
+        return f"{field}: {_SAID.get(value, value)} ({place})"
+
+    def named(found: re.Match[str]) -> str:
+        return label(found[0]) if found[0] in _OPTIONS else found[0]
+
+    return _SNAKE.sub(named, _AS_OPTION.sub(spoken, hint))
 
 
 def label(option: str) -> str:

@@ -34,6 +34,7 @@ class ReadFile:
         config: The options it was read with.
         columns: Roles of its columns.
         columns_there: Names of all columns of the training rows.
+        usable: Rows of each split that have all that the task needs.
         marks: Columns of 0 and 1 that were taken for one label each, joined with commas; empty where there are none.
         suggestion: The task they are for.
         report: What was found in them.
@@ -46,6 +47,7 @@ class ReadFile:
     config: DataConfig
     columns: Columns
     columns_there: list[str]
+    usable: dict[str, int]
     marks: str
     suggestion: Suggestion
     report: QualityReport
@@ -62,12 +64,16 @@ class ReadFile:
     @property
     def sizes(self) -> str:
         """Rows by split, in words."""
-        return ", ".join(f"{count:,} {name}" for name, count in self.report.rows.items()) + " rows"
+        parts = []
+        for name, count in self.report.rows.items():
+            used = self.usable.get(name, count)
+            parts.append(f"{count:,} {name}" if used == count else f"{used:,} of {count:,} {name}")
+        return ", ".join(parts) + " rows"
 
     def known(self) -> dict[str, Any]:
         """What other tabs need to know: task, columns by role, file, rows of each split and lengths of the texts."""
         columns = {role: getattr(self.columns, role) for role in ("text", "text_pair", "label")}
-        facts = {"file": self.file, "sizes": self.sizes, "rows": self.report.rows, "lengths": self.report.lengths}
+        facts = {"file": self.file, "sizes": self.sizes, "rows": self.usable, "lengths": self.report.lengths}
         return {"name": self.suggestion.task, "columns": columns, **facts}
 
 
@@ -98,8 +104,10 @@ def _read(data: Dataset) -> ReadFile:
     report = check_data(data, get_task(suggestion.task), count_tokens=counter)
     windows = any(spec.name == "overlap" for spec in cls.specs())
     table = _first_split(data).table
+    needs = get_task(suggestion.task).needs(data.columns)
+    usable = {name: len(split.usable(need_label=needs)[0]) for name, split in data.splits.items()}
     return ReadFile(
-        data.config, data.columns, list(table.names), _marks(data, table), suggestion, report, cls.title, windows,
+        data.config, data.columns, list(table.names), usable, _marks(data, table), suggestion, report, cls.title, windows,
         *first_rows(data),
     )  # fmt: skip
 

@@ -98,7 +98,8 @@ class RecipeForm:
             PresetError: There is no such model.
         """
         if data is None or known is None:
-            raise ConfigError("No data are loaded.", hint="Upload a file or take the example in the tab Data.")
+            hint = "In the tab Data, upload a file or take the example, and answer what is asked there."
+            raise ConfigError("No data are ready.", hint=hint)
         return {**self.read(known, values), "data": DataConfig.from_dict(dict(data)).to_dict()}
 
     def fill(self, recipe: Mapping[str, Any]) -> list[Any]:
@@ -201,10 +202,11 @@ class RecipeForm:
 
 
 def _task_of(known: Mapping[str, Any] | None, kept: Any) -> Any:
-    """The task the data were understood to be for, unless another one was chosen for the same file before."""
+    """The task the data were understood to be for, unless another one was chosen for the same file, understood alike, before."""
     if not known:
         return gr.skip()
-    if isinstance(kept, dict) and kept.get("file") == known.get("file"):
+    same = isinstance(kept, dict) and (kept.get("file"), kept.get("understood")) == (known.get("file"), known.get("name"))
+    if same:
         name = ((kept.get("recipe") or {}).get("task") or {}).get("name")
         if name in TASKS.all():
             return name

@@ -11,6 +11,7 @@ from typing import Any
 from kerasft.errors import name_rows
 from kerasft_app.charts import escape, good_box
 from kerasft_app.figures import spoken, unit, written
+from kerasft_app.labels import on_screen
 from kerasft_app.plots import CURVES, recall_curves, scatter_plot
 
 _LARGEST_MATRIX = 40  # labels of a confusion matrix that a page can show
@@ -56,7 +57,7 @@ def quality_html(report: Any, task: str = "", *, windows: bool = False) -> str:
         cards.append(_card(f"{report.lengths['cut_share']:.1%}", f"{then} {report.lengths['max_length']} tokens"))
     findings = "".join(
         f'<div class="{"error" if f.severity == "problem" else "warn" if f.severity == "warning" else "note"}">'
-        f"{escape(f.message)}{' (' + escape(name_rows(f.rows)) + ')' if f.rows else ''} <i>{escape(f.hint)}</i></div>"
+        f"{escape(f.message)}{' (' + escape(name_rows(f.rows)) + ')' if f.rows else ''} <i>{escape(on_screen(f.hint))}</i></div>"
         for f in report.findings
         if not (windows and f.code == "cut")
     )

@@ -46,7 +46,7 @@ def _texts(run: RunSummary) -> list[str]:
     return [run.name, run.title, run.state, spoken_score(run.score), run.preset, run.data, *run.about.tags, run.about.notes]
 
 
-def table_html(runs: Sequence[RunSummary], words: str, order: str, folder: str) -> str:
+def table_html(runs: Sequence[RunSummary], words: str, order: str, folder: str, chosen: str = "") -> str:
     """Make the table.
 
     Args:
@@ -54,6 +54,7 @@ def table_html(runs: Sequence[RunSummary], words: str, order: str, folder: str) 
         words: The filter; empty for all of them.
         order: A key of `ORDERS`.
         folder: Where they all are.
+        chosen: Name of the run that is chosen.
     """
     if not runs:
         return '<div class="kft-empty big">No runs yet.</div>'
@@ -64,7 +65,7 @@ def table_html(runs: Sequence[RunSummary], words: str, order: str, folder: str) 
     head = "<th>Run</th><th>State</th><th class='num'>Score</th><th>Model</th><th>Data</th><th>Changed</th>"
     count = f"{len(rows):,} of {len(runs):,} runs" if len(rows) < len(runs) else f"{len(runs):,} run{'s' * (len(runs) != 1)}"
     hidden = f"; the first {_SHOWN:,} are shown, the filter finds the others" if len(rows) > _SHOWN else ""
-    body = "".join(map(_row, rows[:_SHOWN]))
+    body = "".join(_row(run, chosen=run.name == chosen) for run in rows[:_SHOWN])
     return (
         f'<div class="kft-report"><div class="scroll" tabindex="0" role="group" aria-label="Runs">'
         f'<table class="kft-table kft-runs stacked"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -72,16 +73,17 @@ def table_html(runs: Sequence[RunSummary], words: str, order: str, folder: str) 
     )
 
 
-def _row(run: RunSummary) -> str:
+def _row(run: RunSummary, *, chosen: bool) -> str:
     # A run that can still be watched opens where it is trained, a finished one where its figures are.
     tab = "train" if run.state in ("queued", "running", "failed", "interrupted", "prepared") else "results"
     link = "?" + urlencode({"tab": tab, "run": run.name})
     own = f"<small>{escape(run.name)}</small>" if run.title != run.name else ""
     tags = "".join(f'<span class="pill">{escape(tag)}</span>' for tag in run.about.tags)
+    mark = ' class="chosen" aria-current="true"' if chosen else ""
     note = " ".join(run.about.notes.split())
     note = f"<small>{escape(note[:_NOTE])}{'…' if len(note) > _NOTE else ''}</small>" if note else ""
     return (
-        f'<tr><td class="wide"><a href="{escape(link)}">{escape(run.title)}</a> {tags}{own}{note}</td>'
+        f'<tr{mark}><td class="wide"><a href="{escape(link)}">{escape(run.title)}</a> {tags}{own}{note}</td>'
         f'<td><span class="pill s-{escape(run.state)}">{escape(run.state)}</span></td>'
         f'<td class="num">{escape(spoken_score(run.score))}</td>'
         f'<td data-name="model">{escape(run.preset)}</td><td data-name="data">{escape(run.data)}</td>'

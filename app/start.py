@@ -57,6 +57,7 @@ def launch(
         allowed_paths=[str(root)],
         prevent_thread_lock=True,
         head=HEAD,
+        run_history=False,  # every call's texts, kept in the browser and written anew with each event: pages got slow
         quiet=True,
         app_kwargs={"middleware": [guard, Middleware(Pulse, root=root)]},
         _frontend=False,  # leaves out Gradio's own check, which gives up after three seconds and then advises a public link

@@ -26,6 +26,18 @@ _TABS = (
     ("Runs", "runs", runs),
 )
 
+# A link that leads out of the app opens beside it: in its place it would end the window without a way back.
+_OUTSIDE = """() => {
+  if (window.kerasftOutside) return;
+  window.kerasftOutside = true;
+  document.addEventListener('click', (event) => {
+    const link = event.target.closest && event.target.closest('a[href]');
+    if (!link || link.origin === location.origin || !/^https?:$/.test(link.protocol)) return;
+    link.target = '_blank';
+    link.rel = 'noopener noreferrer';
+  }, true);
+}"""
+
 # Gradio's menu of further tabs stays open over the page when focus leaves it.
 _CLOSE_MENU = """() => {
   if (window.kerasftMenus) return;
@@ -116,7 +128,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
                     page.stepping, page.changing = _hidden(STEP), _hidden(CHANGE)
                     module.build(page)
         address.build(page, tabs)
-        for script in (_CLOSE_MENU, _DROP, SCRIPT):
+        for script in (_CLOSE_MENU, _DROP, _OUTSIDE, SCRIPT):
             page.loaded(None, None, None, js=script)
         header(page.runs_refresh, page.run, page.run, show_progress="hidden", trigger_mode="always_last")
     return blocks, page

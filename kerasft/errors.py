@@ -133,12 +133,27 @@ def _place(error: BaseException) -> str | None:
     return (folder or ".") if file.endswith(".part") else name
 
 
+def count_of(number: int, what: str) -> str:
+    """`1 row`, `1,204 rows`."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def are(number: int) -> str:
+    """`is` for one, else `are`."""
+    return "is" if number == 1 else "are"
+
+
 def name_rows(rows: Sequence[int], *, most: int = 5) -> str:
     """Row numbers for a message: `rows 17, 204, 388 and 2 more`."""
     if len(rows) == 1:
         return f"row {rows[0]}"
     text = "rows " + ", ".join(str(row) for row in rows[:most])
     return text if len(rows) <= most else f"{text} and {len(rows) - most:,} more"
+
+
+def say_rows(rows: Sequence[int]) -> str:
+    """Which rows are meant, as a sentence: `It is row 4.`, `They are rows 17 and 204.`."""
+    return f"{'It is' if len(rows) == 1 else 'They are'} {name_rows(rows)}."
 
 
 def name_values(values: Iterable[object], *, most: int = 6) -> str:

@@ -82,10 +82,10 @@ def _reading(parsed: argparse.Namespace) -> dict[str, Any]:
 
 def _tell_notes(split: Any) -> None:
     """Print what the reader found."""
-    from kerasft.errors import name_rows
+    from kerasft.errors import say_rows
 
     for note in split.table.notes:
-        rows = f" They are {name_rows(note.rows)}." if note.rows else ""
+        rows = f" {say_rows(note.rows)}" if note.rows else ""
         print(f"Note: {note.message}{rows}", file=sys.stderr)
 
 

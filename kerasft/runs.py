@@ -118,8 +118,11 @@ def read_recipe(folder: Path) -> dict[str, Any]:
 
 def is_paired(recipe: dict[str, Any]) -> bool:
     """Whether a run reads two texts at a time, as far as its recipe tells."""
-    places = (_part(recipe, "data"), _part(recipe, "columns"), _part(recipe, "model", "columns"))
-    return any(place.get("text_pair") for place in places)
+    from kerasft.data.columns import NO_COLUMN
+
+    places = (_part(recipe, "model", "columns"), _part(recipe, "columns"), _part(recipe, "data"))
+    known = next((place["text_pair"] for place in places if "text_pair" in place), None)
+    return known not in (None, "", NO_COLUMN)
 
 
 def _part(values: Any, *keys: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from kerasft.data.given_rows import as_split
 from kerasft.data.read_options import ReadOptions, as_trained
 from kerasft.data.split import Split
 from kerasft.data.table import Note
-from kerasft.errors import DataError, name_rows
+from kerasft.errors import DataError, name_rows, say_rows
 from kerasft.evaluation.report import Report, samples
 from kerasft.tasks.base import pick
 
@@ -61,7 +61,7 @@ def evaluate(
 
 
 def _with_rows(note: Note) -> str:
-    return f"{note.message} They are {name_rows(note.rows)}." if note.rows else note.message
+    return f"{note.message} {say_rows(note.rows)}" if note.rows else note.message
 
 
 def _groups(model: Any, split: Split, by: str, found: Any, gold: Any) -> dict[str, dict[str, float]]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from kerasft.data.dataset import Dataset
 from kerasft.data.split import Split
-from kerasft.errors import DataError, name_rows
+from kerasft.errors import DataError, are, count_of, say_rows
 from kerasft.events import Emit, Warned
 from kerasft.tasks import Learned, Task
 from kerasft.tasks.base import pick
@@ -29,7 +29,7 @@ def usable_rows(task: Task, split: Split, emit: Emit) -> Split:
     needed = task.needs(split.columns)
     usable, notes = split.usable(need_label=needed)
     for note in notes:
-        emit(Warned(code=note.code, message=note.message, hint=f"They are {name_rows(note.rows)}."))
+        emit(Warned(code=note.code, message=note.message, hint=say_rows(note.rows)))
     if not len(usable):
         what = "both a text and a label" if needed else "a text"
         raise DataError(f"No row of {split.name} has {what}.", where=split.table.source)
@@ -52,8 +52,8 @@ def known_rows(task: Task, split: Split, learned: Learned, emit: Emit) -> tuple[
     unknown = task.unknown(gold)
     if unknown.any():
         rows = [int(row) for row in split.table.rows[unknown]]
-        message = f"{len(rows):,} rows of {split.name} with an unknown label are left out."
-        emit(Warned(code="unknown_label", message=message, hint=f"They are {name_rows(rows)}."))
+        message = f"{count_of(len(rows), 'row')} of {split.name} with an unknown label {are(len(rows))} left out."
+        emit(Warned(code="unknown_label", message=message, hint=say_rows(rows)))
         keep = np.flatnonzero(~unknown)
         split, gold = split.take(keep), pick(gold, keep)
     return split, gold
@@ -70,7 +70,7 @@ def tell_shared_texts(train: Split, others: Iterable[Split], emit: Emit) -> None
         if also.sum() > _MANY * max(1, len(split)):
             rows = [int(row) for row in split.table.rows[also]]
             message = f"{len(rows):,} of the {len(split):,} texts of {split.name} are also in train, so its figures are too good."
-            emit(Warned(code="leaked_texts", message=message, hint=f"They are {name_rows(rows)}."))
+            emit(Warned(code="leaked_texts", message=message, hint=say_rows(rows)))
 
 
 def _texts(split: Split) -> Any:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ _EFFICIENCY = 0.55  # of the rate of numpy's products, over a whole step: measur
 _STEP_SECONDS = 0.012  # of a step, however small the model is
 _START_SECONDS = 14.0  # until the first step: loading TensorFlow and the model, and tracing
 _PROCESS_BYTES = 900 * 2**20  # TensorFlow and its libraries
+_ROOM = 0.85  # of a window for a text, beside a question of usual length
 _AGAIN, _TRIES_SECONDS = 60.0, 0.2  # between measurements, and of one
 _KEYS = {
     "layers": ("num_layers", "num_hidden_layers", "n_layer"),
@@ -106,7 +109,7 @@ def estimate(
     mean, top = _read_tokens(lengths, longest, windowed=windowed)
     train_rows, scored = rows.get("train", 0), rows.get("validation", 0)
     batch = max(1, train.batch_size)
-    windows = max(1.0, mean / longest) if windowed else 1.0  # of a row
+    windows = _windows(lengths, longest, getattr(task, "overlap", 0)) if windowed else 1.0  # of a row
     steps = math.ceil(train_rows * windows / batch)
     head = 2 * shape.width * shape.vocabulary * task.vocabulary_share
     forward = (shape.forward(min(mean, longest)) + head) * mean
@@ -120,6 +123,19 @@ def estimate(
     logits = 8 * shape.vocabulary * task.vocabulary_share
     peak = _PROCESS_BYTES + 4 * preset.parameters + 12 * learned + batch * top * (kept + logits)
     return Estimate(_START_SECONDS + correction * seconds, int(peak), steps * epochs // max(1, train.accumulate))
+
+
+def _windows(lengths: Mapping[str, Any], longest: float, overlap: int) -> float:
+    """Windows of a row on average, where longer texts are read in several that overlap beside the second text of the row."""
+    if lengths.get("unit") != "tokens":
+        return 1.0
+    histogram = lengths.get("histogram") or ((float(lengths["median"]), 1),)
+    room = longest * (_ROOM if overlap else 1.0)  # of a further window for a text
+    further = room - min(overlap, room / 2)
+    edges = [0.0, *(size for size, _ in histogram)]
+    windows = [1 + max(0, math.ceil(((low + high) / 2 - longest) / further)) for low, high in pairwise(edges)]
+    counts = [count for _, count in histogram]
+    return float(sum(map(operator.mul, windows, counts)) / max(1, sum(counts)))
 
 
 def _read_tokens(lengths: Mapping[str, Any], longest: float, *, windowed: bool) -> tuple[float, float]:

@@ -35,7 +35,7 @@ FLOORS = {
 # `keras_setup` stands beside the house: what importing the package does, and when that was.
 BESIDE = {"keras_setup", "__init__"}
 WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("alone", "errors"), ("files", "errors"), ("presets", "events"),
-                  ("runs", "run_about"),
+                  ("runs", "run_about"), ("runs", "data"),
                   ("preprocessing", "layers"), ("preprocessing", "memory"), ("preprocessing", "own_settings"),
                   ("preprocessing", "graphs"),
                   ("run", "execution")}  # fmt: skip

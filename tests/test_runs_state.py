@@ -227,6 +227,9 @@ def test_paired_recipes_are_known_wherever_they_say_so() -> None:
     assert runs.is_paired({"model": {"columns": {"text_pair": "b"}}})
     assert not runs.is_paired({"data": {"text_pair": None}, "columns": {"text": "a"}})
     assert not runs.is_paired({})
+    said = {"text_pair": "none"}  # what is given where no column is a second text
+    assert not runs.is_paired({"data": said, "columns": {"text_pair": None}, "model": {"columns": {"text_pair": None}}})
+    assert not runs.is_paired({"data": said})
 
 
 def test_runs_are_listed_newest_first_and_other_things_are_not_runs(tmp_path: Path) -> None:

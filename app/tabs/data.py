@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ _SHORT = 20  # characters of a cell that is not broken
 _TABLE, _LEAST, _CHARACTER, _MARGIN = 700, 240, 8, 48  # pixels: what there is, a text's least, a character's, a heading's buttons
 _NONE = "(none)"
 _NO_LABEL = "None of them: the texts have no label"
+_ASKED = 12  # columns, so that the question fits on a screen
+_MORE = "Another one: choose it below, under Label"
 _CLASSES = ("text_classification", "multi_label_classification", "cloze_classification")
 _LABEL_INFO = "Several columns of 0 and 1 are one label each: type their names, joy,anger,fear."
 _AT_A_TIME = 8  # files, of several people
@@ -64,6 +67,7 @@ def build(page: Page) -> None:
     roles = [text, pair, label]
     shown = [page.data, page.task, understood, report, preview, ahead, question, cancel, *roles]
 
+    chosen = gr.BrowserState({})  # the roles of columns that a person has chosen, and for which files (`key`)
     reads, reader = NewestRead(), Reader()
     number = gr.State(None)  # of the read that this page has started
 
@@ -95,13 +99,15 @@ def build(page: Page) -> None:
         reader.cancel(request.session_hash)
         return [reads.begin(request.session_hash), None, *_nothing(""), *_no_columns()]
 
-    def understand(request: gr.Request, source: str | list[str] | None, *values: Any) -> list[Any]:
-        """New files (or the example): read them, guess the columns, check them."""
+    def understand(
+        request: gr.Request, source: str | list[str] | None, *values: Any, named: dict[str, str] | None = None
+    ) -> list[Any]:
+        """New files (or the example): read them, guess the columns that are not named, check them."""
         if not source:
             return [None, *_nothing(""), *_no_columns()]
         try:
             kept = source if isinstance(source, str) else page.board.keep_uploads([Path(one) for one in source])
-            found = reader.read(request.session_hash, kept, form.read(values))
+            found = reader.read(request.session_hash, kept, {**form.read(values), **(named or {})})
         except (KerasFTError, OSError) as error:
             kept, found = "", error
         if isinstance(found, KerasFTError):
@@ -109,32 +115,52 @@ def build(page: Page) -> None:
             return [kept or None, *_nothing(error_box(found)), *_no_columns()]
         return [kept, *_describe(found)]
 
-    def again_or_example(request: gr.Request, key: Any, *values: Any) -> list[Any]:
+    def again_or_example(request: gr.Request, key: Any, said: Any, *values: Any) -> list[Any]:
         """When the page is loaded: the files it had before, otherwise the example; nothing if an upload was faster."""
         number = reads.begin_first(request.session_hash)
         if number is None:
             return [gr.skip()] * (1 + len(shown))
-        return if_newest(number, understand(request, page.board.kept_upload(key) or str(EXAMPLE), *values), request)
+        source = page.board.kept_upload(key)
+        found = understand(request, source or str(EXAMPLE), *values, named=roles_of(said, source))
+        return if_newest(number, found, request)
 
-    def correct(request: gr.Request, source: str | None, text: str, pair: str, label: str, *values: Any) -> list[Any]:
-        """The same file with other columns or options."""
+    def roles_of(said: Any, source: str | None) -> dict[str, str]:
+        """The roles that were chosen for these files."""
+        fits = source is not None and isinstance(said, dict) and said.get("key") == upload_key(source)
+        return {role: str(said[role]) for role in ("text", "text_pair", "label") if fits and said.get(role)}
+
+    def correct(request: gr.Request, source: str | None, said: Any, *values: Any) -> list[Any]:
+        """The same file with other options; a column that was chosen and is not there any more is not asked for again."""
         if source is None:
-            return [gr.skip()] * len(shown)
-        wanted = {"text": text, "text_pair": pair, "label": label}
-        named: dict[str, Any] = {
-            role: NO_COLUMN if name == _NONE and role != "text" else (name or "").strip() or None for role, name in wanted.items()
-        }
+            return [gr.skip()] * (1 + len(shown))
+        named = roles_of(said, source)
         try:
-            found = reader.read(request.session_hash, source, {**form.read(values), **named})
+            options = form.read(values)
+            found = reader.read(request.session_hash, source, {**options, **named})
+            if isinstance(found, KerasFTError) and named:
+                anew = reader.read(request.session_hash, source, options)
+                there = [] if isinstance(anew, KerasFTError) else [NO_COLUMN, *anew.columns_there]
+                left = {role: name for role, name in named.items() if name in there or "," in name}
+                if there and left != named:
+                    named, found = left, reader.read(request.session_hash, source, {**options, **left})
         except (KerasFTError, OSError) as error:
             found = error
-        return [*_nothing(error_box(found)), *[gr.skip()] * 3] if isinstance(found, KerasFTError) else _describe(found)
+        if isinstance(found, KerasFTError):
+            return [said, *_nothing(error_box(found)), *[gr.skip()] * 3]
+        return [{"key": upload_key(source), **named}, *_describe(found)]
 
-    def answered(request: gr.Request, source: str | None, text: str, pair: str, chosen: str | None, *values: Any) -> list[Any]:
-        """The label column that was chosen among those that could be it."""
-        if not chosen:
-            return [gr.skip()] * len(shown)
-        return correct(request, source, text, pair, _NONE if chosen == _NO_LABEL else chosen, *values)
+    def choose(role: str) -> Callable[..., list[Any]]:
+        """What follows when a person chooses the column of a role."""
+
+        def chose(request: gr.Request, source: str | None, said: Any, text: str, name: str | None, *values: Any) -> list[Any]:
+            if source is None or not name or name == _MORE:
+                return [gr.skip()] * (1 + len(shown))
+            none = name in (_NONE, _NO_LABEL) and role != "text"
+            # The text column is the one that is shown; a label or second text that nobody has chosen is looked for again.
+            named = {"text": text, **roles_of(said, source), role: NO_COLUMN if none else name.strip()}
+            return correct(request, source, {"key": upload_key(source), **named}, *values)
+
+        return chose
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     many: dict[str, Any] = {"concurrency_limit": _AT_A_TIME}
@@ -146,15 +172,14 @@ def build(page: Page) -> None:
     example.click(begin, None, [number, path, *shown], **quiet).then(
         read_example, [number, *form.components], [path, *shown], **many
     )
-    page.loaded(again_or_example, [last, *form.components], [path, *shown], **many)
+    page.loaded(again_or_example, [last, chosen, *form.components], [path, *shown], **many)
     page.closed(leave)
     path.change(upload_key, path, last, **quiet)
-    corrected = [*(dropdown.input for dropdown in roles), again.click]
-    for event in corrected:
-        event(may_cancel, path, cancel, **quiet).then(correct, [path, *roles, *form.components], shown, **many)
-    question.input(may_cancel, path, cancel, **quiet).then(
-        answered, [path, text, pair, question, *form.components], shown, **many
-    )
+    for widget, role in ((text, "text"), (pair, "text_pair"), (label, "label"), (question, "label")):
+        widget.input(may_cancel, path, cancel, **quiet).then(
+            choose(role), [path, chosen, text, widget, *form.components], [chosen, *shown], **many
+        )
+    again.click(may_cancel, path, cancel, **quiet).then(correct, [path, chosen, *form.components], [chosen, *shown], **many)
     cancel.click(stop, None, cancel, **quiet)
     ahead.click(lambda: gr.Tabs(selected="train"), None, page.tabs, js=TO_TOP)
 
@@ -176,6 +201,7 @@ def _describe(found: ReadFile) -> list[Any]:
     # The options as they were given: what was found by looking will be found again, in whatever process reads the file.
     config = None if asked else found.config.to_dict()
     choices = [(f"{name}: {', '.join(values)[:80]}", name) for name, values in zip(asked, suggestion.examples, strict=False)]
+    more = [(_MORE, _MORE)] if len(choices) > _ASKED else []
     why = suggestion.why + (" If they are amounts, choose Regression." if suggestion.other_task else "")
     what = asked_html(found.file, found.sizes) if asked else understood_html(found.title, why, found.file, found.sizes)
     return [
@@ -185,7 +211,7 @@ def _describe(found: ReadFile) -> list[Any]:
         quality_html(found.report, suggestion.task, windows=found.windows),
         gr.Dataframe({"headers": found.names, "data": found.cells}, column_widths=_widths(found), visible=True),
         gr.Button(visible=not asked),
-        gr.Radio(choices=[*choices, (_NO_LABEL, _NO_LABEL)], value=None, visible=bool(asked)),
+        gr.Radio(choices=[*choices[:_ASKED], *more, (_NO_LABEL, _NO_LABEL)], value=None, visible=bool(asked)),
         gr.update(visible=False),
         *_dropdowns(found, "text_classification" if asked else suggestion.task),
     ]

@@ -23,10 +23,10 @@ def build(page: Page) -> None:
                            scale=3, min_width=220, elem_id="runs-filter")  # fmt: skip
         order = gr.Dropdown(list(ORDERS), value="Newest first", label="Sort by", min_width=160, elem_id="runs-order")
 
-    def show(words: str = "", order: str = "Newest first") -> str:
-        return str(table_html(page.board.runs(), words or "", order, str(page.board.root)))
+    def show(words: str = "", order: str = "Newest first", run: str | None = None) -> str:
+        return str(table_html(page.board.runs(), words or "", order, str(page.board.root), chosen=run or ""))
 
-    shown_by = [words, order]
+    shown_by = [words, order, page.run]
     table = gr.HTML(show, elem_id="runs-table")
     with gr.Row():
         resume = gr.Button("Resume the chosen run", size="sm", elem_id="resume")
@@ -39,23 +39,24 @@ def build(page: Page) -> None:
                           info="Words between commas; the filter above finds them.")  # fmt: skip
         notes = gr.Textbox(label="Notes", lines=4, elem_id="about-notes")
         save = gr.Button("Save", elem_id="about-save")
+        saved = gr.HTML(elem_id="about-said")
 
-    def renew(words: str, order: str, run: str | None = None) -> list[Any]:
-        return [show(words, order), page.runs_update(run)]
+    def renew(words: str, order: str, before: str | None, run: str | None = None) -> list[Any]:
+        return [show(words, order, run or before), page.runs_update(run)]
 
     with away:
         removed = removal.question(page, remove, page.run, said, renew, [table, page.run], shown_by)
     removal.removed_section(page, said, removed, renew, [table, page.run], shown_by)
     take_over.build(page, said, table, show, shown_by)
 
-    def again(run: str | None, words: str, order: str) -> list[Any]:
+    def again(run: str | None, *chosen: Any) -> list[Any]:
         try:
             if not run:
                 raise ConfigError("No run is chosen.", hint="Choose one at the top of the page.")
             page.board.enqueue_resume(run)
         except (KerasFTError, OSError) as error:
-            return [error_box(error), show(words, order), gr.skip()]
-        return ["", show(words, order), page.runs_update(run)]
+            return [error_box(error), show(*chosen), gr.skip()]
+        return ["", show(*chosen), page.runs_update(run)]
 
     def about(run: str | None) -> list[str]:
         try:
@@ -64,18 +65,19 @@ def build(page: Page) -> None:
             known = About()
         return [known.title, ", ".join(known.tags), known.notes]
 
-    def keep(run: str | None, title: str, tags: str, notes: str, words: str, order: str) -> list[Any]:
+    def keep(run: str | None, title: str, tags: str, notes: str, *chosen: Any) -> list[Any]:
         try:
             if not run or not (folder := page.board.folder(run)).is_dir():
                 raise ConfigError("No run is chosen.", hint="Choose one at the top of the page.")
             write_about(folder, About(title, notes, tags_of(tags)))
         except (KerasFTError, OSError) as error:
             return [error_box(error), gr.skip(), gr.skip()]
-        return [good_box(f"Saved with the run {run}."), show(words, order), page.runs_update(run)]
+        return [good_box(f"Saved with the run {run}."), show(*chosen), page.runs_update(run)]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    renewing = [words.change, order.change, page.loaded, page.opening, page.changing]
+    renewing = [words.change, order.change, page.run.change, page.loaded, page.opening, page.changing]
     gr.on(renewing, show, shown_by, table, trigger_mode="always_last", **quiet)
     page.run.change(about, page.run, [title, tags, notes], **quiet)
-    save.click(keep, [page.run, title, tags, notes, *shown_by], [said, table, page.run])
+    save.click(keep, [page.run, title, tags, notes, *shown_by], [saved, table, page.run])
+    page.run.change(lambda: "", None, saved, **quiet)
     resume.click(again, [page.run, *shown_by], [said, table, page.run])

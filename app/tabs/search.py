@@ -96,7 +96,10 @@ def build(page: Page) -> None:
         return [html, parts, html, *(gr.update(visible=visible) for visible in useful)]
 
     def halt(name: str | None) -> str:
-        return note_box(page.board.stop(name)) if name else str(error_box("Nothing is chosen."))
+        try:
+            return str(note_box(page.board.stop(name)) if name else error_box("Nothing is chosen."))
+        except ConfigError as error:
+            return str(error_box(error))
 
     def go_on(name: str | None) -> str:
         try:

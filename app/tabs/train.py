@@ -21,7 +21,11 @@ from kerasft_app.recipes import command_line, python_snippet
 from kerasft_app.seen import seen_html
 from kerasft_app.tabs import new_model
 
-_NO_DATA = '<div class="kft-outlook">No data are loaded: choose a file in the tab Data.</div>'
+_NO_DATA = '<div class="kft-outlook">No data are ready: choose a file in the tab Data, and answer what is asked there.</div>'
+_TO_VIEW = """() => {
+  const failed = document.querySelector('#train-said .error'), view = document.querySelector('#train-view');
+  if (!failed && view && view.getBoundingClientRect().top > window.innerHeight) view.scrollIntoView({ block: 'start' });
+}"""  # on a narrow screen the run is below the form
 _NO_CODE = "# Choose data in the tab Data first."
 _FAULTY = '<div class="kft-outlook">The form has a mistake; it is explained below.</div>'
 
@@ -46,7 +50,7 @@ def build(page: Page) -> None:
                 new_model.build(page)
 
             form = RecipeForm(page.model_choices(), below)
-            name = gr.Textbox(label="Name of the run", placeholder="made from the file's name", max_lines=1, elem_id="run-name")
+            name = gr.Textbox(label="Title of the run", placeholder="made from the file's name", max_lines=1, elem_id="run-name")
             again = gr.Button("Take the options of the run chosen above", size="sm", elem_id="again")
         with gr.Column(scale=3, min_width=300, elem_id="train-view"):
             status = gr.HTML('<div class="kft-empty big">No run yet.</div>', elem_id="status")
@@ -82,8 +86,10 @@ def build(page: Page) -> None:
             title = (name or "").strip()
             folder = page.board.enqueue(wish, {**recipe, "columns": known["columns"]}, again=bool(title), title=title)
         except (KerasFTError, OSError) as error:
-            return [error_box(error), gr.skip(), ""]
-        return ["", page.runs_update(folder.name), ""]
+            return [error_box(error), gr.skip(), "", gr.skip(), gr.skip()]
+        # At once, before the page hears of it: what was there belongs to another run.
+        begun = status_card(page.board.title(folder.name), page.board.progress(folder.name))
+        return ["", page.runs_update(folder.name), "", begun, ""]
 
     def refill(run: str | None) -> list[Any]:
         """Model, task, tuning and options as a run had them; the data stay as they are chosen."""
@@ -114,7 +120,8 @@ def build(page: Page) -> None:
             shown = [gr.Button(offer["title"], visible=True) for offer in cheaper]
             code = [command_line(recipe, out), python_snippet(recipe, out)]
             faults, marks = form.mark("", before)
-            kept = {"file": known.get("file"), "recipe": {part: recipe[part] for part in ("preset", "task", "tuning", "train")}}
+            remembered = {part: recipe[part] for part in ("preset", "task", "tuning", "train")}
+            kept = {"file": known.get("file"), "understood": known.get("name"), "recipe": remembered}
             about = outlook_html(recipe, known)
             return [about, "", cheaper, *[*shown, *hidden][: len(hidden)], *code, kept, faults, *marks]
         except KerasFTError as error:
@@ -173,7 +180,7 @@ def build(page: Page) -> None:
         return [gr.skip()] * 3 if key == before else [card, drawn, key]
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
-    start.click(launch, [name, *said_by_page], [said, page.run, seen])
+    start.click(launch, [name, *said_by_page], [said, page.run, seen, status, charts]).then(None, None, None, js=_TO_VIEW)
     again.click(refill, page.run, [fits, form.switched, *form.components])  # the model is not one that was switched to
     show.click(show_windows, [own, epoch, *said_by_page], windows)
     stop.click(halt, page.run, halted)

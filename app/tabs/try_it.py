@@ -28,7 +28,7 @@ from kerasft_app.forms import Form
 from kerasft_app.page import Page
 from kerasft_app.tabs import bulk
 
-_WAIT = note_box("The first answer takes some seconds: the model is loaded.")
+_WAIT = note_box("The model is being loaded; the first answer takes some seconds.")
 _NEIGHBOURS = 5
 _OWN = "the answer itself"
 _BUTTONS = {"text": "Generate", "answer": "Find the answer", "entities": "Tag", "vector": "Embed", "gaps": "Fill the gaps"}

@@ -20,7 +20,7 @@ from kerasft.data.similar_labels import similar_labels
 from kerasft.data.split import Split
 from kerasft.data.splitting import measured
 from kerasft.data.table import as_text
-from kerasft.errors import name_values
+from kerasft.errors import count_of, name_values
 
 _SAMPLE = 20_000  # cells that are examined
 _RARER = 0.5  # share of the rarest other label up to which -1 is taken to mean "no label"
@@ -101,7 +101,8 @@ def label_findings(counts: dict[str, int], train: dict[str, int], split: Split, 
         yield from _votes_and_shares(split)
     once = [label for label, count in counts.items() if count == 1]
     if once:
-        message = f"{len(once)} labels occur only once: {name_values(once)}."
+        occur = "occurs" if len(once) == 1 else "occur"
+        message = f"{count_of(len(once), 'label')} {occur} only once: {name_values(once)}."
         yield Finding("rare_label", "warning", message, name, (), "Add examples, or merge them with another label.")
     for first, second in similar_labels(list(counts)) if kind != "tags" else ():
         message = f"Labels {first!r} ({counts[first]:,} rows) and {second!r} ({counts[second]:,}) look alike."

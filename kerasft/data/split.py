@@ -13,7 +13,7 @@ from kerasft.data.cells import first_cells, holds_tokens, trimmed
 from kerasft.data.columns import Columns
 from kerasft.data.label_spelling import INVISIBLE
 from kerasft.data.table import CHUNK, Note, Table
-from kerasft.errors import DataError
+from kerasft.errors import DataError, are, count_of
 
 _GROUPS = 200  # a column of more values is no grouping
 
@@ -100,7 +100,9 @@ class Split:
             bad = keep & ~mask
             if bad.any():
                 rows = tuple(int(row) for row in self.table.rows[bad])
-                notes.append(Note(code, f"{len(rows):,} rows of {self.name} with {what} are left out.", rows))
+                notes.append(
+                    Note(code, f"{count_of(len(rows), 'row')} of {self.name} with {what} {are(len(rows))} left out.", rows)
+                )
             keep &= mask
         return (self if keep.all() else self.take(np.flatnonzero(keep))), notes
 

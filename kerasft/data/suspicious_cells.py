@@ -14,6 +14,7 @@ from kerasft.data.cells import numbers, trimmed
 from kerasft.data.columns import plain_name
 from kerasft.data.findings import Finding
 from kerasft.data.split import Split
+from kerasft.errors import count_of
 
 _STATE_NAMES = frozenset({"status", "state", "annotation_status", "response_status"})
 _DISCARDED = frozenset({"discarded", "skipped", "rejected", "ignored"})  # an order may be cancelled, and count
@@ -44,7 +45,8 @@ def _missing_texts(split: Split) -> Iterator[Finding]:
     words = [cell for cell in pc.unique(trimmed(column)).to_pylist() if len(cell) <= 20 and is_missing(cell) and len(cell) > 1]
     rows = _rows(split, split.columns.text, words)
     if 0 < len(rows) < 0.5 * len(split):
-        message = f"{len(rows):,} texts are words for a missing value, such as {words[0]!r}; they are read as texts."
+        number = count_of(len(rows), "text")
+        message = f"A word for a missing value, such as {words[0]!r}, is all there is in {number}; it is read as text."
         yield Finding("missing_text", "warning", message, split.name, rows, "If there is no text, empty the cells.")
 
 

@@ -22,6 +22,7 @@ def tagging_score(
     """Loss (nats a word), accuracy of words and, where tags are BIO, strict precision, recall and F1 of entities."""
     flat, found = np.concatenate(gold), np.concatenate(tags)
     figures = {"loss": metrics.cross_entropy(np.concatenate(logits), flat), "accuracy": metrics.accuracy(flat, found)}
+    figures["predicted_classes"] = float(len(np.unique(found))) if len(np.unique(flat)) > 1 else 2.0
     if not label_parts(labels).is_plain:
         scores = entity_scores(_names(gold, labels), _names(tags, labels))
         figures |= {"f1": scores.f1, "precision": scores.precision, "recall": scores.recall}

@@ -240,7 +240,7 @@ class _Loop:
             self.emit(
                 Warned(
                     code=ONE_CLASS,
-                    message="The model predicts the same label for every validation row.",
+                    message="The model predicts the same label everywhere in the validation rows.",
                     hint="Early on this can pass. If it stays: lower the learning rate, train longer, set "
                     "class_weights to balanced, or check that the label column is the right one.",
                 )

@@ -100,13 +100,13 @@ CASES = {
     "a label among several of a row": Case(
         made([(f"{i}", ["joy;fear", "fear;anger", "joy"][i % 3]) for i in range(12)] + [("x", "joy;angerr"), ("y", "fear")]),
         [("rare_label", "warning", "train", ()), ("similar_labels", "warning", "train", ())],
-        "1 labels occur only once: 'angerr'",
+        "1 label occurs only once: 'angerr'",
     ),
     "one label": Case(
         made([("a", "pos"), ("b", " pos")]), [("one_label", "problem", "train", ())], "All training rows have the label 'pos'"
     ),
     "a label of one row": Case(
-        made([*clean(), ("x", "so so")]), [("rare_label", "warning", "train", ())], "1 labels occur only once: 'so so'"
+        made([*clean(), ("x", "so so")]), [("rare_label", "warning", "train", ())], "1 label occurs only once: 'so so'"
     ),
     "labels that differ in case": Case(
         made([*clean(), ("x", "Pos."), ("y", "Pos.")]),
