@@ -109,7 +109,9 @@ def estimate(
     mean, top = _read_tokens(lengths, longest, windowed=windowed)
     train_rows, scored = rows.get("train", 0), rows.get("validation", 0)
     batch = max(1, train.batch_size)
-    windows = _windows(lengths, longest, getattr(task, "overlap", 0)) if windowed else 1.0  # of a row
+    windows = max(1.0, mean / longest) if windowed else 1.0  # of a row
+    if overlap := getattr(task, "overlap", 0):
+        windows = _windows(lengths, longest, overlap)
     steps = math.ceil(train_rows * windows / batch)
     head = 2 * shape.width * shape.vocabulary * task.vocabulary_share
     forward = (shape.forward(min(mean, longest)) + head) * mean
@@ -130,8 +132,8 @@ def _windows(lengths: Mapping[str, Any], longest: float, overlap: int) -> float:
     if lengths.get("unit") != "tokens":
         return 1.0
     histogram = lengths.get("histogram") or ((float(lengths["median"]), 1),)
-    room = longest * (_ROOM if overlap else 1.0)  # of a further window for a text
-    further = room - min(overlap, room / 2)
+    room = longest * _ROOM
+    further = room - min(overlap, room / 2)  # tokens of the text that one more window brings
     edges = [0.0, *(size for size, _ in histogram)]
     windows = [1 + max(0, math.ceil(((low + high) / 2 - longest) / further)) for low, high in pairwise(edges)]
     counts = [count for _, count in histogram]

@@ -33,7 +33,7 @@ def build(page: Page) -> None:
             if data is None:
                 raise ConfigError("No data are chosen.", hint="Upload texts in the tab Data.")
             options = Architecture.from_dict(form.read(values)).to_dict()
-            folder = page.own_models / page.board.folder(wish.strip() or "new-model").name
+            folder = page.own_models / page.board.folder((wish or "").strip() or "new-model").name
             given = {f"--data.{key}": value for key, value in data.items() if key != "path"}
             given |= {f"--architecture.{key}": value for key, value in options.items()}
             words = [f"{key}={_word(value)}" for key, value in given.items() if value is not None]

@@ -33,11 +33,12 @@ def build(page: Page, said: Any, table: Any, shown: Callable[..., str], shown_by
 
     def take_over(source: str, base: str, *chosen: Any) -> list[Any]:
         try:
-            if not source.strip():
+            source, base = (source or "").strip(), (base or "").strip()
+            if not source:
                 raise ConfigError("No model is named.", hint="Give a folder that holds config.json, or hf://owner/name.")
-            name = page.board.free_name(Path(source.strip().rstrip("/")).name)
-            base_option = ["--base", base.strip()] if base.strip() else []
-            command = ["import-huggingface", source.strip(), str(page.board.folder(name)), *base_option]
+            name = page.board.free_name(Path(source.rstrip("/")).name)
+            base_option = ["--base", base] if base else []
+            command = ["import-huggingface", source, str(page.board.folder(name)), *base_option]
             run_command(command, "The model cannot be taken over.")
         except (KerasFTError, OSError) as error:
             return [error_box(error), shown(*chosen), gr.skip()]

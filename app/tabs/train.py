@@ -132,7 +132,7 @@ def build(page: Page) -> None:
     def show_windows(text: str, epoch: float, data: Any, known: Any, *values: Any) -> str:
         """The windows of the first rows, or of the person's own text, as the process that loads the tokenizer tells them."""
         try:
-            own_text = text.strip()
+            own_text = (text or "").strip()
             if not own_text and (data is None or known is None):
                 raise ConfigError("No data are chosen.", hint="Write a text, or choose data in the tab Data.")
             columns = {"columns": {"text": "text"}} if own_text or known is None else known
