@@ -17,6 +17,7 @@ _KNOWN = TEXT_NAMES | PAIR_NAMES | LABEL_NAMES | SPLIT_NAMES
 _MAX_HEADER_LINES = 4
 _SAMPLE = 100  # cells of a column that are examined
 _MAX_NAME_LENGTH = 60  # characters of a column's name, unless the cells below show that it is one
+_MOSTLY = 0.9  # of the cells of a header differ
 _TOTALS = frozenset(
     {
         "total",
@@ -156,7 +157,8 @@ def is_header(top: Sequence[str], below: Sequence[Sequence[str]]) -> bool | None
         return True  # 0, 1, 2: the default column names of pandas
     if unrepeated or len(known) > 1:  # a single known name that recurs below is a value, as in rows labelled y and n
         return True
-    if not names or len(set(names)) < len(names):
+    repeats = len(set(names)) < len(names)  # names that are cut to one length, or questions with several answers each
+    if not names or (repeats and len(set(names)) < _MOSTLY * len(names)):
         return False
     is_name = is_value = is_sentence = False
     for column, name in enumerate(top):
@@ -178,7 +180,7 @@ def is_header(top: Sequence[str], below: Sequence[Sequence[str]]) -> bool | None
         return False
     if is_name and len(names) >= 0.5 * len(top):  # a title may also precede numbers
         return True
-    if is_number(names[0]) or is_sentence or any(len(name) > _MAX_NAME_LENGTH for name in names):
+    if repeats or is_number(names[0]) or is_sentence or any(len(name) > _MAX_NAME_LENGTH for name in names):
         return False
     if sum(map(is_number, names)) > len(names) / 2:
         return False
