@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kerasft.errors import disk_fault, explains_itself
+from kerasft.events import Finished
 from kerasft.progress import clock, memory
 from kerasft_app.figures import is_better_low, is_share, spoken
 from kerasft_app.labels import on_screen
@@ -132,6 +133,8 @@ def status_card(name: str, told: Progress) -> str:
         share = told.started.trainable_parameters / max(1, told.started.parameters)
         state = told.started.optimizer_bytes / 2**20
         facts.append(f"{told.started.trainable_parameters:,} weights learn ({share:.1%}, optimizer {state:,.1f} MiB)")
+    if kept := _kept(told):
+        facts.append(kept)
     if told.estimated and (held := memory(told.estimated)):
         facts.append(held)
     body = [
@@ -167,6 +170,17 @@ def status_card(name: str, told: Progress) -> str:
     elif told.state == "interrupted":
         body.append('<div class="warn">There is no checkpoint yet: Resume (tab Runs) begins it again.</div>')
     return "".join(body) + "</div>"
+
+
+def _kept(told: Progress) -> str:
+    """Which weights a finished run has kept, where they are not its last ones."""
+    best = next((one for one in reversed(told.validations) if one.best), None)
+    figures = told.ended.metrics if isinstance(told.ended, Finished) else {}
+    if best is None or best is told.validations[-1] or not math.isclose(
+        figures.get("loss", math.nan), best.metrics.get("loss", math.nan), rel_tol=1e-3
+    ):  # fmt: skip
+        return ""
+    return f"kept: the weights of epoch {best.epoch:.2f}, the best of {len(told.validations)} validations"
 
 
 def _how_it_ended(signal: int | None) -> str:

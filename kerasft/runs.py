@@ -223,7 +223,8 @@ def is_alive(folder: Path) -> bool:
     except (OSError, ValueError, KeyError, TypeError, OverflowError, psutil.Error):
         return False
     if created is not None:
-        return bool(abs(actual - created) < _SAME_MOMENT)
+        # Where the clock was set meanwhile, all processes seem to have begun at another time; the lock does not depend on it.
+        return bool(abs(actual - created) < _SAME_MOMENT) or is_in_use(folder)
     # Notes of earlier versions hold only the time just before the process was started.
     return bool(-_SAME_MOMENT < actual - started < _STARTING)
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from kerasft import events, runs
+from kerasft.alone import alone
 from kerasft.events import Event, Finished, JsonLog, Phase, Step, Stopped, Validated, Warned
 from kerasft.progress import TerminalProgress, clock
 
@@ -219,6 +220,15 @@ def test_a_summary_says_what_is_needed_at_a_glance(tmp_path: Path) -> None:
     )
     memory = make_run(tmp_path / "memory", recipe={"preset": "bert", "data": {"path": None}})
     assert runs.summarise(memory).data == "rows in memory"
+
+
+def test_a_run_at_work_is_alive_although_the_clock_was_set(tmp_path: Path) -> None:
+    runs.note_process(tmp_path, os.getpid(), 0.0)
+    noted = json.loads((tmp_path / "process.json").read_text())
+    (tmp_path / "process.json").write_text(json.dumps({**noted, "created": noted["created"] + 7200}))
+    assert not runs.is_alive(tmp_path)  # a number that another process has now
+    with alone(tmp_path, "run"):
+        assert runs.is_alive(tmp_path)
 
 
 def test_paired_recipes_are_known_wherever_they_say_so() -> None:

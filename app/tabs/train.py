@@ -185,9 +185,11 @@ def build(page: Page) -> None:
     show.click(show_windows, [own, epoch, *said_by_page], windows)
     stop.click(halt, page.run, halted)
     viewed = [status, charts, seen, ahead, halted, stop]
+    # One after the other: a step that was looked at before must not be shown after the end of the run.
+    renewing: dict[str, Any] = {"trigger_mode": "always_last", "concurrency_id": "run-view", "concurrency_limit": 1, **quiet}
     for changed in (page.opening, page.changing, page.run.change):
-        changed(look, [page.run, seen], viewed, trigger_mode="always_last", **quiet)
-    page.stepping(step, [page.run, seen], viewed[:3], trigger_mode="always_last", **quiet)
+        changed(look, [page.run, seen], viewed, **renewing)
+    page.stepping(step, [page.run, seen], viewed[:3], **renewing)
     ahead.click(lambda: gr.Tabs(selected="results"), None, page.tabs, js=TO_TOP)
     page.loaded(lambda: gr.Dropdown(choices=page.model_choices()), None, form.model, **quiet)
     page.loaded(restore, page.remembered, form.components, **quiet)

@@ -38,6 +38,19 @@ def test_time_left_goes_by_positions_and_leaves_the_first_step_and_pauses_out(cl
     assert told.seconds_left == 0
 
 
+def test_a_step_during_which_the_process_slept_does_not_count_but_slow_steps_do(clock: list[float]) -> None:
+    told = Pace(10_000)
+    for _ in range(10):
+        step(told, clock, 1.0, 100)
+    step(told, clock, 3_600.0, 100)  # Ctrl-Z over lunch
+    assert told.seconds_left == pytest.approx(8_900 / 100)
+    step(told, clock, 1.0, 100)
+    assert told.seconds_left == pytest.approx(8_800 / 100)
+    for _ in range(10):
+        step(told, clock, 60.0, 100)
+    assert told.seconds_left > 7_800 * 0.2
+
+
 def test_memory_is_told_and_lies_within_the_machine() -> None:
     peak, machine = peak_bytes(), machine_bytes()
     assert peak is None or 10**7 < peak < 10**12

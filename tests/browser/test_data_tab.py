@@ -1,0 +1,63 @@
+"""The tab Data: a question that stays until it is answered, an answer that outlives a reload, options that change the columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.steps import MARKS, choose, press_train, tab
+
+pytestmark = MARKS
+
+
+@pytest.fixture
+def unclear(tmp_path: Path) -> Path:
+    """Texts with two columns that could be the label, and no header."""
+    rows = [f"{'good' if i % 2 else 'bad'} film {i}\t{'yes' if i % 2 else 'no'}\t{'red' if i % 3 else 'blue'}" for i in range(60)]
+    path = tmp_path / "unclear.tsv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_question_about_the_label_stays_until_it_is_answered_and_its_answer_is_kept(
+    page: Any, presets: dict[str, str], unclear: Path
+) -> None:
+    page.wait_for_selector("#to-train")
+    page.set_input_files("input[type=file] >> nth=0", str(unclear))
+    page.wait_for_selector("#label-question >> text=column_2")
+    choose(page, "#text-column", "column_1")
+    page.wait_for_timeout(2_000)
+    assert page.is_visible("#label-question >> text=column_2")  # choosing the text is no answer
+    assert not page.is_visible("#to-train")
+    tab(page, "Train")
+    page.wait_for_selector("#train-chosen >> text=answer what is asked there")
+    tab(page, "Data")
+    page.locator("#label-question label", has_text="column_2").click()
+    page.wait_for_selector("#to-train")
+    page.reload()
+    page.wait_for_selector("#understood >> text=unclear.tsv")
+    page.wait_for_selector("#to-train")
+    assert not page.is_visible("#label-question >> text=column_3")
+    page.click("#to-train")
+    press_train(page, presets["bert"], "Answered", 1)
+    page.wait_for_selector(".kft-status.s-finished >> text=Answered", timeout=300_000)
+    tab(page, "Try")
+    page.fill("#try-text textarea", "a good film")
+    page.click("#predict")
+    page.wait_for_selector("#answer .confidence-set")  # and no second text is asked for
+    assert page.locator("#tab-try textarea:visible").count() == 1
+
+
+def test_a_column_that_an_option_takes_away_is_not_asked_for_again(page: Any, unclear: Path) -> None:
+    page.wait_for_selector("#to-train")
+    page.set_input_files("input[type=file] >> nth=0", str(unclear))
+    page.wait_for_selector("#label-question >> text=column_2")
+    page.locator("#label-question label", has_text="column_2").click()
+    page.wait_for_selector("#to-train")
+    page.get_by_text("How the file is read and split").click()
+    page.get_by_label("Header").first.fill("true")
+    page.get_by_role("button", name="Read the file again").click()
+    page.wait_for_selector("#label-question >> text=blue")  # the first row names the columns: the label is asked for anew
+    assert page.locator("#data-report .error").count() == 0
