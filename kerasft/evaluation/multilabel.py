@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
+from kerasft.evaluation.metrics import bootstrap_interval, mean_interval
+
 LEAST_POSITIVES = 10
 
 
@@ -43,6 +45,21 @@ def subset_accuracy(targets: np.ndarray, chosen: np.ndarray) -> float:
     """Share of rows of which every label is right; nan if there are no rows."""
     same = (np.asarray(targets, dtype=bool) == np.asarray(chosen, dtype=bool)).all(axis=1)
     return float(same.mean()) if len(same) else float("nan")
+
+
+def intervals(targets: np.ndarray, chosen: np.ndarray, *, resamples: int = 200) -> dict[str, tuple[float, float]]:
+    """95 % percentile bootstrap intervals of `micro_f1` and `subset_accuracy`: rows are drawn with replacement.
+
+    Both follow from counts of each row, so that thousands of labels cost no more than one.
+    """
+    right, picked, true = _counts(targets, chosen, axis=1)
+    same = ((right == picked) & (right == true)).astype(float)
+
+    def f1_of(right: np.ndarray, either: np.ndarray) -> float:
+        return float(2 * right.sum() / either.sum()) if either.sum() else 0.0
+
+    f1 = bootstrap_interval(f1_of, right, picked + true, resamples=resamples)
+    return {"micro_f1": f1, "subset_accuracy": mean_interval(same, resamples=resamples)}
 
 
 def label_table(targets: np.ndarray, chosen: np.ndarray) -> dict[str, np.ndarray]:

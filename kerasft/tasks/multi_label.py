@@ -14,7 +14,7 @@ from kerasft.data.label_spelling import label_key, one_spelling
 from kerasft.data.labels import split_labels
 from kerasft.errors import DataError, name_rows, name_values
 from kerasft.evaluation import multilabel
-from kerasft.evaluation.metrics import bootstrap_interval, sigmoid
+from kerasft.evaluation.metrics import sigmoid
 from kerasft.evaluation.report import WORST, Mistake, Report, mistakes
 from kerasft.tasks.advice import bolder
 from kerasft.tasks.asking import Answered
@@ -192,9 +192,7 @@ class MultiLabelClassification(PooledTask):
                 **{name: metric(gold, chosen) for name, metric in main.items()},
                 "loss": multilabel.binary_cross_entropy(found, gold),
             },
-            intervals={
-                name: bootstrap_interval(main[name], gold, chosen, resamples=200) for name in ("micro_f1", "subset_accuracy")
-            },
+            intervals=multilabel.intervals(gold, chosen),
             baseline={name: metric(gold, always) for name, metric in main.items()},
             baseline_is="always the labels most rows have",
             labels=list(learned.labels),

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, log_loss, precision_recall_fscore_support
 from sklearn.metrics import precision_recall_curve as peers_curve
 
+from kerasft.evaluation.metrics import bootstrap_interval
 from kerasft.evaluation.multilabel import (
     average_precision,
     binary_cross_entropy,
     choose,
+    intervals,
     label_table,
     macro_f1,
     micro_f1,
@@ -56,6 +58,14 @@ def test_figures_are_scikit_learns(rows: int, labels: int, seed: int, share: flo
         np.testing.assert_allclose(label_table(targets, chosen)[name], wanted)
     for figure in (micro_f1, macro_f1, sample_f1, subset_accuracy):
         assert 0 <= figure(targets, chosen) <= 1
+
+
+def test_intervals_from_counts_of_rows_are_those_of_whole_tables() -> None:
+    rng = np.random.default_rng(3)
+    targets, chosen = (rng.random((200, 6)) < 0.3).astype(float), rng.random((200, 6)) < 0.4
+    found = intervals(targets, chosen)
+    assert found["micro_f1"] == bootstrap_interval(micro_f1, targets, chosen, resamples=200)
+    assert found["subset_accuracy"] == bootstrap_interval(subset_accuracy, targets, chosen, resamples=200)
 
 
 def test_one_label_is_one_label_not_two_classes() -> None:
