@@ -14,7 +14,7 @@ from typing import Any
 from kerasft.errors import DataError, KerasFTError
 from kerasft_app.reading import ReadFile, read_for_page
 
-_CANCELLED = DataError("Reading was cancelled.", hint="Upload the file again, or another one.")
+CANCELLED = DataError("Reading was cancelled.", hint="Upload the file again, or another one.")
 
 
 class Reader:
@@ -50,7 +50,7 @@ class Reader:
             process.join()
             with self._lock:
                 was_cancelled = self._at_work.get(page or "") is not process
-            found = _CANCELLED if was_cancelled else _died(source, process.exitcode)
+            found = CANCELLED if was_cancelled else _died(source, process.exitcode)
         finally:
             ours.close()
             process.join()

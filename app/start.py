@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +59,26 @@ def launch(
         head=HEAD,
         run_history=False,  # every call's texts, kept in the browser and written anew with each event: pages got slow
         quiet=True,
-        app_kwargs={"middleware": [guard, Middleware(Pulse, root=root)]},
+        app_kwargs={"middleware": [guard, Middleware(Pulse, root=root), Middleware(_FirstPage)]},
         _frontend=False,  # leaves out Gradio's own check, which gives up after three seconds and then advises a public link
         **options,
     )
     blocks._queue.sleep_when_free = _QUEUE_LOOKS
     _wait_for(url)
     return str(public or url)
+
+
+class _FirstPage:
+    """ASGI middleware: packs the page itself, a description of all its fields, to a tenth; other answers pass as they are."""
+
+    def __init__(self, app: Any) -> None:
+        from starlette.middleware.gzip import GZipMiddleware
+
+        self._plain, self._packed = app, GZipMiddleware(app, minimum_size=10_000)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        await (self._packed if path in ("/", "/config") else self._plain)(scope, receive, send)
 
 
 def _wait_for(url: str) -> None:

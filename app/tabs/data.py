@@ -17,7 +17,7 @@ from kerasft_app.forms import Form
 from kerasft_app.newest_read import NewestRead
 from kerasft_app.page import EXAMPLE, TO_TOP, Page
 from kerasft_app.reading import ReadFile
-from kerasft_app.reading_process import Reader
+from kerasft_app.reading_process import CANCELLED, Reader
 from kerasft_app.reports import asked_html, quality_html, understood_html
 from kerasft_app.runs import upload_key
 
@@ -137,7 +137,7 @@ def build(page: Page) -> None:
         try:
             options = form.read(values)
             found = reader.read(request.session_hash, source, {**options, **named})
-            if isinstance(found, KerasFTError) and named:
+            if isinstance(found, KerasFTError) and named and found is not CANCELLED:
                 anew = reader.read(request.session_hash, source, options)
                 there = [] if isinstance(anew, KerasFTError) else [NO_COLUMN, *anew.columns_there]
                 left = {role: name for role, name in named.items() if name in there or "," in name}

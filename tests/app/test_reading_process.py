@@ -90,4 +90,4 @@ def test_a_process_that_dies_is_an_error_with_a_next_step(slow: Path) -> None:
     first.join(10)
     assert "has died" in first.found.message
     assert "memory" in first.found.hint
-    assert reading_process._CANCELLED is not first.found
+    assert reading_process.CANCELLED is not first.found
