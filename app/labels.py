@@ -70,6 +70,8 @@ def on_screen(hint: str) -> str:
         if not found["name"]:
             return f"({field}, {place})"
         value = found["value"].strip("'")
+        if value == "...":
+            return f"{field} ({place})"
         return f"{field}: {_SAID.get(value, value)} ({place})"
 
     def named(found: re.Match[str]) -> str:

@@ -47,7 +47,8 @@ def build(page: Page) -> None:
             )
             question = gr.Radio([], label="Which column is the label?", visible=False, elem_id="label-question")
             with gr.Row():
-                text = gr.Dropdown([], label="Text", elem_id="text-column")
+                # Any name may be typed: where no column looks like a text, the message says which there are.
+                text = gr.Dropdown([], label="Text", elem_id="text-column", allow_custom_value=True)
                 pair = gr.Dropdown([_NONE], value=_NONE, label="Second text (for pairs)", elem_id="pair-column")
             label = gr.Dropdown([_NONE], label="Label", elem_id="label-column", allow_custom_value=True)
             with gr.Accordion("How the file is read and split", open=False):

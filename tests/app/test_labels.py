@@ -12,6 +12,7 @@ from kerasft_app.labels import label, on_screen
     [
         ("Set rows aside with validation=0.1 (--data.validation 0.1).", "Set rows aside with Validation: 0.1 (tab Data)."),
         ("Name one (--data.sheet, sheet='...').", "Name one (Sheet, tab Data)."),
+        ("Name it: text='...' (--data.text).", "Name it: Text (tab Data)."),
         ("Pass header=False (--data.header false).", "Pass Header: off (tab Data)."),
         ("Halve batch_size and double accumulate.", "Halve Batch size and double accumulate."),
         ("Set drop_unknown=True (--task.drop_unknown true).", "Set Leave out unknown labels: on (tab Train)."),

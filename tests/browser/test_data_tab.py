@@ -15,7 +15,8 @@ pytestmark = MARKS
 @pytest.fixture
 def unclear(tmp_path: Path) -> Path:
     """Texts with two columns that could be the label, and no header."""
-    rows = [f"{'good' if i % 2 else 'bad'} film {i}\t{'yes' if i % 2 else 'no'}\t{'red' if i % 3 else 'blue'}" for i in range(60)]
+    labels = [f"{'yes' if i % 2 else 'no'}\t{'red' if i % 3 else 'blue'}" for i in range(60)]
+    rows = [f"this was a {'good' if i % 2 else 'bad'} film number {i}, I think\t{label}" for i, label in enumerate(labels)]
     path = tmp_path / "unclear.tsv"
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
@@ -61,3 +62,14 @@ def test_a_column_that_an_option_takes_away_is_not_asked_for_again(page: Any, un
     page.get_by_role("button", name="Read the file again").click()
     page.wait_for_selector("#label-question >> text=blue")  # the first row names the columns: the label is asked for anew
     assert page.locator("#data-report .error").count() == 0
+
+
+def test_a_text_column_that_was_not_found_can_be_named(page: Any, tmp_path: Path) -> None:
+    short = tmp_path / "short.tsv"
+    rows = [f"film {i}\t{'yes' if i % 2 else 'no'}\t{'red' if i % 3 else 'blue'}" for i in range(60)]
+    short.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    page.wait_for_selector("#to-train")
+    page.set_input_files("input[type=file] >> nth=0", str(short))
+    page.wait_for_selector("#data-report .error >> text=No column looks like a text")
+    choose(page, "#text-column", "column_1")
+    page.wait_for_selector("#understood >> text=short.tsv")
