@@ -21,7 +21,8 @@ from kerasft.alone import is_in_use
 from kerasft.runs import PROCESS_FILE, QUEUED_FILE, STOP_FILE, is_alive
 
 PATH = "/kerasft-pulse"
-STEP, CHANGE = "kft-step", "kft-change"  # hidden buttons that a page presses: a run got on; runs, models or states changed
+# Hidden buttons that a page presses: a run got on; runs, models or states changed, for the shown tab and for the page's head.
+STEP, CHANGE, LIST = "kft-step", "kft-change", "kft-list"
 _LOG = "events.jsonl"
 _WATCHED = (
     "run.json", _LOG, "report.json", "about.json", "model.safetensors", PROCESS_FILE, QUEUED_FILE, STOP_FILE,
@@ -43,6 +44,8 @@ SCRIPT = f"""() => {{
     if (!document.hidden) {{
       try {{
         const answer = await (await fetch('{PATH.lstrip("/")}', {{ cache: 'no-store' }})).json();
+        // The first time the page has just been given the runs, and chooses the one that its address names.
+        if (answer.states !== last.states && last.busy !== undefined) press('{LIST}');
         if (answer.states !== last.states) press('{CHANGE}');
         if (answer.version !== last.version) press('{STEP}');
         last = answer;

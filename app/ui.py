@@ -9,7 +9,7 @@ import gradio as gr
 
 from kerasft_app import address
 from kerasft_app.page import Page
-from kerasft_app.pulse import CHANGE, SCRIPT, STEP
+from kerasft_app.pulse import CHANGE, LIST, SCRIPT, STEP
 from kerasft_app.runs import RunBoard
 from kerasft_app.tabs import data, export, results, runs, search, train, try_it
 from kerasft_app.worker import Predictor
@@ -110,7 +110,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
         page.data, page.task = gr.State(None), gr.State(None)
         page.remembered = gr.BrowserState(None, storage_key="kerasft-form", secret="kerasft-form")  # no secret is in it
         page.loaded, page.closed = blocks.load, blocks.unload
-        header = _hidden(CHANGE)
+        header = _hidden(LIST)
         with gr.Row(elem_id="header", equal_height=True, elem_classes="stack"):
             gr.HTML(
                 '<div class="kft-title"><h1>KerasFT</h1><span>fine-tune transformers in Keras</span></div>',

@@ -79,5 +79,4 @@ def build(page: Page) -> None:
     gr.on(renewing, show, shown_by, table, trigger_mode="always_last", **quiet)
     page.run.change(about, page.run, [title, tags, notes], **quiet)
     save.click(keep, [page.run, title, tags, notes, *shown_by], [saved, table, page.run])
-    page.run.change(lambda: "", None, saved, **quiet)
     resume.click(again, [page.run, *shown_by], [said, table, page.run])

@@ -67,7 +67,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def page(app: tuple[str, Path], browser: Any) -> Iterator[Any]:
     """A fresh page of the app; a script error on it fails the test."""
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(20_000)  # other tests train beside this one, perhaps on two slow cores
+    opened.set_default_timeout(180_000)  # other tests train beside this one, perhaps on two slow cores
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.goto(app[0])

@@ -55,7 +55,7 @@ def test_runs_are_sorted_filtered_titled_opened_removed_and_brought_back(
     page.fill("#about-tags input, #about-tags textarea", "baseline, for the report")
     page.fill("#about-notes textarea", "A note.")
     page.click("#about-save")
-    page.wait_for_selector("#runs-said .good")
+    page.wait_for_selector("#about-said .good")
     page.wait_for_selector("#runs-table .pill >> text=for the report")
     assert page.locator("#runs-table img").count() == 0
     expect(page.locator("#run-picker input")).to_have_value(
