@@ -65,17 +65,17 @@ def contender(name: str) -> str:
 def on_screen(hint: str) -> str:
     """A hint of the library, which names options as the command line and Python do, in the words of the page."""
 
-    def spoken(found: re.Match[str]) -> str:
-        field, place = label(found["option"]), _PLACES[found["part"]]
-        if not found["name"]:
+    def spoken(match: re.Match[str]) -> str:
+        field, place = label(match["option"]), _PLACES[match["part"]]
+        if not match["name"]:
             return f"({field}, {place})"
-        value = found["value"].strip("'")
+        value = match["value"].strip("'")
         if value == "...":
             return f"{field} ({place})"
         return f"{field}: {_SAID.get(value, value)} ({place})"
 
-    def named(found: re.Match[str]) -> str:
-        return label(found[0]) if found[0] in _OPTIONS else found[0]
+    def named(match: re.Match[str]) -> str:
+        return label(match[0]) if match[0] in _OPTIONS else match[0]
 
     return _SNAKE.sub(named, _AS_OPTION.sub(spoken, hint))
 

@@ -45,19 +45,19 @@ class Reader:
         with self._lock:
             self._at_work[page or ""] = process
         try:
-            found: ReadFile | KerasFTError = ours.recv()
+            result: ReadFile | KerasFTError = ours.recv()
         except EOFError:
             process.join()
             with self._lock:
                 was_cancelled = self._at_work.get(page or "") is not process
-            found = CANCELLED if was_cancelled else _died(source, process.exitcode)
+            result = CANCELLED if was_cancelled else _died(source, process.exitcode)
         finally:
             ours.close()
             process.join()
             with self._lock:
                 if self._at_work.get(page or "") is process:
                     del self._at_work[page or ""]
-        return found
+        return result
 
     def cancel(self, page: str | None) -> bool:
         """End what is being read for a page; whether there was anything."""

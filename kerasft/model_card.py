@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kerasft.evaluation.report import Report
+from kerasft.evaluation.report import Report, as_text
 from kerasft.runs import CARD_MARK
 from kerasft.tuning import TUNINGS
 
@@ -23,11 +23,11 @@ def model_card(recipe: dict[str, Any], labels: tuple[str, ...], reports: dict[st
         reports: Evaluations by split.
     """
     train = recipe["resolved"]["train"]
-    shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
+    shown = ", ".join(map(as_text, labels[:20])) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
     rows = ", ".join(f"{count:,} {name}" for name, count in recipe["rows"].items())
     share = recipe["trainable_parameters"] / recipe["parameters"]
     facts = [
-        f"- base model: {recipe['preset']} ({recipe['parameters']:,} parameters, {share:.1%} trained)",
+        f"- base model: {as_text(recipe['preset'])} ({recipe['parameters']:,} parameters, {share:.1%} trained)",
         f"- task: {recipe['task']['name']}; tuning: {recipe['tuning']['name']}",
         *(
             ["- this folder holds only the weights that learned; to be loaded it needs the base model"]
@@ -35,7 +35,7 @@ def model_card(recipe: dict[str, Any], labels: tuple[str, ...], reports: dict[st
             else []
         ),
         *([f"- labels: {shown}"] if shown else []),
-        f"- data: {recipe['data']['path'] or 'rows from memory'}; rows: {rows}; SHA-256 {recipe['data_sha256'][:16]}…",
+        f"- data: {as_text(recipe['data']['path'] or 'rows from memory')}; rows: {rows}; SHA-256 {recipe['data_sha256'][:16]}…",
         f"- training: {train['epochs']} epochs, learning rate {train['learning_rate']:g}, batch "
         f"{train['batch_size'] * train['accumulate']}, seed {train['seed']}, {recipe['seconds']:,.0f} s",
         f"- versions: {', '.join(f'{name} {version}' for name, version in recipe['versions'].items())}",
@@ -51,5 +51,5 @@ def model_card(recipe: dict[str, Any], labels: tuple[str, ...], reports: dict[st
         "worse. The model repeats the biases of its base model and of the labels."
     )
     tables = "\n".join(report.to_markdown().replace("\n## ", "\n### ") for report in reports.values())
-    title = f"# {recipe['task']['name'].replace('_', ' ').capitalize()} with {recipe['preset']}"
+    title = f"# {recipe['task']['name'].replace('_', ' ').capitalize()} with {as_text(recipe['preset'])}"
     return "\n".join([title, "", *facts, "", "## Use", "", use, "", "## Limits", "", limits, "", tables])

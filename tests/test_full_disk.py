@@ -66,27 +66,29 @@ def test_a_run_on_a_full_disk_goes_on_once_there_is_room(
     config = recipe(presets["bert"], write_reviews(tmp_path / "r.csv"), "lora")
     whole, folder = tmp_path / "whole", small_disk / "run"
     start(config, whole, on_event=silent)
-    told = []
+    outcomes = []
     for free in points(2**21):
         leave(small_disk, free)
         if is_refused(lambda: start(config, folder, on_event=silent)):
             (small_disk / "ballast").unlink()
             try:
                 kft.resume(folder, on_event=silent)
-                told.append("resumed")
+                outcomes.append("resumed")
             except kft.KerasFTError:
                 start(config, folder, on_event=silent, overwrite=True)
-                told.append("begun again")
+                outcomes.append("begun again")
         else:
-            told.append("enough")
+            outcomes.append("enough")
         assert_same(whole, folder)
         assert not any(one.faults for one in verify(folder)), free
         shutil.rmtree(folder)
-        if told[-1] == "enough":
+        if outcomes[-1] == "enough":
             break
     with capsys.disabled():
-        print(f"\nfull disk: {len(told)} times, {told.count('resumed')} resumed, {told.count('begun again')} begun again")
-    assert {"resumed", "begun again", "enough"} == set(told)
+        print(
+            f"\nfull disk: {len(outcomes)} times, {outcomes.count('resumed')} resumed, {outcomes.count('begun again')} begun anew"
+        )
+    assert {"resumed", "begun again", "enough"} == set(outcomes)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from kerasft.files import write_text
 WORST = 25  # mistakes a report holds
 SHOWN = 2000  # characters of a mistake's text
 _LARGEST_MATRIX = 30  # labels of a confusion matrix in Markdown
+_MARKS = re.compile(r"[\\`*\[<|&]|~(?=~)")  # what begins something in CommonMark and its tables
 _MOST_LABELS = 100  # rows of the table of labels in Markdown
 
 
@@ -159,7 +161,7 @@ class Report:
 
     def to_markdown(self) -> str:
         """The report as Markdown tables."""
-        lines = [f"## {self.split}: {self.examples:,} rows of {self.source}", ""]
+        lines = [f"## {self.split}: {self.examples:,} rows of {as_text(self.source)}", ""]
         lines += [f"| figure | model | 95 % interval | {self.baseline_is} |", "|---|---|---|---|"]
         for name, value in self.metrics.items():
             if math.isnan(value):
@@ -171,7 +173,7 @@ class Report:
             lines.append(f"| {name} | {value:.3f} | {interval} | {base} |")
         lines += self._group_lines() + self._label_lines() + self._confusion_lines() + self._worst_lines()
         if self.notes:
-            lines += ["", *(f"- {note}" for note in self.notes)]
+            lines += ["", *(f"- {as_text(note)}" for note in self.notes)]
         return "\n".join(lines) + "\n"
 
     def _group_lines(self) -> list[str]:
@@ -221,8 +223,13 @@ class Report:
 
 
 def _cell(text: str, *, most: int = 60) -> str:
-    flat = " ".join(text.split()).replace("|", "\\|")
-    return flat if len(flat) <= most else flat[: most - 1] + "…"
+    flat = " ".join(text.split())
+    return as_text(flat if len(flat) <= most else flat[: most - 1] + "…")
+
+
+def as_text(text: object) -> str:
+    """Words of others in Markdown, shown as they are: no link, picture, code, emphasis or HTML, and no end of a table's cell."""
+    return _MARKS.sub(r"\\\g<0>", str(text))
 
 
 def save_reports(reports: dict[str, Report], folder: Path) -> None:

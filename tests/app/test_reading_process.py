@@ -27,11 +27,11 @@ class Reading(threading.Thread):
     def __init__(self, reader: Reader, page: str, path: Path) -> None:
         super().__init__(daemon=True)
         self.reader, self.page, self.path = reader, page, path
-        self.found: Any = None
+        self.result: Any = None
         self.start()
 
     def run(self) -> None:
-        self.found = self.reader.read(self.page, str(self.path), {})
+        self.result = self.reader.read(self.page, str(self.path), {})
 
 
 def until(true: Any, seconds: float = 60.0) -> None:
@@ -49,10 +49,10 @@ def slow(tmp_path: Path) -> Path:
 
 def test_a_file_and_an_error_come_back_as_they_are(tmp_path: Path) -> None:
     reader = Reader()
-    found = reader.read("page", str(write_rows(tmp_path / "a.csv", 40)), {"validation": 0.25})
-    assert isinstance(found, ReadFile)
-    assert found.report.rows == {"train": 30, "validation": 10}
-    assert found.columns_there == ["text", "label"]
+    read = reader.read("page", str(write_rows(tmp_path / "a.csv", 40)), {"validation": 0.25})
+    assert isinstance(read, ReadFile)
+    assert read.report.rows == {"train": 30, "validation": 10}
+    assert read.columns_there == ["text", "label"]
     error = reader.read("page", str(tmp_path / "absent.csv"), {})
     assert isinstance(error, KerasFTError)
     assert error.where == str(tmp_path / "absent.csv")
@@ -68,7 +68,7 @@ def test_a_slow_file_of_one_page_delays_no_other(slow: Path, tmp_path: Path) -> 
     assert reader.cancel("one")
     first.join(10)
     assert not first.is_alive()
-    assert "cancelled" in first.found.message
+    assert "cancelled" in first.result.message
     assert not reader.cancel("one")
 
 
@@ -78,7 +78,7 @@ def test_a_new_file_ends_the_reading_of_the_one_before(slow: Path, tmp_path: Pat
     until(lambda: reader._at_work)
     assert isinstance(reader.read("page", str(write_rows(tmp_path / "b.csv", 40)), {}), ReadFile)
     first.join(10)
-    assert "cancelled" in first.found.message
+    assert "cancelled" in first.result.message
     assert not reader._at_work
 
 
@@ -88,6 +88,6 @@ def test_a_process_that_dies_is_an_error_with_a_next_step(slow: Path) -> None:
     until(lambda: reader._at_work)
     reader._at_work["page"].kill()  # as the system does for want of memory
     first.join(10)
-    assert "has died" in first.found.message
-    assert "memory" in first.found.hint
-    assert reading_process.CANCELLED is not first.found
+    assert "has died" in first.result.message
+    assert "memory" in first.result.hint
+    assert reading_process.CANCELLED is not first.result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import re
@@ -152,6 +153,24 @@ def test_markdown_has_whole_tables_whatever_texts_and_labels_hold() -> None:
     assert found[3][2][4] == r"one \| two \| three \| # four"
     assert len(found[3][3][4]) == 160
     assert found[3][3][4].endswith("…")
+
+
+def test_words_of_others_are_shown_as_they_are_in_markdown() -> None:
+    markdown_it = pytest.importorskip("markdown_it")
+    hostile = [
+        "<img src=x onerror=alert(1)>",
+        "[a](javascript:alert(1))",
+        "![p](http://evil.example/p.png)",
+        "`code` **bold** ~~gone~~",
+    ]
+    labels = (*hostile, "AT&T &lt;b&gt; a|b")
+    split = split_of(list(labels), [*hostile, "plain"])
+    report = classification_report(np.roll(np.eye(5), 1, axis=1), np.arange(5), labels, split=split, majority=0)
+    shown = markdown_it.MarkdownIt("gfm-like", {"linkify": False}).render(report.to_markdown())
+    assert not re.findall(r"<(?!/?(?:h2|p|table|thead|tbody|tr|th|td|strong|ul|li)\b)[^>]*>", shown)
+    assert "<strong>bold" not in shown
+    for label in labels:
+        assert html.escape(label, quote=False) in shown
 
 
 def test_markdown_shows_the_figures(report: Report) -> None:
