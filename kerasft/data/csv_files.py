@@ -239,5 +239,7 @@ class _Lines:
                     f'Close the quotation mark, or double those that belong to the text (""); {what} read as one row. '
                     "If no cell is quoted, use quote='none' (--data.quote none)."
                 )
+                if "unexpected end of data" in str(error):
+                    hint += " If the file was cut off, get it anew, or remove what is left of its last row."
                 where = f"{self._path}, row {number}"
                 raise DataError("A quotation mark is opened and never closed.", where=where, hint=hint) from None

@@ -127,7 +127,7 @@ def test_up_to_a_tenth_of_long_rows_is_left_out(write) -> None:
         pytest.param("\n\n" + HEAD + "\n\n", ("a header and no rows", "row 3"), id="header and blank lines"),
         pytest.param("text", ("a header and no rows", "row 1"), id="one word"),
         pytest.param(HEAD + 'fine,pos\n"bad, so,neg\nfine,pos\n', ("never closed", "row 3", "2 lines", "none"), id="open quote"),
-        pytest.param(HEAD + 'fine,pos\nso, bad,"neg', ("never closed", "row 3"), id="open quote in the last line"),
+        pytest.param(HEAD + 'fine,pos\nso, bad,"neg', ("never closed", "row 3", "cut off"), id="open quote in the last line"),
         pytest.param(HEAD + '"fine, so,pos\nbad,neg\n"well, no",neg\nbad,neg\n', ("never closed", "row 2", "3 lines"),
                      id="open quote before another"),
         pytest.param(HEAD + '"so, ' + "fine,pos\n" * 3000, ("never closed", "row 2", "3,000 lines"), id="open quote, large file"),
