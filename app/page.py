@@ -14,8 +14,8 @@ from kerasft.errors import ArtifactError, KerasFTError
 from kerasft.presets import list_presets
 from kerasft_app.facts import ModelFacts, model_facts
 from kerasft_app.figures import spoken_score
+from kerasft_app.predictors import Predictors
 from kerasft_app.runs import RunBoard
-from kerasft_app.worker import Predictor
 
 EXAMPLE = Path(str(resources.files("kerasft_app.examples"))) / "tickets.csv"
 
@@ -46,7 +46,7 @@ class Page:
     """
 
     board: RunBoard
-    predictor: Predictor
+    predictor: Predictors
     data: Any = None
     task: Any = None
     run: Any = None

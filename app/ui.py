@@ -9,10 +9,10 @@ import gradio as gr
 
 from kerasft_app import address
 from kerasft_app.page import Page
+from kerasft_app.predictors import Predictors
 from kerasft_app.pulse import CHANGE, LIST, SCRIPT, STEP
 from kerasft_app.runs import RunBoard
 from kerasft_app.tabs import data, export, results, runs, search, train, try_it
-from kerasft_app.worker import Predictor
 
 STYLE = Path(__file__).parent / "style.css"
 ICON = Path(__file__).parent / "favicon.svg"
@@ -105,7 +105,7 @@ def _hidden(kind: str) -> Any:
 
 def create(root: Path) -> tuple[gr.Blocks, Page]:
     """The Gradio page over the runs in a folder."""
-    page = Page(RunBoard(root), Predictor())
+    page = Page(RunBoard(root), Predictors())
     with gr.Blocks(title="KerasFT", analytics_enabled=False) as blocks:
         page.data, page.task = gr.State(None), gr.State(None)
         page.remembered = gr.BrowserState(None, storage_key="kerasft-form", secret="kerasft-form")  # no secret is in it

@@ -41,7 +41,7 @@ WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("alone", "errors"
                   ("run", "execution")}  # fmt: skip
 NO_SCREENS = ("runs.py", "worker.py", "children.py", "facts.py", "figures.py", "charts.py", "plots.py", "answers.py",
               "reports.py", "run_progress.py", "run_table.py", "reading.py", "recipes.py", "outlook.py", "labels.py", "seen.py",
-              "studies.py", "study_charts.py", "pulse.py", "clocks.py", "reading_process.py")  # fmt: skip
+              "studies.py", "study_charts.py", "pulse.py", "clocks.py", "reading_process.py", "predictors.py")  # fmt: skip
 HEAVY = ("tensorflow", "keras", "keras_hub", "tensorflow_text")
 HOME_OF = {
     "keras_hub": lambda home: home == "backbones",

@@ -167,16 +167,21 @@ def build(page: Page) -> None:
             page.predictor.prepare(page.model_folder(run))
         return beginnings(run)
 
+    def end(run: str | None) -> None:
+        """Stop the text that the run's model is writing."""
+        with suppress(KerasFTError):
+            page.predictor.stop(page.model_folder(run))
+
     def take(rows: list[Asked], number: int) -> list[Any]:
         """A text of a list into the fields."""
         return [rows[number].text, rows[number].pair] if number < len(rows) else [gr.skip(), gr.skip()]
 
     inputs = [page.run, text, pair, target, history]
     asking = [
-        trigger(predict, [*inputs, gr.State(explain), *form.components], shown, show_progress="hidden")
+        trigger(predict, [*inputs, gr.State(explain), *form.components], shown, show_progress="hidden", concurrency_limit=4)
         for trigger, explain in ((answer.click, False), (text.submit, False), (why.click, True))
     ]
-    halt.click(page.predictor.stop, None, None, show_progress="hidden")
+    halt.click(end, page.run, None, show_progress="hidden")
     examples.click(take, [texts, examples], [text, pair], show_progress="hidden")
     earlier.click(take, [history, earlier], [text, pair], show_progress="hidden")
     bulk.build(page)
