@@ -10,6 +10,7 @@ import pytest
 
 import kerasft as kft
 from kerasft.data.dataset import Dataset
+from kerasft.tasks.token_classification import Tagged
 from tests.tasks.models import data_of, model_of
 
 WORDS = [
@@ -133,3 +134,16 @@ def test_answers_are_cells_that_can_be_read_again(presets: dict[str, str], tmp_p
     rows = kft.load_data(str(tmp_path / "out.csv"), text="words", label="predicted_tags", validation=0)["train"]
     assert [json.loads(cell or "") for cell in rows.cells("text")] == [["Ana", "met", "Bo"], ["🙂", ",", "(", "x", ")"]]
     assert [len(json.loads(cell or "")) for cell in rows.cells("label")] == [3, 5]
+
+
+def test_tags_that_are_all_alike_are_counted_while_a_run_trains(presets: dict[str, str]) -> None:
+    rows = [{"tokens": ["Ada", "saw", "Lund"], "tags": ["B-PER", "O", "B-LOC"]}, {"tokens": ["it", "is"], "tags": ["O", "O"]}]
+    data = data_of(rows, text="tokens", label="tags")
+    model = model_of(presets["bert"], kft.TokenClassification(), data)
+    gold = [np.array([model.labels.index(tag) for tag in row["tags"]]) for row in rows]
+    outside = np.eye(len(model.labels))[model.labels.index("O")]
+    found = [
+        Tagged(np.tile(outside, (len(tags), 1)).astype(np.float32), np.arange(len(tags)), np.arange(len(tags))) for tags in gold
+    ]
+    assert model.task.score(found, gold, model.learned)["predicted_classes"] == 1
+    assert "predicted_classes" not in model.evaluate(data["train"]).metrics
