@@ -148,7 +148,7 @@ def status_card(name: str, told: Progress) -> str:
         body.append(f'<div class="note">{escape(told.estimated.advice)}</div>')
     for warning in told.warnings[-6:]:
         hint = f" <i>{escape(on_screen(warning.hint))}</i>" if warning.hint else ""
-        body.append(f'<div class="warn">{escape(warning.message)}{hint}</div>')
+        body.append(f'<div class="warn">{escape(on_screen(warning.message))}{hint}</div>')
     if told.state == "failed" and told.ended is not None:
         ended: Any = told.ended
         hint = f"<br><b>What to do:</b> {escape(on_screen(ended.hint))}" if ended.hint else ""

@@ -57,7 +57,8 @@ def quality_html(report: Any, task: str = "", *, windows: bool = False) -> str:
         cards.append(_card(f"{report.lengths['cut_share']:.1%}", f"{then} {report.lengths['max_length']} tokens"))
     findings = "".join(
         f'<div class="{"error" if f.severity == "problem" else "warn" if f.severity == "warning" else "note"}">'
-        f"{escape(f.message)}{' (' + escape(name_rows(f.rows)) + ')' if f.rows else ''} <i>{escape(on_screen(f.hint))}</i></div>"
+        f"{escape(on_screen(f.message))}{' (' + escape(name_rows(f.rows)) + ')' if f.rows else ''} "
+        f"<i>{escape(on_screen(f.hint))}</i></div>"
         for f in report.findings
         if not (windows and f.code == "cut")
     )
