@@ -9,7 +9,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kerasft_app.clocks import HEAD
+from kerasft_app.clocks import SlowClocks
 from kerasft_app.guard import Guard
 from kerasft_app.pulse import Pulse
 
@@ -56,10 +56,9 @@ def launch(
         auth=login,
         allowed_paths=[str(root)],
         prevent_thread_lock=True,
-        head=HEAD,
         run_history=False,  # every call's texts, kept in the browser and written anew with each event: pages got slow
         quiet=True,
-        app_kwargs={"middleware": [guard, Middleware(Pulse, root=root), Middleware(_FirstPage)]},
+        app_kwargs={"middleware": [guard, Middleware(Pulse, root=root), Middleware(_FirstPage), Middleware(SlowClocks)]},
         _frontend=False,  # leaves out Gradio's own check, which gives up after three seconds and then advises a public link
         **options,
     )

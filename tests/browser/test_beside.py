@@ -89,3 +89,20 @@ def test_beside_a_run_only_the_shown_tab_does_anything(page: Any, app: tuple[str
         events.clear()
         page.wait_for_timeout(7_000)
         assert 1 <= len(events) <= 5
+
+
+def test_an_idle_page_draws_nothing(app: tuple[str, Path], browser: Any) -> None:
+    opened = browser.new_page()
+    try:
+        opened.add_init_script(
+            "const frame = window.requestAnimationFrame.bind(window); window.frames_asked = 0;"
+            "window.requestAnimationFrame = (draw) => { window.frames_asked += 1; return frame(draw); };"
+        )
+        opened.goto(app[0])
+        opened.wait_for_selector("#to-train", timeout=180_000)
+        opened.wait_for_timeout(10_000)
+        opened.evaluate("window.frames_asked = 0")
+        opened.wait_for_timeout(4_000)
+        assert opened.evaluate("window.frames_asked") < 40  # Gradio asks for sixty a second
+    finally:
+        opened.close()
