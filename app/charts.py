@@ -172,15 +172,15 @@ def status_card(name: str, told: Progress) -> str:
     return "".join(body) + "</div>"
 
 
-def _kept(told: Progress) -> str:
+def _kept(progress: Progress) -> str:
     """Which weights a finished run has kept, where they are not its last ones."""
-    best = next((one for one in reversed(told.validations) if one.best), None)
-    figures = told.ended.metrics if isinstance(told.ended, Finished) else {}
-    if best is None or best is told.validations[-1] or not math.isclose(
+    best = next((one for one in reversed(progress.validations) if one.best), None)
+    figures = progress.ended.metrics if isinstance(progress.ended, Finished) else {}
+    if best is None or best is progress.validations[-1] or not math.isclose(
         figures.get("loss", math.nan), best.metrics.get("loss", math.nan), rel_tol=1e-3
     ):  # fmt: skip
         return ""
-    return f"kept: the weights of epoch {best.epoch:.2f}, the best of {len(told.validations)} validations"
+    return f"kept: the weights of epoch {best.epoch:.2f}, the best of {len(progress.validations)} validations"
 
 
 def _how_it_ended(signal: int | None) -> str:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kerasft_app import worker
 from kerasft_app.predictors import Predictors
-from tests.app.test_worker import STAND_IN, run_over
+from tests.app.test_worker import play_models, run_over
 
 
 @pytest.fixture
 def predictors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Predictors]:
-    script = tmp_path / "stand_in.py"
-    script.write_text(STAND_IN)
-    real = worker.subprocess.Popen
-    monkeypatch.setattr(worker.subprocess, "Popen", lambda command, **options: real([sys.executable, str(script)], **options))
+    play_models(tmp_path, monkeypatch)
     made = Predictors(most=2)
     yield made
     made.close()

@@ -36,12 +36,17 @@ for line in sys.stdin:
 """
 
 
-@pytest.fixture
-def predictor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Predictor]:
+def play_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the stand-in play every process that answers."""
     script = tmp_path / "stand_in.py"
     script.write_text(STAND_IN)
     real = worker.subprocess.Popen
     monkeypatch.setattr(worker.subprocess, "Popen", lambda command, **options: real([sys.executable, str(script)], **options))
+
+
+@pytest.fixture
+def predictor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Predictor]:
+    play_models(tmp_path, monkeypatch)
     made = Predictor()
     yield made
     made.close()

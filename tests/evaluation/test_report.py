@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 
 from kerasft.data.columns import Columns
 from kerasft.data.given_rows import as_split
@@ -156,7 +157,6 @@ def test_markdown_has_whole_tables_whatever_texts_and_labels_hold() -> None:
 
 
 def test_words_of_others_are_shown_as_they_are_in_markdown() -> None:
-    markdown_it = pytest.importorskip("markdown_it")
     hostile = [
         "<img src=x onerror=alert(1)>",
         "[a](javascript:alert(1))",
@@ -166,7 +166,7 @@ def test_words_of_others_are_shown_as_they_are_in_markdown() -> None:
     labels = (*hostile, "AT&T &lt;b&gt; a|b")
     split = split_of(list(labels), [*hostile, "plain"])
     report = classification_report(np.roll(np.eye(5), 1, axis=1), np.arange(5), labels, split=split, majority=0)
-    shown = markdown_it.MarkdownIt("gfm-like", {"linkify": False}).render(report.to_markdown())
+    shown = MarkdownIt("gfm-like", {"linkify": False}).render(report.to_markdown())
     assert not re.findall(r"<(?!/?(?:h2|p|table|thead|tbody|tr|th|td|strong|ul|li)\b)[^>]*>", shown)
     assert "<strong>bold" not in shown
     for label in labels:
