@@ -37,6 +37,7 @@ from kerasft.processor import onednn_warning, uses_onednn
 from kerasft.recipe import RunConfig
 from kerasft.runs import STOP_FILE, card_path, remove_checkpoints
 from kerasft.scoring import evaluate
+from kerasft.solved_head import solve
 from kerasft.tasks import Learned
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.devices import Devices, lost_worker, twin
@@ -114,7 +115,8 @@ class _Run:
     def __init__(
         self, config: RunConfig, folder: Path, emit: Emit, stop: StopRequest, resuming: bool, devices: Devices, home: Path
     ) -> None:
-        self.config, self.folder, self.emit, self.stop, self.resuming = config, folder, emit, stop, resuming
+        self.config = replace(config, tuning=config.tuning.settle(config.task.linear_head, config.train))
+        self.folder, self.emit, self.stop, self.resuming = folder, emit, stop, resuming
         self.devices = devices
         self.home = home  # where this process writes: the folder, or of a chief's helper a place of its own
         self.begun = time.monotonic()
@@ -136,6 +138,8 @@ class _Run:
         self._check_fit(data)
         train_rows = usable_rows(task, data["train"], tell)
         learned = task.learn(train_rows)
+        if self.config.tuning.solves_head:
+            learned = task.for_solver(learned)
         train_part = known_rows(task, train_rows, learned, tell)
         data = without_unlabelled_test(task, data, tell)
         held_back = {name: usable_rows(task, data[name], tell) for name in ("validation", "test") if name in data}
@@ -153,10 +157,11 @@ class _Run:
         while (outcome := self._train(model, options, encoded, held_out, sizes)) is None:
             model = self._build(data, learned)  # as it was: a step that fails has used up random numbers
             options = replace(options, batch_size=self.config.train.batch_size, accumulate=self.config.train.accumulate)
-        found = model.found(held_out[0]) if held_out else None
+        found = outcome.found
         if held_out:
+            found = model.found(held_out[0]) if found is None else found
             model.learned = model.task.calibrate(found, held_out[1], model.learned)
-        model.recipe = self._recipe(data, model, options, outcome.state)
+        model.recipe = self._recipe(data, model, options, outcome)
         self._finish(model, data, outcome, found)
         return model
 
@@ -248,6 +253,9 @@ class _Run:
         self, model: FineTunedModel, options: TrainConfig, encoded: Encoded, held_out: Any, sizes: dict[str, int]
     ) -> Outcome | None:
         """Train; None when not even the first step found enough memory, and the recipe now has smaller batches."""
+        if model.tuning.solves_head:
+            self._tell_start(model, None, **sizes)
+            return solve(model, options, encoded, held_out, stop=self.stop, emit=self.emit)
         job = make_job(model, options, encoded, held_out, self.emit, self.devices)
         base = model.backbone.fingerprint if model.tuning.sparse else None
         made_with = {"recipe": self.config.to_dict(), "base": base}
@@ -255,7 +263,7 @@ class _Run:
             self.folder / "checkpoints", keep=options.keep_checkpoints, made_with=made_with, writes=self.devices.chief
         )
         state = self._restore(job, checkpoints, base) if self.resuming else TrainingState()
-        self._tell_start(model, job, state, **sizes)
+        self._tell_start(model, job, first_step=state.step, **sizes)
         try:
             with self.stop.gently():
                 return train(job, options, checkpoints=checkpoints, state=state, stop=self.stop, emit=self._sinks(options))
@@ -299,27 +307,30 @@ class _Run:
             return TrainingState()
         return state
 
-    def _tell_start(self, model: FineTunedModel, job: Job, state: TrainingState, *, rows: int, validation_rows: int) -> None:
+    def _tell_start(
+        self, model: FineTunedModel, job: Job | None, first_step: int = 0, *, rows: int, validation_rows: int
+    ) -> None:
+        """Say what begins; without a job it is one step that solves the head."""
         keras_model = model.keras_model
         self.unused_rows = None
         self.emit(
             Started(
                 run=str(self.folder),
-                total_steps=len(job.plan(0)) * job.epochs,
-                first_step=state.step,
-                epochs=job.epochs,
+                total_steps=len(job.plan(0)) * job.epochs if job else 1,
+                first_step=first_step,
+                epochs=job.epochs if job else 1,
                 train_examples=rows,
                 validation_examples=validation_rows,
                 trainable_parameters=int(sum(np.prod(v.shape) for v in keras_model.trainable_variables)),
                 parameters=int(sum(np.prod(v.shape) for v in keras_model.weights)),
-                optimizer_bytes=int(sum(np.prod(v.shape) for v in job.model.optimizer.variables)) * 4,
-                padding=job.padding,
+                optimizer_bytes=int(sum(np.prod(v.shape) for v in job.model.optimizer.variables)) * 4 if job else 0,
+                padding=job.padding if job else 0.0,
                 devices=self.devices.replicas,
             )
         )
         if self.devices.note:
             self.emit(Warned(code="idle_devices", message=self.devices.note))
-        if (batch := self.config.train.batch_size) > max(rows, _USUAL_BATCH):
+        if job and (batch := self.config.train.batch_size) > max(rows, _USUAL_BATCH):
             message = f"batch_size is {batch:,} and there are {rows:,} rows: an epoch is one step."
             hint = "Smaller batches learn more in an epoch; 16 to 64 rows are usual."
             self.emit(Warned(code="large_batch", message=message, hint=hint))
@@ -336,17 +347,17 @@ class _Run:
 
         return fan_out(self.emit, TensorBoardLog(self.home / "logs"))
 
-    def _recipe(self, data: Dataset, model: FineTunedModel, options: TrainConfig, state: TrainingState) -> dict[str, Any]:
+    def _recipe(self, data: Dataset, model: FineTunedModel, options: TrainConfig, outcome: Outcome) -> dict[str, Any]:
         packages = ("kerasft", "tensorflow", "tensorflow-text", "keras", "keras-hub", "numpy")
         return {
             **self.config.to_dict(),
             "data_sha256": self.hash,
             "rows": {name: len(split) for name, split in data.splits.items()},
-            "resolved": {"train": options.to_dict()},
+            "resolved": {"train": options.to_dict(), **({"head": outcome.solved} if outcome.solved else {})},
             "parameters": int(sum(np.prod(v.shape) for v in model.keras_model.weights)),
             "trainable_parameters": int(sum(np.prod(v.shape) for v in model.keras_model.trainable_variables)),
-            "history": state.history,
-            "seconds": round(state.seconds, 1),
+            "history": outcome.state.history,
+            "seconds": round(outcome.state.seconds, 1),
             "versions": {
                 "python": platform.python_version(),
                 **{name: importlib.metadata.version(name) for name in packages},

@@ -36,8 +36,7 @@ def model_card(recipe: dict[str, Any], labels: tuple[str, ...], reports: dict[st
         ),
         *([f"- labels: {shown}"] if shown else []),
         f"- data: {as_text(recipe['data']['path'] or 'rows from memory')}; rows: {rows}; SHA-256 {recipe['data_sha256'][:16]}…",
-        f"- training: {train['epochs']} epochs, learning rate {train['learning_rate']:g}, batch "
-        f"{train['batch_size'] * train['accumulate']}, seed {train['seed']}, {recipe['seconds']:,.0f} s",
+        f"- training: {_training(recipe)}, seed {train['seed']}, {recipe['seconds']:,.0f} s",
         f"- versions: {', '.join(f'{name} {version}' for name, version in recipe['versions'].items())}",
     ]
     call, command = _USES.get(recipe["task"]["name"], ('predict("some text")', 'predict THIS_FOLDER "some text"'))
@@ -53,3 +52,12 @@ def model_card(recipe: dict[str, Any], labels: tuple[str, ...], reports: dict[st
     tables = "\n".join(report.to_markdown().replace("\n## ", "\n### ") for report in reports.values())
     title = f"# {recipe['task']['name'].replace('_', ' ').capitalize()} with {as_text(recipe['preset'])}"
     return "\n".join([title, "", *facts, "", "## Use", "", use, "", "## Limits", "", limits, "", tables])
+
+
+def _training(recipe: dict[str, Any]) -> str:
+    """How the weights came about, in words."""
+    train, head = recipe["resolved"]["train"], recipe["resolved"].get("head")
+    if head:
+        return f"the head solved to convergence on frozen features, regularisation C = {head['strength']:g}"
+    batch = train["batch_size"] * train["accumulate"]
+    return f"{train['epochs']} epochs, learning rate {train['learning_rate']:g}, batch {batch}"

@@ -13,6 +13,8 @@ _PHASES = {
     "download": "Downloading",
     "model": "Loading model",
     "tokenise": "Tokenising",
+    "features": "Computing features",
+    "solve": "Solving the head",
     "evaluate": "Evaluating",
     "stopping": "Stopping",
 }

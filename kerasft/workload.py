@@ -101,6 +101,7 @@ def estimate(
     task = get_task(recipe["task"]["name"], **parts["task"])
     tuning = get_tuning(recipe["tuning"]["name"], **parts["tuning"])
     train = TrainConfig.from_dict(dict(recipe["train"]))
+    tuning = tuning.settle(task.linear_head, train)
     recommended = tuning.recommended(preset.parameters)
     epochs = recommended.epochs if train.epochs is None else train.epochs
 
@@ -116,15 +117,17 @@ def estimate(
     head = 2 * shape.width * shape.vocabulary * task.vocabulary_share
     forward = (shape.forward(min(mean, longest)) + head) * mean
     passes = tuning.passes(shape.layers) * (4 / 3 if train.gradient_checkpointing else 1)
-    learned_epochs = min(epochs, 1) if tuning.caches_features else epochs
-    operations = forward * (train_rows * passes * learned_epochs + scored * (epochs + 1) + rows.get("test", 0))
+    epochs = 1 if tuning.solves_head else epochs
+    passed_epochs = min(epochs, 1) if tuning.caches_features else epochs
+    operations = forward * (train_rows * passes * passed_epochs + scored * (passed_epochs + 1) + rows.get("test", 0))
     seconds = operations / (rate * _EFFICIENCY) + _STEP_SECONDS * steps * epochs * passes / 3
 
     learned = preset.parameters * (0.02 if tuning.shares_base or tuning.sparse else 1)
     kept = shape.kept_bytes(top) * (0.25 if train.gradient_checkpointing else 1) if passes > 1 else 0.3 * shape.kept_bytes(top)
     logits = 8 * shape.vocabulary * task.vocabulary_share
     peak = _PROCESS_BYTES + 4 * preset.parameters + 12 * learned + batch * top * (kept + logits)
-    return Estimate(_START_SECONDS + correction * seconds, int(peak), steps * epochs // max(1, train.accumulate))
+    updates = 1 if tuning.solves_head else steps * epochs // max(1, train.accumulate)
+    return Estimate(_START_SECONDS + correction * seconds, int(peak), updates)
 
 
 def _windows(lengths: Mapping[str, Any], longest: float, overlap: int) -> float:

@@ -223,7 +223,7 @@ def _dense(folder: Path, width: int) -> DenseModule:
     return DenseModule(kernel.shape[1], _ACTIVATIONS[name], kernel, bias)
 
 
-def save_modules(pooling: str, folder: Path, width: int, dense: Sequence[Any] = (), *, normalise: bool = False) -> None:
+def save_modules(pooling: str, folder: Path, width: int, dense: Sequence[Any] = (), *, normalise: str = "") -> None:
     """Write what a checkpoint's vectors are, as sentence-transformers does.
 
     Args:
@@ -231,7 +231,7 @@ def save_modules(pooling: str, folder: Path, width: int, dense: Sequence[Any] = 
         folder: The model's, which is there.
         width: Numbers of a token's vector.
         dense: Keras layers on it.
-        normalise: Whether the vectors are made 1 long.
+        normalise: Where the vectors are divided by their length: `before` or `after` the dense layers, or "" for nowhere.
     """
     name = next(name for name, mode in _MODES.items() if mode == pooling)
     (folder / _POOLING_FOLDER).mkdir()
@@ -239,8 +239,10 @@ def save_modules(pooling: str, folder: Path, width: int, dense: Sequence[Any] = 
         json.dumps({"word_embedding_dimension": width, name: True}), encoding="utf-8"
     )
     places = [("", "Transformer"), (_POOLING_FOLDER, "Pooling")]
-    for i, layer in enumerate(dense):
-        place = folder / f"{i + 2}_Dense"
+    if normalise == "before":
+        places.append(_normalize(folder, len(places)))
+    for layer in dense:
+        place = folder / f"{len(places)}_Dense"
         place.mkdir()
         kernel = np.asarray(layer.kernel.numpy())
         activation = next(theirs for theirs, ours in _ACTIVATIONS.items() if ours == layer.activation.__name__)
@@ -251,11 +253,16 @@ def save_modules(pooling: str, folder: Path, width: int, dense: Sequence[Any] = 
         arrays |= {"linear.bias": np.asarray(layer.bias.numpy())} if layer.use_bias else {}
         save_file(arrays, place / "model.safetensors", metadata={"format": "pt"})
         places.append((place.name, "Dense"))
-    if normalise:
-        places.append((f"{len(places)}_Normalize", "Normalize"))
-        (folder / places[-1][0]).mkdir()
+    if normalise == "after":
+        places.append(_normalize(folder, len(places)))
     listed = [
         {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for i, (path, kind) in enumerate(places)
     ]
     (folder / "modules.json").write_text(json.dumps(listed, indent=1), encoding="utf-8")
+
+
+def _normalize(folder: Path, number: int) -> tuple[str, str]:
+    name = f"{number}_Normalize"
+    (folder / name).mkdir()
+    return name, "Normalize"

@@ -27,6 +27,7 @@ from kerasft.files import free_to_write, whole_folder, write_text
 from kerasft.interchange import language_head
 from kerasft.interchange.peft_import import model_folder
 from kerasft.tasks import Learned, Task, get_task
+from kerasft.tasks.pooling import UNIT_LENGTH
 from kerasft.tuning.full import Full
 from kerasft.weights import as_array, weights_by_path, write_arrays
 
@@ -41,11 +42,11 @@ class _Kind:
 
 @dataclass(frozen=True)
 class _Vectors:
-    """What stands on a backbone in a folder of sentence-transformers: pooling, dense layers of Keras, normalisation."""
+    """What stands on a backbone in a folder of sentence-transformers: pooling, dense layers of Keras, and where it normalises."""
 
     pooling: str | None
     dense: Sequence[Any] = ()
-    normalise: bool = False
+    normalise: str = ""
 
 
 _PREFIX = {"bert": "bert.", "gpt2": "transformer."}
@@ -97,9 +98,9 @@ def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = Fa
     family = backbone.family.name
     kind = _KINDS.get(task.name, {}).get(family)
     if kind is None:
-        raise _no_such_model(task, backbone)
+        raise _no_such_model(artifact)
     config, arrays = backbone.family.to_huggingface(backbone)
-    if _pooled_otherwise(artifact):
+    if _pooled_otherwise(artifact) and _pooling(task, backbone) != "pooled":  # which no module of theirs gives
         config |= {"architectures": [f"{_CLASS[family]}Model"], **_labels(artifact)}
         return _write(folder, backbone, config, arrays, overwrite=overwrite, vectors=_head_on_pooling(artifact))
     check_same_head(artifact)
@@ -234,15 +235,21 @@ def check_same_head(artifact: Artifact) -> None:
     Raises:
         ConfigError: It has another pooling, or a span head.
     """
-    task, backbone = artifact.task, artifact.backbone
-    if _pooled_otherwise(artifact) or getattr(task, "span_head", "boundaries") == "span":
-        raise _no_such_model(task, backbone)
+    if _pooled_otherwise(artifact) or getattr(artifact.task, "span_head", "boundaries") == "span":
+        raise _no_such_model(artifact)
 
 
 def _pooled_otherwise(artifact: Artifact) -> bool:
     """Whether a head reads another vector of the text than transformers' classifiers do."""
     task, backbone = artifact.task, artifact.backbone
-    return task.name in _PROBLEMS and _pooling(task, backbone) != backbone.family.default_pooling
+    if task.name not in _PROBLEMS:
+        return False
+    return _reads_directions(artifact) or _pooling(task, backbone) != backbone.family.default_pooling
+
+
+def _reads_directions(artifact: Artifact) -> bool:
+    """Whether the head divides each vector by its length first."""
+    return bool(artifact.learned.facts.get(UNIT_LENGTH))
 
 
 def _vectors(artifact: Artifact) -> _Vectors:
@@ -250,7 +257,7 @@ def _vectors(artifact: Artifact) -> _Vectors:
     task: Any = artifact.task
     pooling = task.pooling_of(artifact.backbone.pooling, causal=artifact.backbone.family.causal)
     dense = artifact.encoder.parts.dense if task.pooling == "auto" else []
-    return _Vectors(pooling, dense, task.normalise)
+    return _Vectors(pooling, dense, "after" if task.normalise else "")
 
 
 def _head_on_pooling(artifact: Artifact) -> _Vectors:
@@ -259,13 +266,16 @@ def _head_on_pooling(artifact: Artifact) -> _Vectors:
     assert head is not None
     _, kernel, bias = head
     module = DenseModule(kernel.shape[1], "linear", kernel, bias)
-    return _Vectors(_pooling(artifact.task, artifact.backbone), dense_layers([module.to_dict()], [module]), False)
+    dense = dense_layers([module.to_dict()], [module])
+    return _Vectors(_pooling(artifact.task, artifact.backbone), dense, "before" if _reads_directions(artifact) else "")
 
 
-def _no_such_model(task: Task, backbone: Backbone) -> ConfigError:
-    usual = backbone.family.default_pooling
-    hint = f"Export a SavedModel, save_backbone and go on from there, or train with pooling={usual}."
-    return ConfigError(f"transformers has no model that computes what this one does ({_described(task, backbone)}).", hint=hint)
+def _no_such_model(artifact: Artifact) -> ConfigError:
+    task, backbone = artifact.task, artifact.backbone
+    other = "solver=steps" if _reads_directions(artifact) else f"pooling={backbone.family.default_pooling}"
+    hint = f"Export a SavedModel, save_backbone and go on from there, or train with {other}."
+    described = _described(task, backbone) + (", solver=exact" if _reads_directions(artifact) else "")
+    return ConfigError(f"transformers has no model that computes what this one does ({described}).", hint=hint)
 
 
 def _pooling(task: Task, backbone: Backbone) -> str:

@@ -67,12 +67,13 @@ class Pooling(keras.layers.Layer):
 class ClassificationHead(keras.layers.Layer):
     """Dropout and a dense layer: a vector of a text or of each token -> one logit a class.
 
-    Weights are drawn from a truncated normal of standard deviation 0.02, as in BERT (Devlin et al. 2018).
+    Initial weights are drawn from a truncated normal of standard deviation 0.02, as in BERT (Devlin et al. 2018).
 
     Args:
         classes: Number of logits, at least 1.
         dropout: Rate before the dense layer, 0 to 1.
         seed: Seed of the initial weights.
+        unit_length: Whether each vector is divided by its Euclidean length first, so that only its direction counts.
         **kwargs: Of `keras.layers.Layer`.
 
     Call:
@@ -82,13 +83,16 @@ class ClassificationHead(keras.layers.Layer):
         ValueError: `classes` is below 1.
     """
 
-    def __init__(self, classes: int, *, dropout: float = 0.1, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, classes: int, *, dropout: float = 0.1, seed: int | None = None, unit_length: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if classes < 1:
             raise ValueError(f"`classes` must be at least 1. Received: classes={classes!r}")
         self.classes = classes
         self.dropout = dropout
         self.seed = seed
+        self.unit_length = unit_length
         # === Layers ===
         self.drop = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy, name="dropout")
         initial = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)
@@ -99,10 +103,13 @@ class ClassificationHead(keras.layers.Layer):
         self.built = True
 
     def call(self, pooled: Any, training: bool | None = None) -> Any:
+        if self.unit_length:
+            pooled = ops.normalize(ops.cast(pooled, "float32"), axis=-1, order=2, epsilon=1e-12)
         return self.dense(ops.cast(self.drop(pooled, training=training), "float32"))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.classes)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "classes": self.classes, "dropout": self.dropout, "seed": self.seed}
+        names = ("classes", "dropout", "seed", "unit_length")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,21 @@ class Features(Feed):
         encoded: The rows.
         with_mask: Whether what follows reads the padding mask too.
         batch_size: Rows a call of the model.
+        progress: Called after each batch with the share that is done, 0 to 1; may raise.
+
+    Attributes:
+        values: (W, H) a vector of each window, or (T, H) of each token; memory-mapped.
     """
 
-    def __init__(self, model: Any, encoded: Encoded, *, with_mask: bool, batch_size: int = 64) -> None:
+    def __init__(
+        self,
+        model: Any,
+        encoded: Encoded,
+        *,
+        with_mask: bool,
+        batch_size: int = 64,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
         super().__init__(encoded)
         self._with_mask = with_mask
         self._per_token = len(model.output_shape) == 3
@@ -40,7 +53,7 @@ class Features(Feed):
             shutil.rmtree(folder, ignore_errors=True)  # as in `encode`: a process that is killed leaves nothing behind
             return made
 
-        self._values = predict_rows(model, encoded, batch_size, room=room)
+        self.values = predict_rows(model, encoded, batch_size, room=room, progress=progress)
         length = (None,) if self._per_token else ()
         self.signature = {"features": tf.TensorSpec((None, *length, model.output_shape[-1]), tf.float32)}
         if with_mask:
@@ -49,10 +62,10 @@ class Features(Feed):
     def __call__(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Inputs of some rows, padded alike with the token ids `pad_rows` would give."""
         if not self._per_token:
-            return {"features": self._values[rows]}
+            return {"features": self.values[rows]}
         mask = pad_rows(self.encoded, rows, multiple=self.multiple)["padding_mask"]
-        made = np.zeros((*mask.shape, self._values.shape[-1]), dtype=np.float32)
+        made = np.zeros((*mask.shape, self.values.shape[-1]), dtype=np.float32)
         for i, row in enumerate(rows):
             first, last = self.encoded.offsets[row : row + 2]
-            made[i, : last - first] = self._values[first:last]
+            made[i, : last - first] = self.values[first:last]
         return {"features": made, **({"padding_mask": mask} if self._with_mask else {})}

@@ -56,6 +56,7 @@ class Task(Options):
     weighs_classes: ClassVar[bool] = False  # whether class weights and label smoothing have a meaning
     compares_rows: ClassVar[bool] = False  # whether its loss compares all rows of a batch, which then cannot be shared
     must_tune_backbone: ClassVar[bool] = False  # has no weights of its own to learn
+    linear_head: ClassVar[str] = ""  # what turns the logits of one dense layer into answers: softmax, sigmoid, identity
     vocabulary_share: ClassVar[float] = 0.0  # share of the tokens for which scores of the whole vocabulary are computed
 
     @property
@@ -96,6 +97,7 @@ class Task(Options):
             yield f"'monitor' must be one of {known} for task '{self.name}'. Received: {config.train.monitor!r}."
         if self.separates_documents and config.tuning.name == "prompt_tuning":
             yield "'separate_documents' does not fit prompt tuning: only the first document would see the prompt."
+        yield from config.tuning.faults(self.linear_head, config.train)
         if self.must_tune_backbone and not config.tuning.tunes_backbone:
             yield f"Task '{self.name}' has no head of its own, so with tuning '{config.tuning.name}' nothing would learn."
 
@@ -158,6 +160,10 @@ class Task(Options):
         Raises:
             DataError: A label is impossible; names the rows.
         """
+
+    def for_solver(self, learned: Learned) -> Learned:
+        """What was taken from the rows, for a head that is solved on frozen features."""
+        return learned
 
     def remarks(self, split: Any, learned: Learned) -> list[str]:
         """Sentences on what was repaired in the labels of a split, with counts and rows."""

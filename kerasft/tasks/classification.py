@@ -203,5 +203,7 @@ class TextClassification(PooledTask, SingleLabel):
     name = "text_classification"
     title = "Text classification"
 
+    linear_head = "softmax"
+
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
-        return self.head(encoder, framer, len(learned.labels), seed=seed, name="text_classifier")
+        return self.head(encoder, learned, len(learned.labels), seed=seed, name="text_classifier")

@@ -62,6 +62,7 @@ class MultiLabelClassification(PooledTask):
     drop_unknown: bool = option(False, "Leave out labels the training rows do not have.", advanced=True)
 
     shows = "labels"
+    linear_head = "sigmoid"
     monitors = ("micro_f1", "macro_f1", "tuned_macro_f1")
 
     def learn_from(self, split: Any) -> Learned:
@@ -119,7 +120,7 @@ class MultiLabelClassification(PooledTask):
         return Told(window=", ".join(chosen) or "no label")
 
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
-        return self.head(encoder, framer, len(learned.labels), seed=seed, name="multi_label_classifier")
+        return self.head(encoder, learned, len(learned.labels), seed=seed, name="multi_label_classifier")
 
     def loss(self, *, label_smoothing: float) -> Any:
         import keras

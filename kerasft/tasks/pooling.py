@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kerasft.config import option
-from kerasft.tasks.base import Answering
+from kerasft.tasks.base import Answering, Learned
 
+UNIT_LENGTH = "unit_length"  # a fact: the head on the pooled vector reads it divided by its length
 POOLINGS = ("auto", "pooled", "first", "last", "mean", "max", "weighted_mean")
 
 
@@ -27,14 +28,18 @@ class PooledTask(Answering):
     )
     head_dropout: float = option(0.1, "Dropout before the last layer, 0 to 1.", low=0, high=0.9, advanced=True)
 
-    def head(self, encoder: Any, framer: Any, outputs: int, *, seed: int, name: str) -> Any:
+    def for_solver(self, learned: Learned) -> Learned:
+        return replace(learned, facts={**learned.facts, UNIT_LENGTH: True})
+
+    def head(self, encoder: Any, learned: Learned, outputs: int, *, seed: int, name: str) -> Any:
         """The encoder with a dense layer of so many outputs on its pooled vector."""
         import keras
 
         from kerasft.layers.heads import ClassificationHead
 
         pooled = pool(encoder, encoder.pooling if self.pooling == "auto" else self.pooling)
-        head = ClassificationHead(outputs, dropout=self.head_dropout, seed=seed, name="head")
+        unit_length = bool(learned.facts.get(UNIT_LENGTH))
+        head = ClassificationHead(outputs, dropout=self.head_dropout, seed=seed, unit_length=unit_length, name="head")
         return keras.Model(encoder.inputs, head(pooled), name=name)
 
 

@@ -44,6 +44,7 @@ class Regression(PooledTask):
     title = "Regression (a number)"
 
     shows = "number"
+    linear_head = "identity"
     monitors = ("r2", "pearson")
 
     def learn_from(self, split: Any) -> Learned:
@@ -65,7 +66,7 @@ class Regression(PooledTask):
         return Told(window=f"{value:.6g} ({float(targets[0]):+.3f} standard deviations)")
 
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
-        return self.head(encoder, framer, 1, seed=seed, name="regressor")
+        return self.head(encoder, learned, 1, seed=seed, name="regressor")
 
     def loss(self, *, label_smoothing: float) -> Any:
         import keras

@@ -111,6 +111,7 @@ class TokenClassification(Answering):
     shows = "entities"
     monitors = ("f1", "precision", "recall", "accuracy")
     weighs_classes = True
+    linear_head = "softmax"
 
     def recommended(self, advice: Any, backbone: Any, tuning: Any) -> Any:
         return bolder(advice, backbone, tuning)

@@ -64,10 +64,14 @@ class Outcome:
     Attributes:
         state: Where it stands.
         stopped: Who asked it to stop, or None when it came to its end.
+        found: What the model finds on the validation rows, where that is known already.
+        solved: Of a head that was solved: `strength` of its regularisation and whether the solver `converged`.
     """
 
     state: TrainingState
     stopped: str | None = field(default=None)
+    found: Any = None
+    solved: dict[str, Any] | None = None
 
 
 def train(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -43,6 +44,24 @@ class Tuning(Options):
     tunes_backbone: ClassVar[bool] = True  # False where only the task's head learns
     sparse: ClassVar[bool] = False  # a saved model holds only what learned, and needs its base to be loaded
     shares_base: ClassVar[bool] = False  # the backbone's own weights stay as they are, so that several models can share them
+
+    @property
+    def solves_head(self) -> bool:
+        """Whether the head is the solution of a convex problem on outputs of the backbone, instead of trained in steps."""
+        return False
+
+    def settle(self, linear_head: str, train: Any) -> Tuning:
+        """The method with nothing left open that depends on the task and on how a run trains.
+
+        Args:
+            linear_head: Of the task, see `Task.linear_head`.
+            train: `training.options.TrainConfig`.
+        """
+        return self
+
+    def faults(self, linear_head: str, train: Any) -> Iterator[str]:
+        """Sentences on what does not fit the task or the options of training; arguments as of `settle`."""
+        yield from ()
 
     @property
     def caches_features(self) -> bool:
