@@ -47,7 +47,6 @@ def build(page: Page, tabs: dict[str, Any]) -> None:
         page: The page.
         tabs: The `gr.Tab` of each name.
     """
-    said = gr.HTML(elem_id="address-said")
     moved = gr.Button("Open the page that the address names", elem_id=_ID, elem_classes="kft-away")
     wanted = [gr.Textbox(visible=False) for _ in range(2)]  # filled by the script; a `gr.State` would keep the server's value
     quiet: dict[str, Any] = {"show_progress": "hidden"}
@@ -59,8 +58,8 @@ def build(page: Page, tabs: dict[str, Any]) -> None:
         message = "" if known else str(note_box(f"There is no run named {str(run)[:80]!r} here; another one is shown."))
         return [gr.Tabs(selected=tab) if tab in tabs else gr.skip(), update, message]
 
-    page.loaded(go, wanted, [page.tabs, page.run, said], js=_READ, **quiet).then(None, None, None, js=_LISTEN)
-    moved.click(go, wanted, [page.tabs, page.run, said], js=_READ, **quiet)
+    page.loaded(go, wanted, [page.tabs, page.run, page.said], js=_READ, **quiet).then(None, None, None, js=_LISTEN)
+    moved.click(go, wanted, [page.tabs, page.run, page.said], js=_READ, **quiet)
     for name, tab in tabs.items():
         tab.select(None, None, None, js=_WRITE.format(change=_OPENED.format(tab=name), how="pushState"))
     page.run.change(None, page.run, None, js=_WRITE.format(change=_CHOSEN, how="replaceState"))

@@ -17,7 +17,7 @@ from kerasft_app.run_progress import Progress
 
 Points = Sequence[tuple[float, float]]
 _WIDTH, _HEIGHT = 560, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 14, 30
 
 
 def escape(text: Any) -> str:
@@ -116,13 +116,13 @@ def bar(share: float, text: str) -> str:
     return f'<div class="kft-status s-running">{line}{facts}</div>'
 
 
-def status_card(name: str, told: Progress) -> str:
-    """Where a run stands: state, bar, time left, warnings, or the error with what to do."""
+def status_card(name: str, told: Progress, *, go_on: str = "Resume (tab Runs)") -> str:
+    """Where a run stands: state, bar, time left, warnings, or the error with what to do; `go_on` is the button that goes on."""
     step = told.steps[-1] if told.steps else None
     percent = 100.0 if told.state == "finished" else 100 * step.step / max(1, step.total_steps) if step else 0.0
     facts = []
     if told.state == "running" and told.phase:
-        facts.append(escape(told.phase))
+        facts.append(escape(_UPLOADS.sub("", told.phase)))
     if step and told.state in ("running", "stopped", "interrupted"):
         facts.append(f"step {step.step:,} of {step.total_steps:,}")
         facts.append(f"epoch {step.epoch:.2f}")
@@ -166,9 +166,9 @@ def status_card(name: str, told: Progress) -> str:
             "the same, or with a shorter max length.</div>"
         )
     elif told.state in ("stopped", "interrupted", "failed") and told.can_go_on:
-        body.append('<div class="warn">Go on from the last checkpoint with Resume (tab Runs).</div>')
+        body.append('<div class="warn">Go on from the last checkpoint with ' + f"{escape(go_on)}.</div>")
     elif told.state == "interrupted":
-        body.append('<div class="warn">There is no checkpoint yet: Resume (tab Runs) begins it again.</div>')
+        body.append('<div class="warn">There is no checkpoint yet: ' + f"{escape(go_on)} begins it again.</div>")
     return "".join(body) + "</div>"
 
 

@@ -12,6 +12,7 @@ import gradio as gr
 
 from kerasft.errors import ArtifactError, KerasFTError
 from kerasft.presets import list_presets
+from kerasft_app.charts import note_box
 from kerasft_app.facts import ModelFacts, model_facts
 from kerasft_app.figures import spoken_score
 from kerasft_app.predictors import Predictors
@@ -106,11 +107,16 @@ class Page:
             choices.append(("  ·  ".join(part for part in (title, run.state, spoken_score(run.score)) if part), run.name))
         return choices
 
-    def runs_refresh(self, chosen: str | None) -> Any:
-        """As `runs_update`, for what happens by itself: it leaves alone what is chosen, which may be another run by now."""
+    def runs_refresh(self, chosen: str | None) -> list[Any]:
+        """As `runs_update`, for what happens by itself: it leaves alone what is chosen, which may be another run by now.
+
+        Returns:
+            For the list of runs, and for the line above the tabs: that the chosen run is gone.
+        """
         if any(run.name == chosen for run in self.board.runs()):
-            return gr.Dropdown(choices=self.run_choices())
-        return self.runs_update(chosen)
+            return [gr.Dropdown(choices=self.run_choices()), gr.skip()]
+        message = f"The run {str(chosen)[:80]!r} is no longer here; another one is shown." if chosen else ""
+        return [self.runs_update(chosen), note_box(message) if message else ""]
 
     def runs_update(self, chosen: str | None = None) -> Any:
         """The dropdown with today's runs; keeps `chosen`, or else takes the one that is running, or the newest."""

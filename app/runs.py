@@ -239,7 +239,7 @@ class RunBoard:
             raise ConfigError(f"There is no run named {name!r}.")
         with self._lock:  # not while it is being started
             if is_alive(folder) or is_in_use(folder):
-                raise ConfigError(f"{name!r} is running.", hint="Stop it first.")
+                raise ConfigError(f"{name!r} is running.", hint="Stop it first (tab Train, or Search).")
             target = free_path(self.removed, folder.name)
             target.parent.mkdir(exist_ok=True)
             folder.rename(target)

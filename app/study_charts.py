@@ -27,9 +27,9 @@ def study_html(study: Study) -> str:
     if isinstance(study.found, BakeOff):
         parts.append(_bake_off(study.found))
     elif study.found is not None:
-        parts.append(_search(study.found))
+        parts.append(_search(study.found, study.state))
     if study.progress is not None:
-        parts.append(status_card(study.part, study.progress))
+        parts.append(status_card(study.part, study.progress, go_on="Continue"))
     return "".join(parts)
 
 
@@ -84,7 +84,7 @@ def _contender(result: Result, low: float, high: float, chosen: bool) -> str:
     return f'<tr{mark} title="{escape(result.note)}"><td>{escape(result.name)}</td>{shown}</tr>'
 
 
-def _search(found: Search) -> str:
+def _search(found: Search, state: str) -> str:
     lower = found.metric in LOWER_IS_BETTER
     done = [trial for trial in found.trials if trial.state == "complete" and trial.value is not None]
     best: list[tuple[float, float]] = []
@@ -100,7 +100,7 @@ def _search(found: Search) -> str:
         gain = "" if found.baseline is None else f"; the recipe as it is has {found.baseline:.4g}"
         told = f"Best: {found.best.folder} with {found.best.value:.4g}{gain}."
         advice = good_box(told)
-    return f'{advice}<div class="kft-charts stacked">{"".join(charts)}</div>{_importances(found)}{_trials(found)}'
+    return f'{advice}<div class="kft-charts stacked">{"".join(charts)}</div>{_importances(found)}{_trials(found, state)}'
 
 
 def parallel_chart(found: Search, done: Sequence[Trial]) -> str:
@@ -175,7 +175,7 @@ def _importances(found: Search) -> str:
     return f'<div class="kft-report"><h3>{title}</h3><table class="kft-table kft-study"><tbody>{rows}</tbody></table></div>'
 
 
-def _trials(found: Search) -> str:
+def _trials(found: Search, state: str) -> str:
     names = list(dict.fromkeys(name for trial in found.trials for name in trial.options))
     head = "".join(f"<th>{escape(name)}</th>" for name in ("trial", *names, spoken(found.metric), "state", "seconds"))
     rows = []
@@ -184,9 +184,10 @@ def _trials(found: Search) -> str:
         figure = "" if trial.value is None else f"{trial.value:.4g}"
         seconds = "" if trial.seconds is None else f"{trial.seconds:,.0f}"
         cells = "".join(f'<td class="num">{escape(value)}</td>' for value in (*values, figure))
-        state = f'<td title="{escape(trial.error)}"><span class="pill">{escape(trial.state)}</span></td>'
+        word = state if trial.state == "running" else trial.state  # of a search that was stopped, so was its last trial
+        pill = f'<td title="{escape(trial.error)}"><span class="pill">{escape(word)}</span></td>'
         mark = ' class="on"' if found.best is not None and trial.number == found.best.number else ""
-        rows.append(f'<tr{mark}><td>{escape(trial.folder)}</td>{cells}{state}<td class="num">{seconds}</td></tr>')
+        rows.append(f'<tr{mark}><td>{escape(trial.folder)}</td>{cells}{pill}<td class="num">{seconds}</td></tr>')
     table = f'<table class="kft-table kft-study"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     return f'<div class="kft-report"><div class="scroll">{table}</div></div>'
 

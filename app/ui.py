@@ -49,19 +49,27 @@ _CLOSE_MENU = """() => {
   document.addEventListener('focusin', (event) => close(event.target));
   document.addEventListener('keydown', (event) => { if (event.key === 'Escape') close(null); });
 }"""
-# A file dropped beside a box would replace the page. In the tab Data it goes into the box.
+# A file dropped beside a box would replace the page, and Gradio ignores one dropped on a box that holds a file. In the tab Data
+# both go into the box, in place of what it holds.
 _DROP = """() => {
   if (window.kerasftDrop) return;
   window.kerasftDrop = true;
   const files = (event) => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
   document.addEventListener('dragover', (event) => { if (files(event)) event.preventDefault(); });
-  document.addEventListener('drop', (event) => {
-    if (!files(event) || event.defaultPrevented) return;
+  const full = (event) => event.target.closest && event.target.closest('#upload') && document.querySelector(CLEAR);
+  const CLEAR = '#upload button[aria-label="Clear"]';
+  document.addEventListener('drop', (event) => {  // before Gradio's own rows, which would take it for their order
+    if (!files(event) || !full(event)) return;
+    event.stopPropagation();
+    take(event);
+  }, true);
+  document.addEventListener('drop', (event) => { if (files(event) && !event.defaultPrevented) take(event); });
+  const take = (event) => {
     event.preventDefault();
     const tab = document.querySelector('#tab-data-button');
     if (!tab || tab.getAttribute('aria-selected') !== 'true') return;  // other tabs have boxes of their own
     const dropped = event.dataTransfer.files;
-    const clear = document.querySelector('#upload button[aria-label="Clear"]');
+    const clear = document.querySelector(CLEAR);
     if (clear) clear.click();  // in place of the files that are there, not beside them
     setTimeout(() => {
       const box = document.querySelector('#upload input[type=file]');
@@ -69,7 +77,7 @@ _DROP = """() => {
       box.files = dropped;
       box.dispatchEvent(new Event('change', { bubbles: true }));
     }, 500);
-  });
+  };
 }"""
 
 
@@ -119,6 +127,7 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
             )
             look = {"show_label": False, "container": False, "scale": 2, "min_width": 200}
             page.run = gr.Dropdown([], label="Run", allow_custom_value=True, elem_id="run-picker", **look)
+        page.said = gr.HTML(elem_id="page-said")
         tabs = {}
         with gr.Tabs(elem_id="tabs") as page.tabs:
             for title, identity, module in _TABS:
@@ -130,5 +139,6 @@ def create(root: Path) -> tuple[gr.Blocks, Page]:
         address.build(page, tabs)
         for script in (_CLOSE_MENU, _DROP, _OUTSIDE, SCRIPT):
             page.loaded(None, None, None, js=script)
-        header(page.runs_refresh, page.run, page.run, show_progress="hidden", trigger_mode="always_last")
+        shown = [page.run, page.said]
+        header(page.runs_refresh, page.run, shown, show_progress="hidden", trigger_mode="always_last")
     return blocks, page

@@ -135,27 +135,34 @@ class Trials:
                     pruned = True
                     (where / STOP_FILE).write_text(_PRUNED, encoding="utf-8")
 
+        begun, error = time.monotonic(), None
         try:
             if not (holds_run(where) and (where / "run.json").exists()):  # one killed while it read its data has no recipe yet
                 start(config, where, dataset=self.dataset, overwrite=True, on_event=fan_out(watch, self.on_event))
             elif run_state(where) != "finished":
                 go_on(where, on_event=fan_out(watch, self.on_event))
-        except (RunError, ConfigError) as error:
-            trial.set_user_attr("error", error.message)
-            self.study.tell(trial, state=TrialState.FAIL)
+        except (RunError, ConfigError) as failure:
+            error = failure.message
+        except KeyboardInterrupt:  # of a run that keeps nothing when it stops
+            if not self.stop.reason:
+                raise
+        finally:  # the time between a stop and its end is not the trial's
+            trial.set_user_attr("seconds", trial.user_attrs.get("seconds", 0.0) + time.monotonic() - begun)
+        if error is None and run_state(where) == "finished":
+            metrics = read_json(where / "report.json")["validation"]["metrics"]
+            value = metrics.get(self.metric, metrics.get(self.metric.removeprefix("tuned_")))
+            error = f"{self.metric} has no value on these validation rows." if value is None else None
+        elif error is None and not pruned:
+            return False
         else:
-            if run_state(where) == "finished":
-                metrics = read_json(where / "report.json")["validation"]["metrics"]
-                value = metrics.get(self.metric, metrics.get(self.metric.removeprefix("tuned_")))
-                if value is None:
-                    trial.set_user_attr("error", f"{self.metric} has no value on these validation rows.")
-                    self.study.tell(trial, state=TrialState.FAIL)
-                else:
-                    self.study.tell(trial, value)
-            elif pruned:
-                self.study.tell(trial, state=TrialState.PRUNED)
-            else:
-                return False
+            value = None
+        if error:
+            trial.set_user_attr("error", error)
+            self.study.tell(trial, state=TrialState.FAIL)
+        elif value is None:
+            self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self.study.tell(trial, value)
         self._tidy()
         self._tell()
         return True
@@ -180,7 +187,7 @@ class Trials:
                 value=trial.value,
                 options=trial.params,
                 folder=f"trial-{trial.number:03d}",
-                seconds=trial.duration.total_seconds() if trial.duration else None,
+                seconds=trial.user_attrs.get("seconds", trial.duration and trial.duration.total_seconds()),
                 error=trial.user_attrs.get("error", ""),
             )
             for trial in self.study.get_trials(deepcopy=False)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from kerasft.data.cells import parse_json
 from kerasft.data.checked_columns import unread_texts
@@ -127,6 +128,7 @@ def check_data(
         findings += label_findings(counted, counts.get("train", {}), data[name], kind)
     findings += _leaks(seen)
     first = data.splits.get("train") or next(iter(data.splits.values()))
+    findings += _constant_text(first)
     findings += _unused_columns(first)
     prompts = (data.columns.text.lower(), str(data.columns.label).lower()) in PROMPTS
     also = ("text_pair", "label") if prompts else ("text_pair",)  # a completion is read with its prompt
@@ -136,6 +138,15 @@ def check_data(
     findings.sort(key=lambda finding: order[finding.severity])
     rows = {name: len(split) for name, split in data.splits.items()}
     return QualityReport(rows, asdict(data.columns), counts, lengths, findings)
+
+
+def _constant_text(split: Split) -> Iterator[Finding]:
+    """Report a text column that tells the rows apart in nothing, such as the number of a survey's question."""
+    values = pc.unique(split.table.columns[split.columns.text].slice(0, _SAMPLE))
+    if len(split) > 2 and len(values) == 1 and (values[0].as_py() or "").strip() and split.columns.text_pair is None:
+        message = f"Column {split.columns.text!r} says {str(values[0])[:60]!r} in every row, so nothing can be learned from it."
+        hint = "Name the column of the texts: text='...' (--data.text)."
+        yield Finding("constant_text", "problem", message, split.name, (), hint)
 
 
 def _unused_columns(split: Split) -> Iterator[Finding]:

@@ -101,7 +101,8 @@ def _is_column(value: Any) -> bool:
 
 def _parts_of_archive(files: Sequence[Path], archive: Path) -> Mapping[str, Any]:
     if not files:
-        raise DataError("The archive holds no data files.", where=str(archive))
+        hint = "Pack a file of rows (CSV, JSON, Excel, plain text ...), or give that file itself."
+        raise DataError("The archive holds no data files.", where=str(archive), hint=hint)
     if len(files) == 1:
         return {"train": files[0]}
     folder = Path(os.path.commonpath([file.parent for file in files]))

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from kerasft.data.cells import as_json, first_cells, holds_answers, holds_spans, parse_json
 from kerasft.data.table import Note, Table, text_array
+from kerasft.errors import count_of
 
 # The first byte of a UTF-8 letter and the next as Latin-1 or Windows-1252 shows them; ftfy then judges the whole text.
 _PERHAPS_MOJIBAKE = (
@@ -60,7 +61,7 @@ def damage_notes(table: Table, columns: list[str]) -> Iterator[Note]:
                 continue
             match = re.search(pattern, column[int(damaged[0])].as_py())
             example = match.group() if match else ""
-            share = f"{len(damaged):,} cells of column {name!r} ({len(damaged) / len(table):.1%})"
+            share = f"{count_of(len(damaged), 'cell')} of column {name!r} ({len(damaged) / len(table):.1%})"
             lost = code == "replaced_characters"
             hint = "" if lost else " repair=True (--data.repair true) repairs them."
             yield Note(
@@ -100,7 +101,7 @@ def repair(table: Table) -> Table:
         if unrepaired:
             rows = tuple(int(table.rows[i]) for i in unrepaired)
             message = (
-                f"{len(unrepaired):,} cells of column {name!r} were not repaired, "
+                f"{count_of(len(unrepaired), 'cell')} of column {name!r} stayed unrepaired, "
                 f"because column {span_columns[0]!r} refers to positions in them."
             )
             notes.append(Note("not_repaired", message, rows))
@@ -108,7 +109,9 @@ def repair(table: Table) -> Table:
             repaired_positions = sorted(set(changed) - set(unrepaired))
             columns = columns.set_column(position, name, text_array(fixed))
             rows = tuple(int(table.rows[i]) for i in repaired_positions)
-            notes.append(Note("repaired_texts", f"{len(repaired_positions):,} cells of column {name!r} were repaired.", rows))
+            notes.append(
+                Note("repaired_texts", f"Repaired {count_of(len(repaired_positions), 'cell')} of column {name!r}.", rows)
+            )
     return replace(table, columns=columns, notes=(*table.notes, *notes))
 
 

@@ -23,6 +23,8 @@ from kerasft.tasks.classification import label_scalar, share_cells
 from kerasft.tasks.pooling import PooledTask
 from kerasft.tasks.telling import Told
 
+_CHOSEN_HERE = "The thresholds were chosen on the validation rows, so the figures of these rows are somewhat too good."
+
 
 @dataclass(frozen=True)
 class LabelsPrediction:
@@ -79,7 +81,8 @@ class MultiLabelClassification(PooledTask):
         for label, count in counts.items():
             together[names[label]] += count
         labels = tuple(sorted(together))
-        frequent = [label for label in labels if together[label] > len(split) / 2]
+        # A constant answer that gives no label has an F1 of 0, which any model is better than.
+        frequent = [label for label in labels if together[label] > len(split) / 2] or [together.most_common(1)[0][0]]
         return Learned(labels, {"separator": separator, "thresholds": [0.5] * len(labels), "frequent": frequent})
 
     def gold(self, split: Any, learned: Learned) -> np.ndarray:
@@ -195,12 +198,12 @@ class MultiLabelClassification(PooledTask):
             },
             intervals=multilabel.intervals(gold, chosen),
             baseline={name: metric(gold, always) for name, metric in main.items()},
-            baseline_is="always the labels most rows have",
+            baseline_is="always the most frequent labels",
             labels=list(learned.labels),
             per_label=per_label,
             curves=curves,
             worst=self._worst(probabilities, gold, chosen, learned, split),
-            notes=notes,
+            notes=[*notes, _CHOSEN_HERE] if split.name == "validation" and self.thresholds == "tuned" else notes,
         )
 
     def _worst(

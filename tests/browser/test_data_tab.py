@@ -8,8 +8,18 @@ from typing import Any
 import pytest
 
 from tests.browser.steps import MARKS, choose, press_train, tab
+from tests.conftest import write_reviews
 
 pytestmark = MARKS
+
+
+# A drop as a browser makes it: where it falls decides who hears of it.
+_DROPPED = """(box, [name, text]) => {
+  const moved = new DataTransfer();
+  moved.items.add(new File([text], name, { type: 'text/csv' }));
+  const how = { bubbles: true, cancelable: true, dataTransfer: moved };
+  for (const kind of ['dragenter', 'dragover', 'drop']) box.dispatchEvent(new DragEvent(kind, how));
+}"""
 
 
 @pytest.fixture
@@ -73,3 +83,15 @@ def test_a_text_column_that_was_not_found_can_be_named(page: Any, tmp_path: Path
     page.wait_for_selector("#data-report .error >> text=No column looks like a text")
     choose(page, "#text-column", "column_1")
     page.wait_for_selector("#understood >> text=short.tsv")
+
+
+@pytest.mark.parametrize("where", ["#upload td", "#upload", "#understood"], ids=["the row", "the box", "beside"])
+def test_a_file_dropped_where_another_lies_takes_its_place(page: Any, tmp_path: Path, where: str) -> None:
+    page.wait_for_selector("#to-train")
+    page.set_input_files("input[type=file] >> nth=0", str(write_reviews(tmp_path / "first.csv")))
+    page.wait_for_selector("#understood >> text=first.csv")
+    page.wait_for_selector("#upload td[aria-label='first.csv']")
+    rows = "".join(f"{word} film number {i},{word}\n" for i in range(20) for word in ("good", "bad"))
+    page.locator(where).first.evaluate(_DROPPED, ["second.csv", f"text,label\n{rows}"])
+    page.wait_for_selector("#understood >> text=second.csv")
+    assert not page.is_visible("#upload td[aria-label='first.csv']")

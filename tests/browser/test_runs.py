@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,13 @@ def test_runs_are_sorted_filtered_titled_opened_removed_and_brought_back(
     choose(page, "#run-picker", "third")
     page.click("#remove")
     page.wait_for_selector("text=Remove third, with its model?")
+    other = page.context.browser.new_page()  # which shows the same run
+    other.goto(f"{app[0]}?tab=results&run=third")
+    expect(other.locator("#run-picker input")).to_have_value(re.compile("third"), timeout=180_000)
     page.click("#remove-yes")
     expect(rows).to_have_count(2, timeout=180_000)
+    expect(other.locator("#page-said")).to_contain_text("The run 'third' is no longer here", timeout=180_000)
+    other.close()
     page.get_by_role("button", name="Removed", exact=False).first.click()
     expect(page.locator("#removed-list input")).to_have_value("third", timeout=180_000)
     page.click("#bring-back")

@@ -63,6 +63,15 @@ CASES = {
         "No training row has a label",
     ),
     "neither text nor label": Case(made([*clean(), ("", None)]), [("empty_text", "warning", "train", (13,))]),
+    "one text": Case(
+        load_data([{"text": "X23", "label": str(i % 2)} for i in range(4)], validation=0),
+        [
+            ("constant_text", "problem", "train", ()),
+            ("duplicate_texts", "warning", "train", (3,)),
+            ("contradictory_labels", "warning", "train", (1, 2, 4)),
+        ],
+        "Column 'text' says 'X23' in every row",
+    ),
     "equal texts": Case(
         made([*clean(), ("text number 3", "pos"), ("  TEXT number\t3", "pos"), ("Text Number 4", "neg")]),
         [("duplicate_texts", "warning", "train", (13, 14, 15))],
