@@ -112,8 +112,25 @@ def _begun(arguments: Sequence[str], stdout: Any) -> subprocess.Popen[str]:
 
 def _failed(failure: str, complained: str) -> RunError:
     """A command's error as one of the library, without what TensorFlow said before it."""
+    return RunError(failure, where="\n".join(_own_words(complained))[:1500] or None)
+
+
+def error_of(complained: str) -> RunError:
+    """The error in a command's output: message, where and hint."""
+    parts: dict[str, list[str]] = {"message": [], "where": [], "hint": []}
+    part = "message"
+    for line in _own_words(complained):
+        name, colon, rest = line.strip().partition(":")
+        part = name if colon and line.startswith("  ") and name in ("where", "hint") else part
+        parts[part].append(rest.strip() if part == name else line)
+    message, where, hint = ("\n".join(lines)[:1500] for lines in parts.values())
+    return RunError(message, where=where or None, hint=hint or None)
+
+
+def _own_words(complained: str) -> list[str]:
+    """The lines of a command's error; its kind only where the message does not explain itself."""
     lines = complained.strip().splitlines()
     first = next((i for i, line in enumerate(lines) if _ERROR.match(line)), max(0, len(lines) - 5))
-    kind, _, message = "\n".join(lines[first:]).partition(": ")
-    said = message if explains_itself(kind) else "\n".join(lines[first:])
-    return RunError(failure, where=said[:1500] or None)
+    lines = lines[first:]
+    kind, colon, message = lines[0].partition(": ") if lines else ("", "", "")
+    return [message, *lines[1:]] if colon and explains_itself(kind) else lines

@@ -10,6 +10,7 @@ from kerasft.bake_off_report import MAJORITY, BakeOff, Result
 from kerasft.evaluation.direction import LOWER_IS_BETTER
 from kerasft.search_report import Search, Trial
 from kerasft_app.charts import error_box, escape, good_box, line_chart, status_card
+from kerasft_app.children import error_of
 from kerasft_app.figures import spoken
 from kerasft_app.studies import Study
 
@@ -23,7 +24,7 @@ def study_html(study: Study) -> str:
     parts = [f'<div class="kft-status s-{escape(study.state)}"><div class="head">{state}<b>{escape(study.name)}</b></div>']
     parts.append(f'<div class="facts">{escape(_standing(study))}</div></div>')
     if study.said:
-        parts.append(error_box(study.said))
+        parts.append(error_box(error_of(study.said)))
     if isinstance(study.found, BakeOff):
         parts.append(_bake_off(study.found))
     elif study.found is not None:

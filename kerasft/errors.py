@@ -143,6 +143,11 @@ def are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
+def have(number: int) -> str:
+    """`has` for one, else `have`."""
+    return "has" if number == 1 else "have"
+
+
 def name_rows(rows: Sequence[int], *, most: int = 5) -> str:
     """Row numbers for a message: `rows 17, 204, 388 and 2 more`."""
     if len(rows) == 1:

@@ -20,8 +20,9 @@ from kerasft.data.similar_labels import similar_labels
 from kerasft.data.split import Split
 from kerasft.data.splitting import measured
 from kerasft.data.table import as_text
-from kerasft.errors import count_of, name_values
+from kerasft.errors import count_of, have, name_values
 
+FEW = 8  # rows of a label
 _SAMPLE = 20_000  # cells that are examined
 _RARER = 0.5  # share of the rarest other label up to which -1 is taken to mean "no label"
 
@@ -104,6 +105,11 @@ def label_findings(counts: dict[str, int], train: dict[str, int], split: Split, 
         occur = "occurs" if len(once) == 1 else "occur"
         message = f"{count_of(len(once), 'label')} {occur} only once: {name_values(once)}."
         yield Finding("rare_label", "warning", message, name, (), "Add examples, or merge them with another label.")
+    few = {label: count for label, count in counts.items() if 1 < count < FEW}
+    if few and kind == "classes":
+        message = f"{count_of(len(few), 'label')} {have(len(few))} fewer than {FEW} rows: {name_values(few)}."
+        hint = "Answers for so few examples are little better than a guess; 16 to 200 rows of each label are a good beginning."
+        yield Finding("few_rows", "warning", message, name, (), hint)
     for first, second in similar_labels(list(counts)) if kind != "tags" else ():
         message = f"Labels {first!r} ({counts[first]:,} rows) and {second!r} ({counts[second]:,}) look alike."
         yield Finding("similar_labels", "warning", message, name, (), "If they mean the same, spell them the same.")

@@ -20,8 +20,9 @@ from kerasft.data.label_spelling import clean_label, label_key
 from kerasft.data.split import Split
 from kerasft.data.splitting import normalise, text_key
 from kerasft.data.suspicious_cells import suspicious_cells
-from kerasft.errors import name_rows, name_values
+from kerasft.errors import are, count_of, name_rows, name_values
 
+_FEW_HELD_OUT = 30  # rows; the 95 % interval of an accuracy is then 18 points to either side
 _SAMPLE = 20_000  # texts whose tokens are counted
 
 
@@ -126,6 +127,7 @@ def check_data(
             counts[name] = label_counts(split, kind)
     for name, counted in counts.items():
         findings += label_findings(counted, counts.get("train", {}), data[name], kind)
+    findings += _few_held_out(data)
     findings += _leaks(seen)
     first = data.splits.get("train") or next(iter(data.splits.values()))
     findings += _constant_text(first)
@@ -138,6 +140,19 @@ def check_data(
     findings.sort(key=lambda finding: order[finding.severity])
     rows = {name: len(split) for name, split in data.splits.items()}
     return QualityReport(rows, asdict(data.columns), counts, lengths, findings)
+
+
+def _few_held_out(data: Dataset) -> Iterator[Finding]:
+    """Report a validation split on which hardly anything can be told apart."""
+    rows = len(data.splits.get("validation", ()))
+    if not 0 < rows < _FEW_HELD_OUT:
+        return
+    message = (
+        f"There {are(rows)} {count_of(rows, 'validation row')}: each is {100 / rows:.0f} points of a figure, which then says "
+        "little, and the epoch that is best on them may not be the best."
+    )
+    hint = "Set more rows aside: validation=0.3 (--data.validation 0.3), or give labelled rows of their own."
+    yield Finding("few_validation_rows", "warning", message, "validation", (), hint)
 
 
 def _constant_text(split: Split) -> Iterator[Finding]:

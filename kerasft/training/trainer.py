@@ -20,6 +20,7 @@ from kerasft.training.pace import Pace
 from kerasft.training.stopping import StopRequest
 from kerasft.weights import load_weights
 
+_FEW_UPDATES = 100  # below, a classifier of MiniLM's size was often still at chance (16 rows of each label, three epochs)
 _GO_ON, _STOP, _ENOUGH = 0, 1, 2
 
 
@@ -245,10 +246,21 @@ class _Loop:
                 Warned(
                     code=ONE_CLASS,
                     message="The model predicts the same label everywhere in the validation rows.",
-                    hint="Early on this can pass. If it stays: lower the learning rate, train longer, set "
-                    "class_weights to balanced, or check that the label column is the right one.",
+                    hint=self._one_class_hint(),
                 )
             )
+
+    def _one_class_hint(self) -> str:
+        total = self.job.epochs * self.steps_per_epoch // self.config.accumulate
+        if total < _FEW_UPDATES:
+            return (
+                f"The whole run makes {total:,} updates of the weights, which is few: train for more epochs or with smaller "
+                "batches, or take frozen features, whose head is solved."
+            )
+        return (
+            "Early on this can pass. If it stays: lower the learning rate, set class_weights to balanced, or check that the "
+            "label column is the right one."
+        )
 
     def _save(self) -> None:
         path = self.checkpoints.save(self.job.model, self.job.weights, self.state)

@@ -44,10 +44,14 @@ def test_renewing_the_list_of_runs_leaves_the_chosen_one_alone(tmp_path: Path) -
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text("{}", encoding="utf-8")
     page = Page(RunBoard(tmp_path), Predictor())
-    renewed = page.runs_refresh("first").constructor_args
+    renewed, said = page.runs_refresh("first")
+    renewed = renewed.constructor_args
     assert {name for _, name in renewed["choices"]} == {"first", "second"}
     assert "value" not in renewed
-    assert page.runs_refresh("gone").constructor_args["value"] in ("first", "second")
+    assert said == gr.skip()
+    other, said = page.runs_refresh("gone")
+    assert other.constructor_args["value"] in ("first", "second")
+    assert "The run &#x27;gone&#x27; is no longer here" in said
 
 
 def test_optionsof_classes_are_hidden_and_off_where_there_are_none() -> None:

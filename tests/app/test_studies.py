@@ -125,6 +125,17 @@ def test_states(more: dict[str, Any] | None, state: str, board: RunBoard) -> Non
         assert board.stop("s") == "Taken out of the queue."
 
 
+def test_what_a_command_said_is_shown_as_any_error(board: RunBoard) -> None:
+    folder = begun(board)
+    hint = "Name another: label='...' (--data.label, Label in the app)."
+    said = f"W0000 noise\nDataError: A classifier needs two labels.\n  where: /x/y.csv\n  hint:  {hint}\n"
+    (folder / "output.txt").write_text(said, encoding="utf-8")
+    html = study_html(studies.look(board, "s"))
+    assert "<b>A classifier needs two labels.</b><br>/x/y.csv<br><b>What to do:</b> Name another" in html
+    assert "noise" not in html
+    assert "--data" not in html
+
+
 def test_the_best_model_is_kept_as_a_run(board: RunBoard, tmp_path: Path) -> None:
     folder = begun(board, found_search(tmp_path))
     assert studies.models(studies.look(board, "s")) == []
