@@ -66,7 +66,8 @@ def line_chart(title: str, series: Mapping[str, Points], *, x_label: str = "epoc
     for value in ticks:
         middle = place(value, low).split(",")[0]
         side, name = ("end", f"{escape(x_label)} ") if value == ticks[-1] else ("middle", "")
-        parts.append(f'<text class="tick" x="{middle}" y="{_HEIGHT - 12}" text-anchor="{side}">{name}{value:.2g}</text>')
+        number = f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+        parts.append(f'<text class="tick" x="{middle}" y="{_HEIGHT - 12}" text-anchor="{side}">{name}{number}</text>')
     legend = []
     for index, (name, line) in enumerate(series.items()):
         thinned = _thin(line)

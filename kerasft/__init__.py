@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kerasft.batch_prediction import predict_files as predict_files
     from kerasft.comparison import Comparison as Comparison
     from kerasft.comparison import compare_runs as compare_runs
+    from kerasft.curve_measurement import learning_curve as learning_curve
     from kerasft.data.columns import Columns as Columns
     from kerasft.data.data_config import DataConfig as DataConfig
     from kerasft.data.dataset import Dataset as Dataset
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from kerasft.hyper_search import search as search
     from kerasft.keras_level import batches as batches
     from kerasft.keras_level import build as build
+    from kerasft.label_curve import LearningCurve as LearningCurve
     from kerasft.method_comparison import bake_off as bake_off
     from kerasft.model import FineTunedModel as FineTunedModel
     from kerasft.model import import_huggingface as import_huggingface
@@ -106,6 +108,7 @@ _HOMES = {
     "KerasFTError": "errors",
     "LayerwiseDecay": "tuning.layerwise_decay",
     "Learned": "tasks.base",
+    "LearningCurve": "label_curve",
     "LoRA": "tuning.lora",
     "MaskedLM": "tasks.masked_lm",
     "MissingPackageError": "errors",
@@ -140,6 +143,7 @@ _HOMES = {
     "finetune": "run",
     "import_huggingface": "model",
     "layers": "layers",
+    "learning_curve": "curve_measurement",
     "list_presets": "presets",
     "load": "model",
     "load_data": "data.dataset",

@@ -109,6 +109,24 @@ def preview(parsed: argparse.Namespace) -> None:
         print("\n\n".join(map(str, seen)))
 
 
+def learning_curve(parsed: argparse.Namespace) -> None:
+    """Would more labels help? The main figure at growing numbers of rows, and what a power law expects beyond."""
+    from kerasft.curve_measurement import learning_curve
+    from kerasft.kept_rows import kept_rows
+    from kerasft.progress import TerminalProgress
+
+    if parsed.draws is not None and parsed.draws < 1:
+        raise ConfigError(f"'--draws' must be at least 1. Received: {parsed.draws}.")
+    config = _run_config(parsed)
+    rows = kept_rows(Path(parsed.run).parent, config.data) if parsed.run else None
+    if rows is None and config.data.path is None:
+        hint = "kerasft learning-curve --data FILE, or kerasft learning-curve RUN/run.json"
+        raise ConfigError("No data were given.", hint=hint)
+    progress = TerminalProgress(sys.stderr)
+    curve = learning_curve(config, rows, training=parsed.training, draws=parsed.draws, on_event=progress)
+    print(json.dumps(curve.to_dict()) if parsed.json else curve)
+
+
 def adapt(parsed: argparse.Namespace) -> int:
     """Pre-train on texts of a domain, then learn a task, and compare with the task without it."""
     from kerasft.adaptation import adapt

@@ -1,8 +1,9 @@
-"""A run whose head is solved instead of trained step by step: features once, then a convex problem."""
+"""Heads that are solved instead of trained step by step: features once, then a convex problem."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,69 @@ from kerasft.training.options import TrainConfig
 from kerasft.training.stopping import StopRequest
 from kerasft.training.trainer import Outcome
 
-_MOST_BYTES = 2 * 2**30  # of features that are solved at once
+_MEASURED = 50_000  # vectors whose length is measured
+_MOST_BYTES = 2 * 2**30  # of vectors that are solved at once
+
+
+class HeadProblem:
+    """What the head of a `FineTunedModel` reads on encoded rows, and what it must say.
+
+    Args:
+        model: The model; its task has a `linear_head`.
+        encoded: Rows with their targets.
+        options: Of training; only `class_weights` has a meaning here.
+        progress: Called with the share of the features that is done; may raise.
+
+    Attributes:
+        width: H, numbers of a vector.
+        rows: (V,) the row each vector is of.
+        known: Places of those that have a target.
+    """
+
+    def __init__(
+        self, model: Any, encoded: Encoded, options: TrainConfig, progress: Callable[[float], None] | None = None
+    ) -> None:
+        parts = halves(model.keras_model)
+        self._features = Features(parts.features, encoded, with_mask=parts.with_mask, progress=progress).values
+        targets = encoded.targets if encoded.token_targets is None else encoded.token_targets
+        assert targets is not None
+        self._layer, self._activation = model.keras_model.get_layer("head"), model.task.linear_head
+        self._targets = targets
+        self.rows = encoded.owners if encoded.token_targets is None else encoded.token_rows
+        self.known = np.flatnonzero(targets >= 0) if targets.ndim == 1 else np.arange(len(targets))
+        self.width = int(self._features.shape[1])
+        self._scale = 1.0
+        if not self._layer.unit_length:  # 1 long on average, which the kernel takes over
+            some = self._features[self.known[:: max(1, len(self.known) // _MEASURED)]]
+            self._scale = max(float(np.linalg.norm(some, axis=1).mean()), 1e-12)
+        self._class_weights = None
+        if options.class_weights == "balanced" and self._activation == "softmax":
+            self._class_weights = class_weights(targets, len(model.labels))
+
+    def vectors(self, places: np.ndarray) -> np.ndarray:
+        """(places, H) the features as the solver wants them: 1 long, each or on average."""
+        features = np.asarray(self._features[places])
+        if self._layer.unit_length:
+            return np.asarray(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12))
+        return np.asarray(features / self._scale)
+
+    def solve(self, places: np.ndarray, strength: float | None = None) -> LinearHead:
+        """The head of `vectors` that fits best at some places.
+
+        Args:
+            places: Of `vectors`, all among `known`.
+            strength: Of the regularisation; chosen by cross-validation when not given.
+        """
+        targets = self._targets[places]
+        weights = None if self._class_weights is None else self._class_weights[targets]
+        return solve_head(
+            self.vectors(places), targets, self._activation, self._layer.classes, row_weights=weights, strength=strength
+        )
+
+    def apply(self, head: LinearHead) -> None:
+        """Give the model that head."""
+        self._layer.dense.kernel.assign(head.kernel / self._scale)
+        self._layer.dense.bias.assign(head.bias)
 
 
 def solve(
@@ -45,22 +108,17 @@ def solve(
         KeyboardInterrupt: The run was asked to stop.
     """
     begun = time.monotonic()
-    emit(Phase(phase="features", detail=count_of(len(encoded), "row")))
-    parts = halves(model.keras_model)
 
     def look(_: float) -> None:
         if stop.reason:
             raise KeyboardInterrupt
 
-    features = Features(parts.features, encoded, with_mask=parts.with_mask, progress=look).values
-    targets = encoded.targets if encoded.token_targets is None else encoded.token_targets
-    assert targets is not None
-    used = _used(features, targets, options.seed, emit)
-    emit(Phase(phase="solve", detail=f"{count_of(len(used), 'vector')} of {features.shape[1]} numbers"))
-    head = _solved(model, features[used], targets[used], options)
-    layer = model.keras_model.get_layer("head").dense
-    layer.kernel.assign(head.kernel)
-    layer.bias.assign(head.bias)
+    emit(Phase(phase="features", detail=count_of(len(encoded), "row")))
+    problem = HeadProblem(model, encoded, options, look)
+    used = _used(problem, options.seed, emit)
+    emit(Phase(phase="solve", detail=f"{count_of(len(used), 'vector')} of {problem.width} numbers"))
+    head = problem.solve(used)
+    problem.apply(head)
     if not head.converged:
         emit(Warned(code="not_converged", message="The solver of the head stopped before it had converged."))
     state = TrainingState(epoch=1, step=1, seconds=time.monotonic() - begun)
@@ -74,26 +132,11 @@ def solve(
     return Outcome(state, found=found, solved={"strength": head.strength, "converged": head.converged})
 
 
-def _used(features: np.ndarray, targets: np.ndarray, seed: int, emit: Emit) -> np.ndarray:
-    """Which vectors are learned from: those with a target, and no more than fit into memory."""
-    known = np.flatnonzero(targets >= 0) if targets.ndim == 1 else np.arange(len(targets))
-    most = _MOST_BYTES // (4 * features.shape[1])
+def _used(problem: HeadProblem, seed: int, emit: Emit) -> np.ndarray:
+    """Which vectors are learned from: all with a target, or as many of them as fit into memory."""
+    known, most = problem.known, _MOST_BYTES // (4 * problem.width)
     if len(known) <= most:
         return known
     message = f"The head is solved on {most:,} of {len(known):,} vectors, drawn at random: more do not fit into memory."
     emit(Warned(code="part_of_vectors", message=message, hint="All are learned from with --tuning.solver steps."))
     return np.sort(np.random.default_rng(seed).choice(known, most, replace=False))
-
-
-def _solved(model: Any, features: np.ndarray, targets: np.ndarray, options: TrainConfig) -> LinearHead:
-    layer, activation = model.keras_model.get_layer("head"), model.task.linear_head
-    weights = None
-    if options.class_weights == "balanced" and activation == "softmax":
-        weights = class_weights(targets, len(model.labels))[targets]
-    if layer.unit_length:
-        lengths = np.linalg.norm(features, axis=1, keepdims=True)
-        scale = 1.0
-    else:  # as long on average, which the kernel takes over
-        lengths = scale = max(float(np.linalg.norm(features, axis=1).mean()), 1e-12)
-    found = solve_head(features / np.maximum(lengths, 1e-12), targets, activation, layer.classes, row_weights=weights)
-    return LinearHead(found.kernel / scale, found.bias, found.strength, found.converged)

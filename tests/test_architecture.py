@@ -24,7 +24,7 @@ FLOORS = {
     "backbones": 3, "kept_rows": 3, "model_files": 3,
     "tuning": 4, "tasks": 4, "training": 4,
     "replay": 4, "export": 5, "assembly": 5, "usable_rows": 5, "bulk": 5, "file_answers": 6, "explain": 5, "frozen_part": 4,
-    "solved_head": 5,
+    "solved_head": 5, "label_curve": 2, "curve_measurement": 10,
     "job": 5, "recipe": 5, "failures": 5, "verification": 5,
     "batch_prediction": 11, "word_counts": 6, "bake_off_report": 6, "contenders": 7,
     "artifact": 6, "scoring": 6, "search_report": 6, "search_space": 6, "model_card": 6, "interchange": 7, "model": 8,

@@ -11,6 +11,7 @@ import gradio as gr
 from kerasft.data.readers import read_table
 from kerasft.errors import ConfigError, KerasFTError
 from kerasft.evaluation.report import Report, load_reports
+from kerasft_app import label_needs
 from kerasft_app.charts import error_box, escape, note_box
 from kerasft_app.children import run_command
 from kerasft_app.page import Page
@@ -48,6 +49,7 @@ def build(page: Page) -> None:
                 score = gr.Button("Evaluate the file", elem_id="other-evaluate")
         other_report = gr.HTML(elem_id="other-report")
 
+    label_needs.build(page)
     seen = gr.State("")
     # What a person chose is kept apart from the two widgets: a tick that carries a widget's value while another run's
     # choices arrive would be refused by Gradio, in a red box.

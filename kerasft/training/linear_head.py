@@ -42,7 +42,13 @@ class LinearHead:
 
 
 def solve_head(
-    features: np.ndarray, targets: np.ndarray, activation: str, outputs: int, *, row_weights: np.ndarray | None = None
+    features: np.ndarray,
+    targets: np.ndarray,
+    activation: str,
+    outputs: int,
+    *,
+    row_weights: np.ndarray | None = None,
+    strength: float | None = None,
 ) -> LinearHead:
     """Find the head that fits best under an L2 penalty on the kernel.
 
@@ -55,6 +61,7 @@ def solve_head(
         activation: `softmax`, `sigmoid` or `identity`: what turns the logits into answers.
         outputs: Number of logits.
         row_weights: (N,) weight of each row in the loss; 1 when not given.
+        strength: One of `STRENGTHS`; chosen by cross-validation when not given.
 
     Raises:
         ValueError: The activation is none of them.
@@ -69,12 +76,12 @@ def solve_head(
     threads = threadpool_limits(1) if features.size < _SMALL else nullcontext()
     with warnings.catch_warnings(), threads:
         warnings.simplefilter("ignore")  # ConvergenceWarning: `converged` says it
-        return _SOLVERS[activation](features, targets, outputs, weights)
+        return _SOLVERS[activation](features, targets, outputs, weights, strength)
 
 
-def _classes(features: np.ndarray, targets: np.ndarray, outputs: int, weights: np.ndarray) -> LinearHead:
+def _classes(features: np.ndarray, targets: np.ndarray, outputs: int, weights: np.ndarray, strength: float | None) -> LinearHead:
     fit = partial(_class_head, outputs=outputs)
-    strength = _choose_strength(features, targets, weights, fit, _class_losses)
+    strength = strength or _choose_strength(features, targets, weights, fit, _class_losses)
     return _class_head(features, targets, weights, outputs=outputs, strength=strength)
 
 
@@ -100,9 +107,9 @@ def _class_losses(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(targets)), targets])
 
 
-def _labels(features: np.ndarray, targets: np.ndarray, outputs: int, weights: np.ndarray) -> LinearHead:
+def _labels(features: np.ndarray, targets: np.ndarray, outputs: int, weights: np.ndarray, strength: float | None) -> LinearHead:
     frequent = np.argsort(-targets.sum(axis=0), kind="stable")[:_MOST_LABELS]
-    strength = _choose_strength(features, targets[:, frequent], weights, _label_head, _label_losses)
+    strength = strength or _choose_strength(features, targets[:, frequent], weights, _label_head, _label_losses)
     return _label_head(features, targets, weights, strength=strength)
 
 
@@ -124,11 +131,13 @@ def _label_losses(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.asarray((np.logaddexp(0, logits) - targets * logits).mean(axis=1))
 
 
-def _number(features: np.ndarray, targets: np.ndarray, outputs: int, weights: np.ndarray) -> LinearHead:
+def _number(features: np.ndarray, targets: np.ndarray, outputs: int, weights: np.ndarray, strength: float | None) -> LinearHead:
     """Ridge regression; leaving one row out after the other costs nothing in addition there."""
     from sklearn.linear_model import RidgeCV
 
-    fitted = RidgeCV(alphas=[1 / strength for strength in STRENGTHS]).fit(features, targets[:, 0], sample_weight=weights)
+    fitted = RidgeCV(alphas=[1 / each for each in ([strength] if strength else STRENGTHS)]).fit(
+        features, targets[:, 0], sample_weight=weights
+    )
     kernel = np.asarray(fitted.coef_, dtype=np.float32).reshape(-1, 1)
     return LinearHead(kernel, np.asarray([fitted.intercept_], dtype=np.float32), float(1 / fitted.alpha_))
 
@@ -163,7 +172,7 @@ def _choose_strength(
     return STRENGTHS[best] if clear else USUAL
 
 
-_SOLVERS: dict[str, Callable[[np.ndarray, np.ndarray, int, np.ndarray], LinearHead]] = {
+_SOLVERS: dict[str, Callable[[np.ndarray, np.ndarray, int, np.ndarray, float | None], LinearHead]] = {
     "softmax": _classes,
     "sigmoid": _labels,
     "identity": _number,
