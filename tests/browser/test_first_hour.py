@@ -63,7 +63,7 @@ def test_the_address_holds_tab_and_run(app: tuple[str, Path], page: sync_api.Pag
     page.wait_for_selector("#tab-results-button[aria-selected=true]", timeout=180_000)
     page.goto(f"{app[0]}?tab=export&run=nowhere")
     page.wait_for_selector("#tab-export-button[aria-selected=true]", timeout=180_000)
-    assert "There is no run named 'nowhere' here" in page.locator("#address-said").inner_text()
+    assert "There is no run named 'nowhere' here" in page.locator("#page-said").inner_text()
 
 
 def test_the_form_says_what_a_run_costs_marks_mistakes_and_outlives_a_reload(page: sync_api.Page, app: tuple[str, Path]) -> None:
