@@ -167,9 +167,9 @@ def status_card(name: str, told: Progress, *, go_on: str = "Resume (tab Runs)") 
             "the same, or with a shorter max length.</div>"
         )
     elif told.state in ("stopped", "interrupted", "failed") and told.can_go_on:
-        body.append('<div class="warn">Go on from the last checkpoint with ' + f"{escape(go_on)}.</div>")
+        body.append(f'<div class="warn">Go on from the last checkpoint with {escape(go_on)}.</div>')
     elif told.state == "interrupted":
-        body.append('<div class="warn">There is no checkpoint yet: ' + f"{escape(go_on)} begins it again.</div>")
+        body.append(f'<div class="warn">There is no checkpoint yet: {escape(go_on)} begins it again.</div>')
     return "".join(body) + "</div>"
 
 

@@ -11,13 +11,13 @@ import gradio as gr
 from kerasft.errors import KerasFTError
 from kerasft.files import write_text
 from kerasft.label_curve import LearningCurve
-from kerasft_app.charts import error_box, line_chart, note_box
+from kerasft.runs import LEARNING_CURVE
+from kerasft_app.charts import error_box, escape, line_chart, note_box
 from kerasft_app.children import run_command
 from kerasft_app.figures import spoken
 from kerasft_app.page import Page
 from kerasft_app.runs import RunBoard
 
-FILE = "learning_curve.json"  # in the run's folder
 _AHEAD = (1.0, 1.5, 2.0, 3.0, 4.0)  # times the labelled rows there are
 _MEASURING = note_box(
     "The training rows are learned from in parts, in several draws, on features of the model as it was before training: about a "
@@ -41,10 +41,11 @@ def build(page: Page) -> None:
             recipe = str(folder / "run.json")
             printed = run_command(["learning-curve", recipe, "--json"], "The learning curve could not be measured.")
             found = LearningCurve.from_dict(json.loads(printed[printed.index("{") :]))
-            write_text(Path(folder) / FILE, json.dumps(found.to_dict()))
+            write_text(Path(folder) / LEARNING_CURVE, json.dumps(found.to_dict()))
         except KerasFTError as error:
             return str(error_box(error))
-        return curve_html(found)
+        # Named, since another run may have been chosen meanwhile.
+        return f'<p class="hint">Run {escape(str(run))}</p>{curve_html(found)}'
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     measure.click(lambda: _MEASURING, None, curve, **quiet).then(find, page.run, curve, **quiet)
@@ -55,7 +56,7 @@ def build(page: Page) -> None:
 def measured_before(board: RunBoard, run: str | None) -> str:
     """The curve that a run has already, or nothing."""
     try:
-        path = board.folder(run) / FILE if run else None
+        path = board.folder(run) / LEARNING_CURVE if run else None
         values = json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else None
         return curve_html(LearningCurve.from_dict(values)) if values else ""
     except (KerasFTError, OSError, ValueError, KeyError, TypeError):

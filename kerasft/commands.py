@@ -122,8 +122,12 @@ def learning_curve(parsed: argparse.Namespace) -> None:
     if rows is None and config.data.path is None:
         hint = "kerasft learning-curve --data FILE, or kerasft learning-curve RUN/run.json"
         raise ConfigError("No data were given.", hint=hint)
-    progress = TerminalProgress(sys.stderr)
-    curve = learning_curve(config, rows, training=parsed.training, draws=parsed.draws, on_event=progress)
+
+    def tell(share: float) -> None:
+        print(f"\r{share:.0%} of the fits", end="\n" if share == 1 else "", file=sys.stderr, flush=True)
+
+    how = {"training": parsed.training, "draws": parsed.draws}
+    curve = learning_curve(config, rows, **how, on_event=TerminalProgress(sys.stderr), progress=tell)
     print(json.dumps(curve.to_dict()) if parsed.json else curve)
 
 

@@ -25,7 +25,7 @@ from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
 from kerasft.run import start
 from kerasft.solved_head import HeadProblem
-from kerasft.tasks.base import pick
+from kerasft.tasks.base import Learned, pick
 from kerasft.tuning.frozen import FrozenFeatures
 from kerasft.usable_rows import known_rows, usable_rows
 
@@ -86,7 +86,7 @@ def learning_curve(
         hint = "Train at each number of rows: training=True (--training)."
         raise ConfigError(f"The head of task '{task.name}' is more than one dense layer and cannot be solved.", hint=hint)
     source = f"a head solved on frozen features{part}"
-    figure = _on_features(config, data, split, labels, metric, emit)
+    figure = _on_features(config, data, split, labels, task.for_solver(learned), emit)
     return measure_curve(figure, strata, source=source, draws=draws or (_FEW_DRAWS if len(split) > _MANY_ROWS else _DRAWS), **how)
 
 
@@ -110,10 +110,10 @@ def _groups(split: Split) -> np.ndarray:
     return np.asarray(found, dtype=np.int64)
 
 
-def _on_features(config: RunConfig, data: Dataset, split: Split, labels: Any, metric: str, emit: Emit) -> _Figure:
+def _on_features(config: RunConfig, data: Dataset, split: Split, labels: Any, learned: Learned, emit: Emit) -> _Figure:
     """The figure of a head that is solved on the features of the model as it is."""
     task = config.task
-    learned = task.for_solver(task.learn(split))
+    metric = task.main_metric(learned)
     preset = find_preset(config.preset)
     emit(Phase(phase="model", detail=preset.name))
     backbone = load_backbone(fetch(preset, emit), origin=config.preset)

@@ -33,6 +33,7 @@ _CARDS = ("README.md", "MODEL_CARD.md")
 CHECKPOINTS = "checkpoints"
 _OLD_CHECKPOINTS = ".checkpoints-removed"
 _FOLDERS = (CHECKPOINTS, _OLD_CHECKPOINTS, "logs", "tokenizer", "serving", "huggingface", "peft")
+LEARNING_CURVE = "learning_curve.json"  # what more labels would bring, once it was measured
 _PARTS = (
     *_FOLDERS,
     "run.json",
@@ -43,6 +44,7 @@ _PARTS = (
     "report.md",
     ABOUT_FILE,
     STOP_FILE,
+    LEARNING_CURVE,
 )
 
 

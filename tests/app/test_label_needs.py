@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kerasft.label_curve import CurvePoint, LearningCurve
+from kerasft.runs import LEARNING_CURVE
 from kerasft_app import label_needs
 from kerasft_app.runs import RunBoard
 
@@ -34,7 +35,7 @@ def test_a_number_of_rows_is_written_in_full() -> None:
 def test_what_was_measured_before_is_shown_and_what_is_damaged_is_not(content: str | None, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     if content is not None:
-        (tmp_path / "a" / label_needs.FILE).write_text(content, encoding="utf-8")
+        (tmp_path / "a" / LEARNING_CURVE).write_text(content, encoding="utf-8")
     board = RunBoard(tmp_path)
     assert ("made up" in label_needs.measured_before(board, "a")) == (content is not None and "points" in content)
     assert label_needs.measured_before(board, None) == label_needs.measured_before(board, "../x") == ""
