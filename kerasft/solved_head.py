@@ -20,6 +20,7 @@ from kerasft.training.options import TrainConfig
 from kerasft.training.stopping import StopRequest
 from kerasft.training.trainer import Outcome
 
+_MOSTLY = 0.5  # share of the words that have one tag
 _MEASURED = 50_000  # vectors whose length is measured
 _MOST_BYTES = 2 * 2**30  # of vectors that are solved at once
 
@@ -50,6 +51,9 @@ class HeadProblem:
         self._targets = targets
         self.rows = encoded.owners if encoded.token_targets is None else encoded.token_rows
         self.known = np.flatnonzero(targets >= 0) if targets.ndim == 1 else np.arange(len(targets))
+        # Most words are no entities: those that are want another strength.
+        per_token = encoded.token_targets is not None and len(self.known) > 0
+        self._find_rare = per_token and bool(np.bincount(targets[self.known]).max() > _MOSTLY * len(self.known))
         self.width = int(self._features.shape[1])
         self._scale = 1.0
         if not self._layer.unit_length:  # 1 long on average, which the kernel takes over
@@ -75,9 +79,13 @@ class HeadProblem:
         """
         targets = self._targets[places]
         weights = None if self._class_weights is None else self._class_weights[targets]
-        return solve_head(
-            self.vectors(places), targets, self._activation, self._layer.classes, row_weights=weights, strength=strength
-        )
+        how: dict[str, Any] = {
+            "row_weights": weights,
+            "strength": strength,
+            "find_rare": self._find_rare,
+            "groups": self.rows[places],
+        }
+        return solve_head(self.vectors(places), targets, self._activation, self._layer.classes, **how)
 
     def apply(self, head: LinearHead) -> None:
         """Give the model that head."""

@@ -19,6 +19,7 @@ STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C: the inverse of the regu
 USUAL = 1.0  # scikit-learn's default, left only for what is clearly better: with few rows every estimate is rough
 _CLEARLY = 2.0  # standard errors of the mean difference
 _FOLDS, _MOST_ROWS, _MOST_LABELS = 5, 2000, 20  # of the cross-validation
+_RARE_STRENGTHS, _RARE_FOLDS, _RARE_ROWS = (1.0, 10.0, 100.0, 1000.0), 3, 10_000  # where rare classes are to be found
 _SMALL = 5e6  # numbers in all features
 _NEVER = -30.0  # logit of a class without rows
 _ITERATIONS = 5000
@@ -49,6 +50,8 @@ def solve_head(
     *,
     row_weights: np.ndarray | None = None,
     strength: float | None = None,
+    find_rare: bool = False,
+    groups: np.ndarray | None = None,
 ) -> LinearHead:
     """Find the head that fits best under an L2 penalty on the kernel.
 
@@ -62,6 +65,9 @@ def solve_head(
         outputs: Number of logits.
         row_weights: (N,) weight of each row in the loss; 1 when not given.
         strength: One of `STRENGTHS`; chosen by cross-validation when not given.
+        find_rare: Whether the rows that are not of the most frequent class are what is to be found, as entities among words: the
+            strength is then chosen by their F1. The loss would prefer a head that never says any of them.
+        groups: (N,) rows of one group, such as the words of a sentence, are held out together where `find_rare`.
 
     Raises:
         ValueError: The activation is none of them.
@@ -76,6 +82,8 @@ def solve_head(
     threads = threadpool_limits(1) if features.size < _SMALL else nullcontext()
     with warnings.catch_warnings(), threads:
         warnings.simplefilter("ignore")  # ConvergenceWarning: `converged` says it
+        if find_rare and strength is None:
+            strength = _strength_by_f1(features, targets, weights, outputs, np.arange(len(targets)) if groups is None else groups)
         return _SOLVERS[activation](features, targets, outputs, weights, strength)
 
 
@@ -170,6 +178,27 @@ def _choose_strength(
     gains = held_out[STRENGTHS.index(USUAL)] - held_out[best]
     clear = gains.mean() > _CLEARLY * gains.std() / np.sqrt(len(gains))
     return STRENGTHS[best] if clear else USUAL
+
+
+def _strength_by_f1(features: np.ndarray, targets: np.ndarray, weights: np.ndarray, outputs: int, groups: np.ndarray) -> float:
+    """The strength with the best F1, on groups that were held out, of all classes but the most frequent one."""
+    _, groups = np.unique(groups, return_inverse=True)
+    count = int(groups.max()) + 1
+    if count < 2 * _RARE_FOLDS:
+        return USUAL
+    places = np.random.default_rng(0).permutation(count)[groups]  # of each row's group, in an order drawn at random
+    chosen = np.argsort(places, kind="stable")[:_RARE_ROWS]
+    features, targets, weights, places = features[chosen], targets[chosen], weights[chosen], places[chosen]
+    most = int(np.bincount(targets).argmax())
+    said = np.full((len(_RARE_STRENGTHS), len(targets)), most)
+    for fold in range(_RARE_FOLDS):
+        train, rest = np.flatnonzero(places % _RARE_FOLDS != fold), np.flatnonzero(places % _RARE_FOLDS == fold)
+        for i, strength in enumerate(_RARE_STRENGTHS):
+            head = _class_head(features[train], targets[train], weights[train], outputs=outputs, strength=strength)
+            said[i, rest] = (features[rest] @ head.kernel + head.bias).argmax(axis=1)
+    right = ((said == targets) & (targets != most)).sum(axis=1)
+    f1 = 2 * right / np.maximum((said != most).sum(axis=1) + (targets != most).sum(), 1)
+    return _RARE_STRENGTHS[int(f1.argmax())]
 
 
 _SOLVERS: dict[str, Callable[[np.ndarray, np.ndarray, int, np.ndarray, float | None], LinearHead]] = {

@@ -73,6 +73,18 @@ def test_numbers_get_ridge_regression() -> None:
     assert head.strength == max(STRENGTHS)  # no noise at all
 
 
+def test_rare_classes_are_found_where_they_are_what_is_asked_for() -> None:
+    """Three of a hundred rows: the loss keeps the usual strength, whose head says the frequent class everywhere."""
+    rng = np.random.default_rng(0)
+    targets = (np.arange(600) % 33 == 0).astype(int)
+    features = rng.normal(size=(600, 24)) + 0.5 * targets[:, None]
+    features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
+    plain, rare = (solve_head(features, targets, "softmax", 2, find_rare=rare) for rare in (False, True))
+    found = [((features @ head.kernel + head.bias).argmax(axis=1) == 1)[targets == 1].mean() for head in (plain, rare)]
+    assert rare.strength > plain.strength
+    assert found[1] > found[0] + 0.3
+
+
 def test_another_activation_is_refused() -> None:
     with pytest.raises(ValueError, match="softmax, sigmoid, identity"):
         solve_head(*blobs(20, 2), "tanh", 2)
