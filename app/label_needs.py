@@ -40,12 +40,12 @@ def build(page: Page) -> None:
             folder = page.model_folder(run)
             recipe = str(folder / "run.json")
             printed = run_command(["learning-curve", recipe, "--json"], "The learning curve could not be measured.")
-            found = LearningCurve.from_dict(json.loads(printed[printed.index("{") :]))
-            write_text(Path(folder) / LEARNING_CURVE, json.dumps(found.to_dict()))
+            measured = LearningCurve.from_dict(json.loads(printed[printed.index("{") :]))
+            write_text(Path(folder) / LEARNING_CURVE, json.dumps(measured.to_dict()))
         except KerasFTError as error:
             return str(error_box(error))
         # Named, since another run may have been chosen meanwhile.
-        return f'<p class="hint">Run {escape(str(run))}</p>{curve_html(found)}'
+        return f'<p class="hint">Run {escape(str(run))}</p>{curve_html(measured)}'
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     measure.click(lambda: _MEASURING, None, curve, **quiet).then(find, page.run, curve, **quiet)

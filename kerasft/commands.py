@@ -124,7 +124,8 @@ def learning_curve(parsed: argparse.Namespace) -> None:
         raise ConfigError("No data were given.", hint=hint)
 
     def tell(share: float) -> None:
-        print(f"\r{share:.0%} of the fits", end="\n" if share == 1 else "", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(f"\r{share:.0%} of the fits", end="\n" if share == 1 else "", file=sys.stderr, flush=True)
 
     how = {"training": parsed.training, "draws": parsed.draws}
     curve = learning_curve(config, rows, **how, on_event=TerminalProgress(sys.stderr), progress=tell)

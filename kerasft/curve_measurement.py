@@ -102,12 +102,12 @@ def _recipe(run: RunConfig | str | Path, dataset: Dataset | None) -> tuple[RunCo
 def _groups(split: Split) -> np.ndarray:
     """(rows,) a number for each different text: equal ones are held out together."""
     keys: dict[bytes, int] = {}
-    found = [
+    numbers = [
         keys.setdefault(text_key(text or "", pair), len(keys))
         for texts, pairs, _ in split.batches()
         for text, pair in zip(texts, pairs, strict=True)
     ]
-    return np.asarray(found, dtype=np.int64)
+    return np.asarray(numbers, dtype=np.int64)
 
 
 def _on_features(config: RunConfig, data: Dataset, split: Split, labels: Any, learned: Learned, emit: Emit) -> _Figure:
@@ -129,8 +129,8 @@ def _on_features(config: RunConfig, data: Dataset, split: Split, labels: Any, le
 
     def figure(train: np.ndarray, held_out: np.ndarray) -> float:
         head = problem.solve(problem.known[np.isin(problem.rows[problem.known], train)], strength)
-        found = task.collect(everything @ head.kernel + head.bias, encoded)
-        return float(task.score(pick(found, held_out), pick(labels, held_out), learned)[metric])
+        outputs = task.collect(everything @ head.kernel + head.bias, encoded)
+        return float(task.score(pick(outputs, held_out), pick(labels, held_out), learned)[metric])
 
     return figure
 

@@ -104,8 +104,8 @@ class LearningCurve:
 
         largest, least = max(float(errors.max()), 1e-9), max(float(errors.min()), 1e-9)
         bounds = ([0.0, 0.0, _FALL[0]], [largest, 10 * largest, _FALL[1]])
-        found = least_squares(miss, [0.5 * least, max(largest - 0.5 * least, 1e-9), 0.5], bounds=bounds)
-        floor, scale, fall = map(float, found.x)
+        solution = least_squares(miss, [0.5 * least, max(largest - 0.5 * least, 1e-9), 0.5], bounds=bounds)
+        floor, scale, fall = map(float, solution.x)
         return PowerLaw(floor, scale * start**fall, fall)
 
     def expected(self, rows: float) -> float:
@@ -119,8 +119,8 @@ class LearningCurve:
     def interval_for(self, gain: float) -> tuple[int, int | None]:
         """From where to where `rows_for` lies in the middle 80 % of single draws; the end is None beyond `FURTHEST`."""
         beyond = FURTHEST * self.rows + 1
-        found = [_more_rows(law, self.rows, gain) or beyond for law in self._single]
-        low, high = np.percentile(found, _BAND, method="closest_observation")
+        needed = [_more_rows(law, self.rows, gain) or beyond for law in self._single]
+        low, high = np.percentile(needed, _BAND, method="closest_observation")
         return int(low), int(high) if high < beyond else None
 
     def flat_from(self, gain: float = 0.01) -> int | None:
@@ -142,8 +142,13 @@ class LearningCurve:
         wanted = f"{gain * shown:g} {unit}"
         more, flat = self.rows_for(gain), self.flat_from()
         from_rows, to_rows = self.interval_for(gain)
-        if more is None:
+        if more is None and from_rows > FURTHEST * self.rows:
             said.append(f"{wanted} more would take over {FURTHEST:g} times the rows there are: more of the same hardly help.")
+        elif more is None:
+            said.append(
+                f"How many more rows would bring {wanted} cannot be told: {from_rows:,} by some draws, over {FURTHEST:g} times "
+                "the rows there are by their mean."
+            )
         else:
             upto = f"{to_rows:,}" if to_rows is not None else f"over {FURTHEST:g} times the rows there are"
             said.append(

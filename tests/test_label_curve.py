@@ -54,6 +54,13 @@ def test_where_it_is_flat_more_rows_are_said_to_hardly_help() -> None:
     assert curve.flat_from() == SIZES[0]
 
 
+def test_draws_that_disagree_are_not_made_a_verdict() -> None:
+    curve = known_curve(0.2, 0.3, 0.5, noise=0.02)
+    assert curve.rows_for(0.02) is None
+    assert curve.interval_for(0.02)[0] < 4 * curve.rows
+    assert any("cannot be told" in sentence for sentence in curve.sentences())
+
+
 def test_it_is_written_and_read_again() -> None:
     curve = known_curve(0.1, 1.0, 0.5, noise=0.01)
     again = LearningCurve.from_dict(json.loads(json.dumps(curve.to_dict())))
@@ -82,9 +89,9 @@ def test_how_the_rows_are_drawn() -> None:
 
 
 def test_too_few_rows_are_refused_with_how_many_it_takes() -> None:
-    with pytest.raises(kft.DataError, match="more labelled rows than 12 of 2 labels") as told:
+    with pytest.raises(kft.DataError, match="more labelled rows than 12 of 2 labels") as caught:
         measure_curve(lambda train, held_out: 0.0, np.arange(12) % 2, metric="accuracy", source="x")
-    assert "at least 24 rows" in str(told.value)
+    assert "at least 24 rows" in str(caught.value)
 
 
 @pytest.mark.parametrize("task", ["text_classification", "multi_label_classification", "regression", "token_classification"])

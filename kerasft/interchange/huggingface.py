@@ -100,7 +100,7 @@ def export_huggingface(artifact: Artifact, folder: Path, *, overwrite: bool = Fa
     if kind is None:
         raise _no_such_model(artifact)
     config, arrays = backbone.family.to_huggingface(backbone)
-    if _pooled_otherwise(artifact) and _pooling(task, backbone) != "pooled":  # which no module of theirs gives
+    if _pooled_otherwise(artifact) and _pooling(task, backbone) != "pooled":  # which no module of sentence-transformers gives
         config |= {"architectures": [f"{_CLASS[family]}Model"], **_labels(artifact)}
         return _write(folder, backbone, config, arrays, overwrite=overwrite, vectors=_head_on_pooling(artifact))
     check_same_head(artifact)
