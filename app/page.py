@@ -115,7 +115,7 @@ class Page:
         """
         if any(run.name == chosen for run in self.board.runs()):
             return [gr.Dropdown(choices=self.run_choices()), gr.skip()]
-        gone = bool(chosen) and not (self.board.root / str(chosen)).is_dir()
+        gone = bool(chosen) and not self.board.holds(str(chosen))
         message = f"The run {str(chosen)[:80]!r} is no longer here; another one is shown." if gone else ""
         return [self.runs_update(chosen), note_box(message) if message else ""]
 

@@ -87,6 +87,10 @@ class RunBoard:
         except (OSError, ValueError):  # longer than a name can be, a NUL, half of a letter
             return False
 
+    def holds(self, name: str) -> bool:
+        """Whether there is a run or study of that name."""
+        return self._is_name(name) and (self.root / name).is_dir()
+
     def runs(self) -> list[RunSummary]:
         """All runs, newest first."""
         return list_runs(self.root)
