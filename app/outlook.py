@@ -41,7 +41,8 @@ def _cost(found: Estimate | None) -> str:
     if not found.updates:
         return "There is nothing to learn from: no training rows, or no epochs"
     updates = f"{found.updates:,} update{'s' if found.updates != 1 else ''}"
-    return f"About <b>{escape(clock(found.seconds))}</b> and {found.peak_bytes / 2**30:.1f} GiB of memory, {updates}"
+    cost = f"About <b>{escape(clock(found.seconds))}</b> and {found.peak_bytes / 2**30:.1f} GiB of memory, {updates}"
+    return cost + (f"<br>{escape(found.reason)}" if found.reason else "")
 
 
 def alternatives(recipe: Mapping[str, Any], known: Mapping[str, Any]) -> list[dict[str, Any]]:

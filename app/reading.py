@@ -100,6 +100,7 @@ def read_for_page(source: Any, options: dict[str, Any]) -> ReadFile | KerasFTErr
 def _read(data: Dataset) -> ReadFile:
     suggestion = suggest_task(data)
     cls: Any = TASKS.get(suggestion.task)
+    data = data if cls.learns_labels else data.divided()  # as a run of it will
     counter = token_counter(fetch(find_preset(default_preset(cls.families))))
     report = check_data(data, get_task(suggestion.task), count_tokens=counter)
     windows = any(spec.name == "overlap" for spec in cls.specs())

@@ -88,6 +88,8 @@ def python_snippet(recipe: Mapping[str, Any], out: Path) -> str:
 
     data = "".join(f", {name}={value!r}" for name, value in parts["data"].items())
     lines = [
+        "import pathlib",
+        "",
         "import kerasft as kft",
         "",
         f"data = kft.load_data({recipe['data'].get('path')!r}{data})",
@@ -99,7 +101,7 @@ def python_snippet(recipe: Mapping[str, Any], out: Path) -> str:
         f"    train={call(TrainConfig, parts['train'])},",
         f"    out={str(out)!r},",
         ")",
-        "print(model.evaluate(data['validation']))",
+        f"print(pathlib.Path({str(out)!r}, 'report.md').read_text())",
     ]
     return "\n".join(lines)
 

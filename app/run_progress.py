@@ -79,5 +79,9 @@ _PHASES = {
     "download": "downloading",
     "model": "loading",
     "tokenise": "tokenising",
+    "features": "computing features of",
+    "head_start": "solving the head on",
+    "solve": "solving the head on",
+    "fold": "cross-validation, part",
     "evaluate": "evaluating",
 }

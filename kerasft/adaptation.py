@@ -15,6 +15,7 @@ from kerasft.errors import ConfigError
 from kerasft.events import Emit, Stopped
 from kerasft.model import load
 from kerasft.recipe import RunConfig
+from kerasft.resolution import rows_for
 from kerasft.run import go_on, start
 from kerasft.runs import holds_run, last_event, run_state
 from kerasft.tasks import Task, get_task
@@ -142,9 +143,9 @@ def _finish(config: RunConfig, folder: Path, data: Dataset, on_event: Emit | Non
     recipe = read_json(folder / "run.json")
     before = RunConfig.from_dict(recipe)
     hint = "Choose another folder, or give what it was begun with."
-    if _asked(before) != _asked(config):
+    if _asked(before, config) != _asked(config, config):
         raise ConfigError("The folder holds a run of another recipe.", where=str(folder), hint=hint)
-    if recipe.get("data_sha256") not in (None, config.task.suited(data).fingerprint()):
+    if recipe.get("data_sha256") not in (None, rows_for(config, data).fingerprint()):
         raise ConfigError("The folder holds a run on other data.", where=str(folder), hint=hint)
     if run_state(folder) != "finished":
         go_on(folder, on_event=on_event)
@@ -159,7 +160,12 @@ def _has_finished(folder: Path) -> bool:
     return run_state(folder) == "finished"
 
 
-def _asked(config: RunConfig) -> dict[str, Any]:
-    """A recipe but for its data, and with the rows of an update: a run whose batches did not fit into memory has halved them."""
-    rows = config.train.batch_size * config.train.accumulate
+def _asked(config: RunConfig, wanted: RunConfig) -> dict[str, Any]:
+    """A recipe but for its data, and with the rows of an update: a run whose batches did not fit into memory has halved them.
+
+    Args:
+        config: The recipe.
+        wanted: What it is compared with; where that leaves the rows of a batch open, any number is what was asked for.
+    """
+    rows = (config.train.batch_size or 0) * config.train.accumulate if wanted.train.batch_size else None
     return {**config.to_dict(), "data": None, "train": {**config.train.to_dict(), "batch_size": rows, "accumulate": 1}}

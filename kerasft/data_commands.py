@@ -93,6 +93,7 @@ def check(parsed: argparse.Namespace) -> int:
     data = load_data(parsed.data, **given_options(parsed, "data", DataConfig.specs()))
     suggestion = suggest_task(data)
     task: Any = TASKS.get(suggestion.task)()
+    data = data if task.learns_labels else data.divided()  # as a run of it will
     counter, wanted = None, parsed.max_length
     if parsed.preset:
         folder = fetch(find_preset(parsed.preset))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
 import shutil
 import tempfile
 import time
@@ -18,6 +16,7 @@ from kerasft.assembly import assemble
 from kerasft.backbones.base import family_of
 from kerasft.backbones.loading import folder_notes, load_backbone
 from kerasft.config import read_json
+from kerasft.cross_validation import SolvedFolds, StepFolds, as_estimate, cross_validate
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.split import Split
 from kerasft.errors import ArtifactError, ConfigError, DataError, RunError
@@ -33,11 +32,13 @@ from kerasft.model_card import model_card
 from kerasft.own_settings import own_settings
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
-from kerasft.processor import onednn_warning, uses_onednn
+from kerasft.processor import onednn_warning
 from kerasft.recipe import RunConfig
+from kerasft.resolution import as_begun, cautions_at_start, for_rows, resolved, rows_for
+from kerasft.run_record import run_record
 from kerasft.runs import STOP_FILE, card_path, remove_checkpoints
 from kerasft.scoring import evaluate
-from kerasft.solved_head import solve
+from kerasft.solved_head import head_problem, solve, start_head
 from kerasft.tasks import Learned
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.devices import Devices, lost_worker, twin
@@ -45,10 +46,7 @@ from kerasft.training.options import TrainConfig
 from kerasft.training.stopping import StopRequest
 from kerasft.training.strategy import prepare
 from kerasft.training.trainer import Job, Outcome, train
-from kerasft.tuning.base import Recommended
 from kerasft.usable_rows import known_rows, tell_shared_texts, usable_rows, without_unlabelled_test
-
-_USUAL_BATCH = 64  # rows
 
 
 def execute(
@@ -98,17 +96,6 @@ def execute(
         log.close()
 
 
-def resolved(config: RunConfig, backbone: Any) -> TrainConfig:
-    """How a run trains when what it leaves open (learning rate, epochs) is decided by method, task and size of the model."""
-    advice: Recommended = config.task.recommended(config.tuning.recommended(backbone.parameters), backbone, config.tuning)
-    given: TrainConfig = config.train
-    return replace(
-        given,
-        learning_rate=given.learning_rate or advice.learning_rate,
-        epochs=advice.epochs if given.epochs is None else given.epochs,
-    )
-
-
 class _Run:
     """The steps of one run, in order; each method is one step."""
 
@@ -121,6 +108,8 @@ class _Run:
         self.home = home  # where this process writes: the folder, or of a chief's helper a place of its own
         self.begun = time.monotonic()
         self.unused_rows: Path | None = None
+        self.learner: StepFolds | SolvedFolds | None = None  # for cross-validation, once training has begun
+        self.compared = ""
 
     @own_settings()
     def execute(self, dataset: Dataset | None) -> FineTunedModel:
@@ -138,8 +127,6 @@ class _Run:
         self._check_fit(data)
         train_rows = usable_rows(task, data["train"], tell)
         learned = task.learn(train_rows)
-        if self.config.tuning.solves_head:
-            learned = task.for_solver(learned)
         train_part = known_rows(task, train_rows, learned, tell)
         data = without_unlabelled_test(task, data, tell)
         held_back = {name: usable_rows(task, data[name], tell) for name in ("validation", "test") if name in data}
@@ -147,22 +134,25 @@ class _Run:
         known = {name: known_rows(task, split, learned, tell) for name, split in held_back.items()}
         tell_shared_texts(train_part[0], [split for split, _ in known.values()], tell)
         validation = known.get("validation")
-        model = self._build(data, learned)
-        options = resolved(self.config, model.backbone)
-        if not model.keras_model.trainable_variables:
-            options = replace(options, epochs=0)  # features as they are: nothing is left to learn
+        plan = as_begun(self.config, self.folder) if self.resuming else self.config
+        judged = bool(validation and len(validation[0]))
+        plan = for_rows(plan, len(train_part[0]), held_out=judged, labels=learned.labels)
+        model = self._build(data, learned, plan)
         encoded = self._encode(model, *train_part)
         held_out = (self._encode(model, *validation), validation[1]) if validation and len(validation[0]) else None
         sizes = {"rows": len(train_part[0]), "validation_rows": len(validation[0]) if validation else 0}
+        options = self._resolve(plan, model, len(encoded), sizes["validation_rows"])
         while (outcome := self._train(model, options, encoded, held_out, sizes)) is None:
-            model = self._build(data, learned)  # as it was: a step that fails has used up random numbers
+            model = self._build(data, learned, plan)  # as it was: a step that fails has used up random numbers
             options = replace(options, batch_size=self.config.train.batch_size, accumulate=self.config.train.accumulate)
         found = outcome.found
         if held_out:
             found = model.found(held_out[0]) if found is None else found
             model.learned = model.task.calibrate(found, held_out[1], model.learned)
-        model.recipe = self._recipe(data, model, options, outcome)
-        self._finish(model, data, outcome, found)
+        if options.folds and not outcome.stopped:
+            outcome, found = self._cross_validate(model, options, train_part, outcome)
+        model.recipe = {**self.config.to_dict(), "data_sha256": self.hash, **run_record(data, model, options, outcome)}
+        self._finish(model, data, outcome, found, replace(train_part[0], name="validation") if options.folds else None)
         return model
 
     def _check_fit(self, data: Dataset) -> None:
@@ -179,8 +169,13 @@ class _Run:
 
     def _load_data(self, dataset: Dataset | None) -> Dataset:
         self.emit(Phase(phase="data", detail=self.config.data.path or "rows in memory"))
+        if self.config.train.folds and self.config.data.validation is None:
+            self.config = replace(self.config, data=replace(self.config.data, validation=0.0))
         rows = dataset or kept_rows(self.folder, self.config.data) or load_data(None, self.config.data)
-        data: Dataset = self.config.task.suited(rows)
+        if self.config.train.folds and "validation" in rows:
+            hint = "Give validation=0 (--data.validation 0), or leave out folds."
+            raise ConfigError("'folds' stands for validation rows, and there are some.", where=str(rows.config.path), hint=hint)
+        data = rows_for(self.config, rows)
         if "train" not in data:
             raise DataError("There is no training split.", hint=f"There are: {', '.join(data.splits)}.")
         for note in data.notes:
@@ -201,15 +196,17 @@ class _Run:
         self._keep_recipe()
         return data
 
-    def _keep_recipe(self) -> None:
+    def _keep_recipe(self, options: TrainConfig | None = None) -> None:
         recipe = {**self.config.to_dict(), "columns": self.columns, "data_sha256": self.hash}
+        if options:
+            recipe["resolved"] = {"train": options.to_dict()}
         path = self.home / "run.json"
         before = read_json(path) if self.resuming and path.exists() else {}
         recipe = {**before, **recipe}  # the model that it has, and what describes it, stay until there is a newer one
         if before != recipe:
             write_text(path, json.dumps(recipe, indent=1, ensure_ascii=False))
 
-    def _build(self, data: Dataset, learned: Learned) -> FineTunedModel:
+    def _build(self, data: Dataset, learned: Learned, plan: RunConfig) -> FineTunedModel:
         preset = find_preset(self.config.preset)
         path = fetch(preset, self.emit)
         self.emit(Phase(phase="model", detail=preset.name))
@@ -220,6 +217,10 @@ class _Run:
         task, tuning = self.config.task, self.config.tuning
         with self.devices.scope():
             backbone = load_backbone(path, dtype=dtype, dropout=train.dropout, origin=self.config.preset)
+            if tuning.solves_head:
+                learned = task.for_solver(learned)
+            elif plan.train.head_start == "solved":
+                learned = task.for_start(learned, backbone)
             if tuning.sparse:
                 _ = backbone.fingerprint  # of the base as it is now: BitFit changes it
             keras_model, encoder = assemble(backbone, task, tuning, learned, seed=train.seed)
@@ -249,21 +250,52 @@ class _Run:
             self.emit(Warned(code="cut", message=message, hint=hint))
         return encoded
 
+    def _resolve(self, plan: RunConfig, model: FineTunedModel, rows: int, validation_rows: int) -> TrainConfig:
+        """Decide what the recipe leaves open, once: a run that goes on finds in its folder what it began with."""
+        options, reason = resolved(plan, model.backbone, rows=rows, validation_rows=validation_rows)
+        if reason and not self.config.tuning.solves_head:
+            self.emit(Warned(code="few_updates", message=reason, hint="--train.epochs or --train.batch_size says otherwise."))
+        if not model.keras_model.trainable_variables:
+            options = replace(options, epochs=0)  # features as they are: nothing is left to learn
+        self._keep_recipe(options)
+        return options
+
+    def _cross_validate(
+        self, model: FineTunedModel, options: TrainConfig, part: tuple[Split, Any], outcome: Outcome
+    ) -> tuple[Outcome, Any]:
+        """Answers of models that have not seen these rows; a run that is stopped meanwhile has a model and no figures."""
+        assert self.learner is not None
+        with self.stop.gently():
+            judged = cross_validate(model, self.learner, *part, count=options.folds or 0, seed=options.seed, emit=self.emit)
+        self.learner = None
+        if judged is None:
+            return replace(outcome, stopped=self.stop.reason or "another process"), None
+        found, self.compared = judged
+        model.learned = model.task.calibrate(found, part[1], model.learned)
+        return outcome, found
+
     def _train(
         self, model: FineTunedModel, options: TrainConfig, encoded: Encoded, held_out: Any, sizes: dict[str, int]
     ) -> Outcome | None:
         """Train; None when not even the first step found enough memory, and the recipe now has smaller batches."""
         if model.tuning.solves_head:
-            self._tell_start(model, None, **sizes)
-            return solve(model, options, encoded, held_out, stop=self.stop, emit=self.emit)
+            self._tell_start(model, None, folds=options.folds, **sizes)
+            problem = head_problem(model, encoded, options, stop=self.stop, emit=self.emit)
+            self.learner = SolvedFolds(model, problem, self.stop) if options.folds else None
+            return solve(model, problem, held_out, stop=self.stop, emit=self.emit)
+        first = None
+        if options.head_start == "solved" and options.epochs:
+            first = head_problem(model, encoded, options, stop=self.stop, emit=self.emit)
+            start_head(first, emit=self.emit)
         job = make_job(model, options, encoded, held_out, self.emit, self.devices)
+        self.learner = StepFolds(job, options, encoded, first, self.stop) if options.folds else None
         base = model.backbone.fingerprint if model.tuning.sparse else None
         made_with = {"recipe": self.config.to_dict(), "base": base}
         checkpoints = Checkpoints(
             self.folder / "checkpoints", keep=options.keep_checkpoints, made_with=made_with, writes=self.devices.chief
         )
         state = self._restore(job, checkpoints, base) if self.resuming else TrainingState()
-        self._tell_start(model, job, first_step=state.step, **sizes)
+        self._tell_start(model, job, first_step=state.step, folds=options.folds, **sizes)
         try:
             with self.stop.gently():
                 return train(job, options, checkpoints=checkpoints, state=state, stop=self.stop, emit=self._sinks(options))
@@ -273,21 +305,20 @@ class _Run:
                     checkpoints.save(job.model, job.weights, state)
                 hint = f"Go on with it on the workers there are, the same number or not: kerasft resume {self.folder}."
                 raise RunError(f"A worker was lost after step {state.step}.", where=what, hint=hint) from error
-            if self.devices.workers > 1 or state.step or options.batch_size < 2 or not is_out_of_memory(error):
+            if self.devices.workers > 1 or state.step or (options.batch_size or 2) < 2 or not is_out_of_memory(error):
                 raise
-        self._halve_batches()
+        self._halve_batches(options)
         return None
 
-    def _halve_batches(self) -> None:
+    def _halve_batches(self, options: TrainConfig) -> None:
         """Batches of half the size and twice as many an update, kept in the recipe, so that resuming does the same."""
-        given: TrainConfig = self.config.train
-        less = replace(given, batch_size=given.batch_size // 2, accumulate=2 * given.accumulate)
-        self.config = replace(self.config, train=less)
-        self._keep_recipe()
+        size, steps = options.batch_size or 2, options.accumulate
+        half, twice = size // 2, 2 * steps
+        self.config = replace(self.config, train=replace(self.config.train, batch_size=half, accumulate=twice))
+        self._keep_recipe(replace(options, batch_size=half, accumulate=twice))
         message = (
-            f"Batches of {given.batch_size:,} rows do not fit into memory. The run begins again with batch_size "
-            f"{less.batch_size:,} and accumulate {less.accumulate:,}: {less.batch_size * less.accumulate:,} rows an update, "
-            f"{given.batch_size * given.accumulate:,} before."
+            f"Batches of {size:,} rows do not fit into memory. The run begins again with batch_size {half:,} and accumulate "
+            f"{twice:,}: {half * twice:,} rows an update, {size * steps:,} before."
         )
         self.emit(Warned(code="out_of_memory", message=message, hint="Shorter texts (max_length) need less memory, too."))
 
@@ -308,7 +339,7 @@ class _Run:
         return state
 
     def _tell_start(
-        self, model: FineTunedModel, job: Job | None, first_step: int = 0, *, rows: int, validation_rows: int
+        self, model: FineTunedModel, job: Job | None, first_step: int = 0, *, rows: int, validation_rows: int, folds: int | None
     ) -> None:
         """Say what begins; without a job it is one step that solves the head."""
         keras_model = model.keras_model
@@ -328,17 +359,10 @@ class _Run:
                 devices=self.devices.replicas,
             )
         )
-        if self.devices.note:
-            self.emit(Warned(code="idle_devices", message=self.devices.note))
-        if job and (batch := self.config.train.batch_size) > max(rows, _USUAL_BATCH):
-            message = f"batch_size is {batch:,} and there are {rows:,} rows: an epoch is one step."
-            hint = "Smaller batches learn more in an epoch; 16 to 64 rows are usual."
-            self.emit(Warned(code="large_batch", message=message, hint=hint))
-        if not validation_rows:
-            message = "There are no validation rows, so the last weights are kept."
-            self.emit(
-                Warned(code="no_validation", message=message, hint="Set rows aside with validation=0.1 (--data.validation 0.1).")
-            )
+        for warning in cautions_at_start(
+            self.config, self.devices, rows, validation_rows, steps=job is not None, folds=bool(folds)
+        ):
+            self.emit(warning)
 
     def _sinks(self, options: TrainConfig) -> Emit:
         if not options.tensorboard:
@@ -347,26 +371,8 @@ class _Run:
 
         return fan_out(self.emit, TensorBoardLog(self.home / "logs"))
 
-    def _recipe(self, data: Dataset, model: FineTunedModel, options: TrainConfig, outcome: Outcome) -> dict[str, Any]:
-        packages = ("kerasft", "tensorflow", "tensorflow-text", "keras", "keras-hub", "numpy")
-        return {
-            **self.config.to_dict(),
-            "data_sha256": self.hash,
-            "rows": {name: len(split) for name, split in data.splits.items()},
-            "resolved": {"train": options.to_dict(), **({"head": outcome.solved} if outcome.solved else {})},
-            "parameters": int(sum(np.prod(v.shape) for v in model.keras_model.weights)),
-            "trainable_parameters": int(sum(np.prod(v.shape) for v in model.keras_model.trainable_variables)),
-            "history": outcome.state.history,
-            "seconds": round(outcome.state.seconds, 1),
-            "versions": {
-                "python": platform.python_version(),
-                **{name: importlib.metadata.version(name) for name in packages},
-                "onednn": "on" if uses_onednn() else "off",
-            },
-        }
-
-    def _finish(self, model: FineTunedModel, data: Dataset, outcome: Outcome, found: Any) -> None:
-        """Save, and score the splits; of the validation rows it is already known what the model finds."""
+    def _finish(self, model: FineTunedModel, data: Dataset, outcome: Outcome, found: Any, judged: Split | None) -> None:
+        """Save, and score the splits; of validation rows, or of all rows in folds (`judged`), the answers are known."""
         state, stopped = outcome.state, outcome.stopped
         if not self.devices.chief:
             seconds = time.monotonic() - self.begun
@@ -375,9 +381,13 @@ class _Run:
             )
             return
         scored = [name for name in ("validation", *(["test"] if self.config.train.score_test else [])) if name in data]
-        self.emit(Phase(phase="evaluate", detail=", ".join(scored)))
+        estimated = judged is not None and not stopped
+        self.emit(Phase(phase="evaluate", detail=", ".join([*(["cross-validation"] if estimated else []), *scored])))
         model.save(self.folder)
         reports = {name: evaluate(model, data[name], found=found if name == "validation" else None) for name in scored}
+        if judged is not None and estimated:
+            folds = model.recipe["resolved"]["train"]["folds"]
+            reports = {"validation": as_estimate(evaluate(model, judged, found=found), folds, self.compared), **reports}
         save_reports(reports, self.folder)
         write_text(card_path(self.folder), model_card(model.recipe, model.labels, reports))
         if stopped:

@@ -16,9 +16,9 @@ from kerasft.data.dataset import Dataset, load_data
 from kerasft.errors import ConfigError, DataError, KerasFTError, RunError
 from kerasft.evaluation.direction import LOWER_IS_BETTER
 from kerasft.events import Emit, Stopped, ignore
-from kerasft.execution import resolved
 from kerasft.presets import fetch, find_preset
 from kerasft.recipe import RunConfig
+from kerasft.resolution import resolved
 from kerasft.runs import STOP_FILE, forget_old_stop, last_event
 from kerasft.search_report import RESULT_FILE, Search
 from kerasft.search_space import read_space
@@ -102,7 +102,7 @@ def search(
         return _on_cluster(run, space, folder, data, storage, fixed, cluster, workers, on_trial)
     choose_devices(run.train, compares_rows=run.task.compares_rows)  # before the model below uses any of them
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    dataset = run.task.suited(data or load_data(None, run.data))
+    dataset = run.task.suited((data or load_data(None, run.data)).divided())
     if "validation" not in dataset:
         raise DataError("A search needs validation rows.", hint="Set rows aside with validation=0.1 (--data.validation 0.1).")
     metric, learned = maximise, run.task.learn(dataset["train"])
@@ -111,7 +111,9 @@ def search(
     elif maximise not in (known := ("loss", *run.task.monitored(learned))):
         raise ConfigError(f"'maximise' must be one of auto, {', '.join(known)} for these data. Received: {maximise!r}.")
     backbone = load_backbone(fetch(find_preset(run.preset)), dtype="float32", dropout=run.train.dropout, origin=run.preset)
-    train = replace(resolved(run, backbone), score_test=False, monitor=metric)
+    rows, held_out = len(dataset["train"]), len(dataset["validation"])
+    train, _ = resolved(run, backbone, rows=rows, validation_rows=held_out)
+    train = replace(train, score_test=False, monitor=metric)
     base = replace(run, train=train, data=dataset.config)
     del backbone
     ranges = read_space(base, space)

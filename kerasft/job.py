@@ -14,7 +14,6 @@ from kerasft.layers.losses import units_of
 from kerasft.preprocessing.batching import (
     FEW_SHAPES,
     batch_positions,
-    class_weights,
     make_batches,
     padding_share,
     plan_epoch,
@@ -24,6 +23,7 @@ from kerasft.preprocessing.encoding import Encoded
 from kerasft.preprocessing.features import Features
 from kerasft.preprocessing.sharing import Shares
 from kerasft.training.devices import Devices, fitting, twin
+from kerasft.training.imbalance import balanced_draw, weights_of_classes
 from kerasft.training.optimizer import make_optimizer
 from kerasft.training.options import TrainConfig
 from kerasft.training.strategy import wrap_optimizer
@@ -55,16 +55,24 @@ def make_job(
     devices = devices or Devices()
     assert options.epochs is not None
     assert options.learning_rate is not None
-    few_shapes = options.jit_compile or devices.compiles  # each is compiled anew: many widths, many numbers of rows were too many
+    assert options.batch_size is not None
+    batch_size: int = options.batch_size
+    few_shapes = options.jit_compile or devices.compiles  # each shape is compiled: there were too many
     even = encoded.token_targets is not None and not few_shapes
     how: dict[str, Any] = {"group": options.group_by_length, "together": encoded.together, "even": even}
     targets = encoded.targets if encoded.token_targets is None else encoded.token_targets
-    balanced = options.class_weights == "balanced"
-    weights = class_weights(targets, len(model.labels)) if balanced and targets is not None else None
+    weights = weights_of_classes(options, targets, model.labels)
     multiple = FEW_SHAPES if few_shapes else None
 
-    def plan(epoch: int) -> list[np.ndarray]:
-        return plan_epoch(encoded.lengths, options.batch_size, seed=options.seed, epoch=epoch, **how)
+    def plan(epoch: int, windows: np.ndarray | None = None) -> list[np.ndarray]:
+        if options.sampling == "balanced":
+            assert encoded.targets is not None
+            among = np.arange(len(encoded)) if windows is None else windows
+            windows = among[balanced_draw(encoded.targets[among], seed=options.seed, epoch=epoch)]
+        if windows is None:
+            return plan_epoch(encoded.lengths, batch_size, seed=options.seed, epoch=epoch, **how)
+        batches = plan_epoch(encoded.lengths[windows], batch_size, seed=options.seed, epoch=epoch, **how)
+        return [windows[batch] for batch in batches]
 
     def feed(epoch: int) -> Any:
         made = model.task.feed(encoded, model.framer, seed=options.seed, epoch=epoch)
@@ -82,7 +90,7 @@ def make_job(
 
     def validate(progress: Callable[[float], None]) -> dict[str, float]:
         assert held_out is not None
-        answers = found(held_out[0], batch_size=max(64, options.batch_size), progress=progress)
+        answers = found(held_out[0], batch_size=max(64, batch_size), progress=progress)
         figures: dict[str, float] = model.task.score(answers, held_out[1], model.learned)
         return figures
 
@@ -92,7 +100,7 @@ def make_job(
     if 0 < (batches := len(first) * options.epochs) < options.accumulate:
         told = f"'accumulate' is {options.accumulate}, and the run has {batches} batches: no update would be made."
         raise ConfigError(told, hint="Lower accumulate or batch_size, or train for more epochs.")
-    loss, shares = model.task.loss(label_smoothing=options.label_smoothing), None
+    loss, shares = model.task.loss(label_smoothing=options.label_smoothing, focal=options.focal), None
     if devices.strategy is not None:
         units = {name: units_of(part) for name, part in loss.items()} if isinstance(loss, dict) else units_of(loss)
         shares = Shares(devices.replicas, devices.mine, units)

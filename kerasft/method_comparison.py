@@ -73,7 +73,7 @@ def bake_off(
     recipes = {name: contender(name, run, cloze) for name in dict.fromkeys(contenders)}
     if not recipes:
         raise ConfigError("A bake-off needs a contender.", hint=f"The usual ones are: {', '.join(CONTENDERS)}.")
-    dataset = run.task.suited(data or load_data(None, run.data))
+    dataset = run.task.suited((data or load_data(None, run.data)).divided())
     if "validation" not in dataset:
         raise DataError("A bake-off needs validation rows.", hint="Set rows aside with validation=0.1 (--data.validation 0.1).")
     preset = fetch(find_preset(run.preset))

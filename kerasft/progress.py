@@ -15,6 +15,8 @@ _PHASES = {
     "tokenise": "Tokenising",
     "features": "Computing features",
     "solve": "Solving the head",
+    "head_start": "Solving the head to begin with",
+    "fold": "Cross-validation, part",
     "evaluate": "Evaluating",
     "stopping": "Stopping",
 }

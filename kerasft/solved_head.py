@@ -11,10 +11,10 @@ import numpy as np
 from kerasft.errors import count_of
 from kerasft.events import Emit, Phase, Validated, Warned
 from kerasft.frozen_part import halves
-from kerasft.preprocessing.batching import class_weights
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.preprocessing.features import Features
 from kerasft.training.checkpoint import TrainingState
+from kerasft.training.imbalance import weights_of_classes
 from kerasft.training.linear_head import LinearHead, solve_head
 from kerasft.training.options import TrainConfig
 from kerasft.training.stopping import StopRequest
@@ -31,7 +31,7 @@ class HeadProblem:
     Args:
         model: The model; its task has a `linear_head`.
         encoded: Rows with their targets.
-        options: Of training; only `class_weights` has a meaning here.
+        options: Of training; `class_weights` and `label_weights` have a meaning here.
         progress: Called with the share of the features that is done; may raise.
 
     Attributes:
@@ -59,9 +59,8 @@ class HeadProblem:
         if not self._layer.unit_length:  # 1 long on average, which the kernel takes over
             some = self._features[self.known[:: max(1, len(self.known) // _MEASURED)]]
             self._scale = max(float(np.linalg.norm(some, axis=1).mean()), 1e-12)
-        self._class_weights = None
-        if options.class_weights == "balanced" and self._activation == "softmax":
-            self._class_weights = class_weights(targets, len(model.labels))
+        single = self._activation == "softmax"
+        self._class_weights = weights_of_classes(options, targets, model.labels) if single else None
 
     def vectors(self, places: np.ndarray) -> np.ndarray:
         """(places, H) the features as the solver wants them: 1 long, each or on average."""
@@ -93,29 +92,19 @@ class HeadProblem:
         self._layer.dense.bias.assign(head.bias)
 
 
-def solve(
-    model: Any,
-    options: TrainConfig,
-    encoded: Encoded,
-    held_out: tuple[Encoded, Any] | None,
-    *,
-    stop: StopRequest,
-    emit: Emit,
-) -> Outcome:
-    """Give a `FineTunedModel` the head that fits its frozen features best.
+def head_problem(model: Any, encoded: Encoded, options: TrainConfig, *, stop: StopRequest, emit: Emit) -> HeadProblem:
+    """The problem of a `FineTunedModel`'s head on all rows, by its features as they are now.
 
     Args:
         model: The model; its task has a `linear_head`.
-        options: Of training; only `class_weights` and `seed` have a meaning here.
         encoded: The training rows with their targets.
-        held_out: Encoded validation rows and what their labels say, or None.
+        options: Of training; `class_weights`, `label_weights` and `seed` have a meaning here.
         stop: Asked between batches while features are computed: there is nothing to keep then.
         emit: Where events go.
 
     Raises:
         KeyboardInterrupt: The run was asked to stop.
     """
-    begun = time.monotonic()
 
     def look(_: float) -> None:
         if stop.reason:
@@ -123,9 +112,41 @@ def solve(
 
     emit(Phase(phase="features", detail=count_of(len(encoded), "row")))
     problem = HeadProblem(model, encoded, options, look)
-    used = _used(problem, options.seed, emit)
-    emit(Phase(phase="solve", detail=f"{count_of(len(used), 'vector')} of {problem.width} numbers"))
-    head = problem.solve(used)
+    problem.known = _used(problem, options.seed, emit)
+    return problem
+
+
+def start_head(problem: HeadProblem, *, emit: Emit) -> None:
+    """Give the head of a model that is about to be trained the weights that fit its features best as they are now.
+
+    A step from there is a step from what logistic regression finds; a random head first pulls the pre-trained weights about
+    (Kumar et al. 2022, "Fine-tuning can distort pretrained features and underperform out-of-distribution").
+    """
+    emit(Phase(phase="head_start", detail=f"{count_of(len(problem.known), 'vector')} of {problem.width} numbers"))
+    problem.apply(problem.solve(problem.known))
+
+
+def solve(model: Any, problem: HeadProblem, held_out: tuple[Encoded, Any] | None, *, stop: StopRequest, emit: Emit) -> Outcome:
+    """Give a `FineTunedModel` the head that fits its frozen features best.
+
+    Args:
+        model: The model; its task has a `linear_head`.
+        problem: Of its head.
+        held_out: Encoded validation rows and what their labels say, or None.
+        stop: Asked between batches of validation rows.
+        emit: Where events go.
+
+    Raises:
+        KeyboardInterrupt: The run was asked to stop.
+    """
+
+    def look(_: float) -> None:
+        if stop.reason:
+            raise KeyboardInterrupt
+
+    begun = time.monotonic()
+    emit(Phase(phase="solve", detail=f"{count_of(len(problem.known), 'vector')} of {problem.width} numbers"))
+    head = problem.solve(problem.known)
     problem.apply(head)
     if not head.converged:
         emit(Warned(code="not_converged", message="The solver of the head stopped before it had converged."))

@@ -110,7 +110,7 @@ def _fitters(learned: Learned) -> dict[str, Callable[..., Callable[[Any], np.nda
 def main(recipe: str, folder: str) -> None:
     """Write the reports of a recipe's data into a folder."""
     run = RunConfig.load(recipe)
-    report, coefficients = word_counts(run.task, load_data(None, run.data))
+    report, coefficients = word_counts(run.task, load_data(None, run.data).divided())
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     (out / "coefficients.txt").write_text(str(coefficients), encoding="utf-8")

@@ -22,6 +22,7 @@ import numpy as np
 from kerasft.errors import KerasFTError
 from kerasft.presets import Preset, find_preset, locate
 from kerasft.tasks import get_task
+from kerasft.training.few_rows import expects_estimate, folds_for, settled
 from kerasft.training.options import TrainConfig
 from kerasft.tuning import get_tuning
 
@@ -30,6 +31,7 @@ _STEP_SECONDS = 0.012  # of a step, however small the model is
 _START_SECONDS = 14.0  # until the first step: loading TensorFlow and the model, and tracing
 _PROCESS_BYTES = 900 * 2**20  # TensorFlow and its libraries
 _ROOM = 0.85  # of a window for a text, beside a question of usual length
+_FOLDS = "The model learns from all rows; figures come from cross-validation, {folds} more trainings, which the time includes."
 _AGAIN, _TRIES_SECONDS = 60.0, 0.2  # between measurements, and of one
 _KEYS = {
     "layers": ("num_layers", "num_hidden_layers", "n_layer"),
@@ -68,11 +70,13 @@ class Estimate:
         seconds: From its start to the saved model.
         peak_bytes: Most memory that its process holds at once.
         updates: Steps of the optimizer.
+        reason: A sentence on what is not as usual, because rows are few; else empty.
     """
 
     seconds: float
     peak_bytes: int
     updates: int
+    reason: str = ""
 
 
 def estimate(
@@ -100,34 +104,49 @@ def estimate(
     parts = {part: {key: value for key, value in recipe[part].items() if key != "name"} for part in ("task", "tuning")}
     task = get_task(recipe["task"]["name"], **parts["task"])
     tuning = get_tuning(recipe["tuning"]["name"], **parts["tuning"])
-    train = TrainConfig.from_dict(dict(recipe["train"]))
-    tuning = tuning.settle(task.linear_head, train)
+    train_as_given = TrainConfig.from_dict(dict(recipe["train"]))
+    tuning = tuning.settle(task.linear_head, train_as_given)
     recommended = tuning.recommended(preset.parameters)
-    epochs = recommended.epochs if train.epochs is None else train.epochs
 
     longest = float(getattr(task, "max_length", 0) or 128)
     windowed = hasattr(task, "overlap") or hasattr(task, "pack")  # longer texts are read in several windows, not cut
     mean, top = _read_tokens(lengths, longest, windowed=windowed)
     train_rows, scored = rows.get("train", 0), rows.get("validation", 0)
-    batch = max(1, train.batch_size)
     windows = max(1.0, mean / longest) if windowed else 1.0  # of a row
     if overlap := getattr(task, "overlap", 0):
         windows = _windows(lengths, longest, overlap)
+    train, reason = settled(
+        train_as_given,
+        recommended.learning_rate,
+        recommended.epochs,
+        rows=math.ceil(train_rows * windows),
+        validation_rows=scored,
+        few=task.learns_labels,
+        solvable=bool(task.linear_head) and not tuning.solves_head,
+    )
+    share = dict(recipe.get("data") or {}).get("validation")
+    unasked = expects_estimate(train_as_given, share, few=task.learns_labels)
+    folds = folds_for(train_rows, train_as_given.folds, held_out=scored > 0, unasked=unasked)
+    epochs, batch = train.epochs or 0, train.batch_size or 1
     steps = math.ceil(train_rows * windows / batch)
     head = 2 * shape.width * shape.vocabulary * task.vocabulary_share
     forward = (shape.forward(min(mean, longest)) + head) * mean
     passes = tuning.passes(shape.layers) * (4 / 3 if train.gradient_checkpointing else 1)
     epochs = 1 if tuning.solves_head else epochs
+    reason = "" if tuning.solves_head else reason
     passed_epochs = min(epochs, 1) if tuning.caches_features else epochs
     operations = forward * (train_rows * passes * passed_epochs + scored * (passed_epochs + 1) + rows.get("test", 0))
     seconds = operations / (rate * _EFFICIENCY) + _STEP_SECONDS * steps * epochs * passes / 3
+    seconds *= 1 if tuning.solves_head or tuning.caches_features else 1 + folds
 
     learned = preset.parameters * (0.02 if tuning.shares_base or tuning.sparse else 1)
     kept = shape.kept_bytes(top) * (0.25 if train.gradient_checkpointing else 1) if passes > 1 else 0.3 * shape.kept_bytes(top)
     logits = 8 * shape.vocabulary * task.vocabulary_share
     peak = _PROCESS_BYTES + 4 * preset.parameters + 12 * learned + batch * top * (kept + logits)
     updates = 1 if tuning.solves_head else steps * epochs // max(1, train.accumulate)
-    return Estimate(_START_SECONDS + correction * seconds, int(peak), updates)
+    if folds:
+        reason = f"{reason} {_FOLDS.format(folds=folds)}".strip()
+    return Estimate(_START_SECONDS + correction * seconds, int(peak), updates, reason)
 
 
 def _windows(lengths: Mapping[str, Any], longest: float, overlap: int) -> float:

@@ -45,7 +45,7 @@ def test_both_stages_and_the_task_without_the_first(presets: dict[str, str], tex
     assert events == []  # nothing was done twice
     halved = tmp_path / "out" / "plain-2" / "run.json"  # as a run writes it whose batches did not fit into memory
     recipe = json.loads(halved.read_text())
-    recipe["train"] |= {"batch_size": recipe["train"]["batch_size"] // 2, "accumulate": 2}
+    recipe["train"] |= {"batch_size": recipe["resolved"]["train"]["batch_size"] // 2, "accumulate": 2}
     halved.write_text(json.dumps(recipe))
     assert kft.adapt(*given, **how).figures == told.figures  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="another recipe"):

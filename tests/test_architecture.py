@@ -25,7 +25,7 @@ FLOORS = {
     "tuning": 4, "tasks": 4, "training": 4,
     "replay": 4, "export": 5, "assembly": 5, "usable_rows": 5, "bulk": 5, "file_answers": 6, "explain": 5, "frozen_part": 4,
     "solved_head": 5, "label_curve": 2, "curve_measurement": 10,
-    "job": 5, "recipe": 5, "failures": 5, "verification": 5,
+    "job": 5, "recipe": 5, "resolution": 7, "cross_validation": 6, "run_record": 9, "failures": 5, "verification": 5,
     "batch_prediction": 11, "word_counts": 6, "bake_off_report": 6, "contenders": 7,
     "artifact": 6, "scoring": 6, "search_report": 6, "search_space": 6, "model_card": 6, "interchange": 7, "model": 8,
     "keras_level": 9, "execution": 9, "run": 9, "new_preset": 9, "seen_windows": 9,
@@ -39,7 +39,7 @@ WITHIN_A_FLOOR = {("config", "errors"), ("events", "errors"), ("alone", "errors"
                   ("runs", "run_about"), ("runs", "data"),
                   ("preprocessing", "layers"), ("preprocessing", "memory"), ("preprocessing", "own_settings"),
                   ("preprocessing", "graphs"),
-                  ("run", "execution")}  # fmt: skip
+                  ("run", "execution"), ("execution", "run_record")}  # fmt: skip
 NO_SCREENS = ("runs.py", "worker.py", "children.py", "facts.py", "figures.py", "charts.py", "plots.py", "answers.py",
               "reports.py", "run_progress.py", "run_table.py", "reading.py", "recipes.py", "outlook.py", "labels.py", "seen.py",
               "studies.py", "study_charts.py", "pulse.py", "clocks.py", "reading_process.py", "predictors.py")  # fmt: skip

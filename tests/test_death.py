@@ -31,7 +31,8 @@ def recipe(preset: str, data: Path, tuning: str, seed: int = 1) -> kft.RunConfig
     train = kft.TrainConfig(
         epochs=2, batch_size=16, tensorboard=False, checkpoint_minutes=0.0, learning_rate=0.01, keep_checkpoints=1, seed=seed
     )
-    return kft.RunConfig(preset=preset, data=kft.DataConfig(path=str(data)), tuning=TUNINGS.get(tuning)(), train=train)
+    given = kft.DataConfig(path=str(data), validation=0.1)
+    return kft.RunConfig(preset=preset, data=given, tuning=TUNINGS.get(tuning)(), train=train)
 
 
 def answers(folder: Path) -> list[float]:

@@ -43,3 +43,9 @@ def test_a_keras_file_loads_in_a_fresh_process(files: list[Path], first: str) ->
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(done.stdout.split()) == 3
+
+
+@pytest.mark.parametrize("module", ["kerasft.layers", "kerasft.layers.losses", "kerasft.training.optimizer"])
+def test_layers_can_be_imported_first(module: str) -> None:
+    done = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]

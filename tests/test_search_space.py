@@ -11,7 +11,7 @@ from kerasft.recipe import RunConfig
 from kerasft.search_space import Range, read_space
 from kerasft.tuning import TUNINGS
 
-TRAIN = kft.TrainConfig(learning_rate=1e-4, epochs=3)
+TRAIN = kft.TrainConfig(learning_rate=1e-4, epochs=3, batch_size=32)
 
 
 def run(tuning: kft.Tuning | None = None) -> RunConfig:

@@ -61,7 +61,7 @@ def test_it_fits_is_kept_and_served(task: str, presets: dict[str, str], tmp_path
 
 
 def test_its_probabilities_are_those_of_scikit_learn(presets: dict[str, str], tmp_path: Path) -> None:
-    data = kft.load_data(write_reviews(tmp_path / "r.csv"))
+    data = kft.load_data(write_reviews(tmp_path / "r.csv"), validation=0.1)
     model = kft.finetune(
         presets["bert"], data, kft.TextClassification(), tuning=kft.FrozenFeatures(), train=QUIET, out=tmp_path / "a"
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from kerasft.config import Options, option
 from kerasft.data.read_options import QUOTES, ReadOptions
 
-_SET_ASIDE = 0.1  # share of the training rows, for validation
+SET_ASIDE = 0.1  # share of the training rows, for validation, where nobody says another
+LEAST_HELD_OUT = 30  # rows, below which none are set aside unasked: each would be more than three points of a figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,12 @@ class DataConfig(Options):
         "The word none: no column.",
     )
     split: str | None = option(None, "Column that says train, validation or test in each row.", advanced=True)
-    validation: float = option(
-        _SET_ASIDE, "Share of the training rows set aside for validation when none is given.", low=0, high=0.9
+    validation: float | None = option(
+        None,
+        "Share of the training rows set aside for validation when none is given; auto is 0.1, and none where that is fewer than "
+        "30 rows: the model then learns from all rows, and its figures come from cross-validation.",
+        low=0,
+        high=0.9,
     )
     test: float = option(0.0, "Share of the training rows set aside for a final test when none is given.", low=0, high=0.9)
     validation_path: str | None = option(None, "File of the validation rows.", advanced=True)
@@ -61,11 +66,11 @@ class DataConfig(Options):
     )
 
     def cross_faults(self) -> Iterator[str]:
-        if self.validation + self.test >= 1:
+        if (self.validation or 0) + self.test >= 1:
             yield f"'validation' and 'test' together must stay below 1. Received: {self.validation} and {self.test}."
-        for name, usual in (("validation", _SET_ASIDE), ("test", 0)):
+        for name, usual in (("validation", SET_ASIDE), ("test", 0)):
             share = getattr(self, name)
-            if getattr(self, f"{name}_path") and share not in (0, usual):
+            if getattr(self, f"{name}_path") and share not in (None, 0, usual):
                 yield f"'{name}' sets rows aside where none are given, and '{name}_path' gives them. Received both: {share}."
         if self.delimiter is not None and len(self.delimiter) != 1:
             yield f"'delimiter' must be one character. Received: {self.delimiter!r}."

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from kerasft.data.cells import first_cells, holds_answers, holds_spans
 from kerasft.data.checked_columns import add_empty_labels, check_columns
 from kerasft.data.columns import LABEL_NAMES, NO_COLUMN, SPLIT_ALIASES, Columns, find_columns, plain_name
-from kerasft.data.data_config import DataConfig
+from kerasft.data.data_config import LEAST_HELD_OUT, SET_ASIDE, DataConfig
 from kerasft.data.label_columns import columns_of_0_and_1, join_labels, named_columns
 from kerasft.data.label_lists import with_label_lists
 from kerasft.data.label_spelling import clean_label, one_spelling
@@ -46,7 +46,10 @@ class Dataset:
 
     def __getitem__(self, name: str) -> Split:
         if name not in self.splits:
-            raise DataError(f"There is no split {name!r}.", hint=f"There are: {', '.join(self.splits)}.")
+            hint = f"There are: {', '.join(self.splits)}."
+            if name == "validation" and self.config.validation is None:
+                hint += f" Unasked, none are set aside where that would be fewer than {LEAST_HELD_OUT}: give validation=0.1."
+            raise DataError(f"There is no split {name!r}.", hint=hint)
         return self.splits[name]
 
     def __contains__(self, name: object) -> bool:
@@ -71,6 +74,19 @@ class Dataset:
         columns = _without(self.columns, roles)
         splits = {name: replace(split, columns=columns) for name, split in self.splits.items()}
         return replace(self, columns=columns, splits=splits)
+
+    def divided(self) -> Dataset:
+        """The same data with validation rows: a tenth of the training rows where there are none and no share was set.
+
+        For what compares models on held-out rows while it goes (a search, a bake-off), and for texts without labels.
+        """
+        if self.config.validation is not None or "validation" in self or "train" not in self:
+            return self
+        config = replace(self.config, validation=SET_ASIDE)
+        if config.path:
+            return load_data(None, config)
+        splits = _set_aside(dict(self.splits), config)
+        return Dataset({name: splits[name] for name in ("train", "validation", "test") if name in splits}, self.columns, config)
 
     def fingerprint(self) -> str:
         """SHA-256 over all splits, roles and values: equal data, equal hash, whatever file they came from.
@@ -122,7 +138,8 @@ def load_data(source: Any = None, config: DataConfig | None = None, *, need_labe
         **options: The options of `DataConfig`: `text`, `label`, `validation`, ...
 
     Returns:
-        The splits. Without a given validation split a stratified share (`validation`, default 0.1) is set aside.
+        The splits. Without a given validation split a stratified share (`validation`) is set aside: by default a tenth where that
+        is 30 rows or more, else none.
 
     Raises:
         DataError: The data cannot be read or mapped; names file, row and column.
@@ -266,10 +283,12 @@ def _by_column(tables: Mapping[str, Table], column: str) -> dict[str, Table]:
 def _set_aside(splits: dict[str, Split], config: DataConfig) -> dict[str, Split]:
     """Take validation and test shares from the training rows where no such split was given."""
     for name, fraction, seed in (("test", config.test, 1), ("validation", config.validation, 2)):
+        train = splits["train"]
+        if fraction is None and len(train) * SET_ASIDE >= LEAST_HELD_OUT:
+            fraction = SET_ASIDE
         if name in splits or not fraction:
             continue
-        train = splits["train"]
-        groups, strata = _groups(train)
+        groups, strata = groups_and_strata(train)
         chosen = stratified_split(groups, strata, fraction, seed=config.split_seed * 10 + seed)
         if chosen.any():
             splits[name] = replace(train.take(np.flatnonzero(chosen)), name=name)
@@ -277,7 +296,7 @@ def _set_aside(splits: dict[str, Split], config: DataConfig) -> dict[str, Split]
     return splits
 
 
-def _groups(split: Split) -> tuple[np.ndarray, np.ndarray]:
+def groups_and_strata(split: Split) -> tuple[np.ndarray, np.ndarray]:
     """Group number (equal texts share one) and stratum number (the label) of each row.
 
     Questions are grouped by their context, so that no paragraph is on both sides. Tags and answers are no classes

@@ -145,6 +145,14 @@ def check_data(
 def _few_held_out(data: Dataset) -> Iterator[Finding]:
     """Report a validation split on which hardly anything can be told apart."""
     rows = len(data.splits.get("validation", ()))
+    open_split = data.columns.label is not None and data.config.validation is None
+    if not rows and open_split and (known := len(data.splits.get("train", ()))):
+        message = (
+            f"{count_of(known, 'row')} {are(known)} too few to set some aside: a run learns from all of them, and its figures "
+            "come from cross-validation, which trains it five more times."
+        )
+        hint = "For one training only, set rows aside: validation=0.2 (--data.validation 0.2)."
+        yield Finding("cross_validation", "note", message, "train", (), hint)
     if not 0 < rows < _FEW_HELD_OUT:
         return
     message = (

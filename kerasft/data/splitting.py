@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -81,3 +82,29 @@ def stratified_split(groups: np.ndarray, strata: np.ndarray, fraction: float, se
     for start, count, _ in zip(starts, wanted, classes, strict=True):
         chosen[by_stratum[start : start + count]] = True
     return chosen[np.searchsorted(unique, groups)]
+
+
+def stratified_folds(groups: np.ndarray, strata: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Divide the rows into parts of about equal size and equal shares of every stratum, whole groups at a time.
+
+    Args:
+        groups: (rows,) int; rows of one group stay together (equal texts).
+        strata: (rows,) int; the class of each row.
+        count: How many parts; fewer where there are fewer groups.
+        seed: Same seed, same parts.
+
+    Returns:
+        (rows,) int, the number of each row's part, from 0.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    count = min(count, len(np.unique(groups)))
+    folds = np.zeros(len(groups), dtype=np.int64)
+    if np.unique(strata, return_counts=True)[1].max() < count:  # no label has a row for each part
+        strata = np.zeros_like(strata)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than parts: some parts go without them
+        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+        for number, (_, held_out) in enumerate(splitter.split(groups, strata, groups)):
+            folds[held_out] = number
+    return folds

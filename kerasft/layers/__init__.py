@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keras  # noqa: F401 - before any of ours: once it is loaded it registers them, which none half loaded would bear
+
 from kerasft.layers.attention_masks import causal_mask, padding_mask, prefix_mask, segment_mask
 from kerasft.layers.heads import ClassificationHead, Pooling
 from kerasft.layers.losses import SmoothedCrossentropy, TokenCrossentropy

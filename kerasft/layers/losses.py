@@ -16,32 +16,40 @@ def units_of(loss: Any) -> Any:
 
 @keras.saving.register_keras_serializable("kerasft")
 class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of logits with class numbers as targets and label smoothing (Szegedy et al. 2016).
+    """Cross-entropy of logits with class numbers as targets, label smoothing (Szegedy et al. 2016) and focus (Lin et al. 2017).
 
     With smoothing `e` and C classes the target distribution is `(1 - e) * one_hot + e / C`, so that
     `loss = (1 - e) * CE + e * mean_c(-log p_c)`. Keras has smoothing for one-hot targets only.
 
+    A focus `g` multiplies this by `(1 - p) ** g`, with `p` the probability of the right class: what is right already counts less.
+
     Args:
         label_smoothing: `e`, 0 to 1; 0 is plain cross-entropy.
+        focal: `g`, 0 or more; 0 is none.
         **kwargs: Of `keras.losses.Loss`.
 
     Call:
         `y_true` (B,) int, `y_pred` (B, C) logits -> scalar (mean over the batch by default).
     """
 
-    def __init__(self, label_smoothing: float = 0.0, *, name: str = "smoothed_crossentropy", **kwargs: Any) -> None:
+    def __init__(
+        self, label_smoothing: float = 0.0, *, focal: float = 0.0, name: str = "smoothed_crossentropy", **kwargs: Any
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.label_smoothing = label_smoothing
+        self.focal = focal
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         plain = ops.sparse_categorical_crossentropy(ops.cast(y_true, "int32"), y_pred, from_logits=True)
-        if not self.label_smoothing:
-            return plain
-        uniform = -ops.mean(ops.log_softmax(y_pred, axis=-1), axis=-1)
-        return (1 - self.label_smoothing) * plain + self.label_smoothing * uniform
+        loss = plain
+        if self.label_smoothing:
+            uniform = -ops.mean(ops.log_softmax(y_pred, axis=-1), axis=-1)
+            loss = (1 - self.label_smoothing) * plain + self.label_smoothing * uniform
+        # 1 - exp(-CE), kept off 0, where a power below 1 has no gradient
+        return loss * ops.power(ops.maximum(-ops.expm1(-plain), 1e-6), self.focal) if self.focal else loss
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+        return {**super().get_config(), "label_smoothing": self.label_smoothing, "focal": self.focal}
 
 
 @keras.saving.register_keras_serializable("kerasft")
@@ -50,14 +58,17 @@ class TokenCrossentropy(SmoothedCrossentropy):
 
     Args:
         label_smoothing: As for `SmoothedCrossentropy`.
+        focal: Likewise.
         **kwargs: Of `keras.losses.Loss`.
 
     Call:
         `y_true` (B, L) int, -1 where there is no target, `y_pred` (B, L, C) logits -> scalar.
     """
 
-    def __init__(self, label_smoothing: float = 0.0, *, name: str = "token_crossentropy", **kwargs: Any) -> None:
-        super().__init__(label_smoothing, name=name, **kwargs)
+    def __init__(
+        self, label_smoothing: float = 0.0, *, focal: float = 0.0, name: str = "token_crossentropy", **kwargs: Any
+    ) -> None:
+        super().__init__(label_smoothing, focal=focal, name=name, **kwargs)
 
     def units(self, y_true: np.ndarray) -> float:
         """Tokens that have a target."""

@@ -34,7 +34,7 @@ class Learned:
 
 
 # Options of training that have a meaning for classes only, and their values without one.
-OF_CLASSES = {"class_weights": "none", "label_smoothing": 0.0}
+OF_CLASSES = {"class_weights": "none", "label_weights": None, "label_smoothing": 0.0, "focal": 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +54,12 @@ class Task(Options):
     shows: ClassVar[str] = "label"  # how an answer is shown: label, labels, number, entities, answer, text, vector
     monitors: ClassVar[tuple[str, ...]] = ()  # figures besides the loss that may decide which weights are best
     weighs_classes: ClassVar[bool] = False  # whether class weights and label smoothing have a meaning
+    one_class: ClassVar[bool] = False  # whether each row has one class, so that rows can be drawn by it
     compares_rows: ClassVar[bool] = False  # whether its loss compares all rows of a batch, which then cannot be shared
     must_tune_backbone: ClassVar[bool] = False  # has no weights of its own to learn
+    learns_labels: ClassVar[bool] = (
+        True  # whether people label its rows, which are then often few; not where texts alone are read
+    )
     linear_head: ClassVar[str] = ""  # what turns the logits of one dense layer into answers: softmax, sigmoid, identity
     vocabulary_share: ClassVar[float] = 0.0  # share of the tokens for which scores of the whole vocabulary are computed
 
@@ -92,12 +96,16 @@ class Task(Options):
             value = getattr(config.train, option)
             if not self.weighs_classes and value != off:
                 yield f"'{option}' has no meaning for task '{self.name}'. Received: {value!r}."
+        if config.train.sampling != "none" and not self.one_class:
+            yield f"'sampling' draws rows by their class, and a row of task '{self.name}' has none or several."
         if config.train.monitor not in ("auto", "loss", *self.monitors):
             known = ", ".join(("auto", "loss", *self.monitors))
             yield f"'monitor' must be one of {known} for task '{self.name}'. Received: {config.train.monitor!r}."
         if self.separates_documents and config.tuning.name == "prompt_tuning":
             yield "'separate_documents' does not fit prompt tuning: only the first document would see the prompt."
         yield from config.tuning.faults(self.linear_head, config.train)
+        if config.train.head_start == "solved" and not self.linear_head:
+            yield "'head_start' solved needs a task whose head is one dense layer: a classifier, a tagger or a regression."
         if self.must_tune_backbone and not config.tuning.tunes_backbone:
             yield f"Task '{self.name}' has no head of its own, so with tuning '{config.tuning.name}' nothing would learn."
 
@@ -165,6 +173,10 @@ class Task(Options):
         """What was taken from the rows, for a head that is solved on frozen features."""
         return learned
 
+    def for_start(self, learned: Learned, backbone: Any) -> Learned:
+        """What was taken from the rows, for a head that begins solved and is then trained with the rest."""
+        return learned
+
     def remarks(self, split: Any, learned: Learned) -> list[str]:
         """Sentences on what was repaired in the labels of a split, with counts and rows."""
         return []
@@ -228,7 +240,7 @@ class Task(Options):
         """A plain `keras.Model`: the encoder with this task's head; outputs logits."""
 
     @abstractmethod
-    def loss(self, *, label_smoothing: float) -> Any:
+    def loss(self, *, label_smoothing: float, focal: float = 0.0) -> Any:
         """The Keras loss on logits and targets; of a model with several outputs one for each, by name."""
 
     def scorer(self, model: Any) -> Any:

@@ -82,6 +82,7 @@ class CausalLM(Generating):
     shows = "text"
     monitors = ("accuracy",)
     must_tune_backbone = True
+    learns_labels = False
     vocabulary_share = 1.0
 
     def cross_faults(self) -> Iterator[str]:
@@ -160,7 +161,7 @@ class CausalLM(Generating):
         logits = encoder.parts.token_embedding(encoder.sequence, reverse=True)
         return keras.Model(encoder.inputs, AsFloat32(name="logits", dtype="float32")(logits), name="language_model")
 
-    def loss(self, *, label_smoothing: float) -> Any:
+    def loss(self, *, label_smoothing: float, focal: float = 0.0) -> Any:
         from kerasft.layers.losses import TokenCrossentropy
 
         return TokenCrossentropy()

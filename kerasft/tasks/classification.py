@@ -44,6 +44,7 @@ class SingleLabel(Answering):
     drop_unknown: bool = option(False, "Leave out rows whose label the training rows do not have.", advanced=True)
 
     weighs_classes = True
+    one_class = True
     monitors = ("accuracy", "macro_f1")
 
     def learn_from(self, split: Any) -> Learned:
@@ -80,10 +81,10 @@ class SingleLabel(Answering):
     def tell(self, targets: Any, inputs: dict[str, Any], learned: Learned, framer: Any) -> Told:
         return Told(window=learned.labels[int(targets)])
 
-    def loss(self, *, label_smoothing: float) -> Any:
+    def loss(self, *, label_smoothing: float, focal: float = 0.0) -> Any:
         from kerasft.layers.losses import SmoothedCrossentropy
 
-        return SmoothedCrossentropy(label_smoothing=label_smoothing)
+        return SmoothedCrossentropy(label_smoothing=label_smoothing, focal=focal)
 
     def main_metric(self, learned: Learned) -> str:
         return "accuracy"

@@ -43,6 +43,7 @@ class TextEmbedding(Answering):
     """
 
     name = "text_embedding"
+    learns_labels = False
     title = "Text embedding"
 
     max_length: int = option(128, "Most tokens of a text that are read; longer ones are cut and counted.", low=8, high=8192)
@@ -105,7 +106,7 @@ class TextEmbedding(Answering):
     def monitored(self, learned: Learned) -> tuple[str, ...]:
         return self.monitors if learned.facts["pairs"] else ("neighbour_accuracy",)
 
-    def loss(self, *, label_smoothing: float) -> Any:
+    def loss(self, *, label_smoothing: float, focal: float = 0.0) -> Any:
         from kerasft.layers.losses import ContrastiveLoss
 
         return ContrastiveLoss(self.temperature)

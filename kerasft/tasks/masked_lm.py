@@ -64,6 +64,7 @@ class MaskedLM(Answering):
     """
 
     name = "masked_lm"
+    learns_labels = False
     title = "Masked language model (pre-training)"
 
     masking: str = option(
@@ -243,7 +244,7 @@ class MaskedLM(Answering):
             outputs[_NEXT] = ClassificationHead(2, dropout=0.0, seed=seed, name="head_next_sentence")(encoder.pooled)
         return keras.Model(inputs, outputs, name="masked_language_model")
 
-    def loss(self, *, label_smoothing: float) -> Any:
+    def loss(self, *, label_smoothing: float, focal: float = 0.0) -> Any:
         from kerasft.layers.losses import TokenCrossentropy
 
         return {name: TokenCrossentropy() for name in self._objectives}

@@ -125,7 +125,7 @@ class MultiLabelClassification(PooledTask):
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         return self.head(encoder, learned, len(learned.labels), seed=seed, name="multi_label_classifier")
 
-    def loss(self, *, label_smoothing: float) -> Any:
+    def loss(self, *, label_smoothing: float, focal: float = 0.0) -> Any:
         import keras
 
         return keras.losses.BinaryCrossentropy(from_logits=True)

@@ -31,6 +31,11 @@ class PooledTask(Answering):
     def for_solver(self, learned: Learned) -> Learned:
         return replace(learned, facts={**learned.facts, UNIT_LENGTH: True})
 
+    def for_start(self, learned: Learned, backbone: Any) -> Learned:
+        chosen = backbone.pooling if self.pooling == "auto" else self.pooling
+        # A head that transformers has too stays one that it can load.
+        return learned if chosen == backbone.family.default_pooling else self.for_solver(learned)
+
     def head(self, encoder: Any, learned: Learned, outputs: int, *, seed: int, name: str) -> Any:
         """The encoder with a dense layer of so many outputs on its pooled vector."""
         import keras

@@ -146,7 +146,7 @@ class QuestionAnswering(Answering):
         head = SpanHead(self.span_head == "span", dropout=self.head_dropout, seed=seed, name="head")
         return keras.Model(encoder.inputs, head(encoder.sequence, encoder.inputs["padding_mask"]), name="question_answerer")
 
-    def loss(self, *, label_smoothing: float) -> Any:
+    def loss(self, *, label_smoothing: float, focal: float = 0.0) -> Any:
         from kerasft.layers.spans import SpanCrossentropy
 
         return SpanCrossentropy(self.max_answer if self.span_head == "span" else 0)

@@ -68,7 +68,7 @@ class Regression(PooledTask):
     def build(self, encoder: Any, framer: Any, learned: Learned, *, seed: int) -> Any:
         return self.head(encoder, learned, 1, seed=seed, name="regressor")
 
-    def loss(self, *, label_smoothing: float) -> Any:
+    def loss(self, *, label_smoothing: float, focal: float = 0.0) -> Any:
         import keras
 
         return keras.losses.MeanSquaredError()

@@ -258,10 +258,10 @@ class TokenClassification(Answering):
         head = ClassificationHead(len(learned.labels), dropout=self.head_dropout, seed=seed, name="head")
         return keras.Model(encoder.inputs, head(encoder.sequence), name="token_classifier")
 
-    def loss(self, *, label_smoothing: float) -> Any:
+    def loss(self, *, label_smoothing: float, focal: float = 0.0) -> Any:
         from kerasft.layers.losses import TokenCrossentropy
 
-        return TokenCrossentropy(label_smoothing=label_smoothing)
+        return TokenCrossentropy(label_smoothing=label_smoothing, focal=focal)
 
     def monitored(self, learned: Learned) -> tuple[str, ...]:
         return tuple(name for name in self.monitors if name != "f1" or learned.facts["scheme"] != "plain")

@@ -53,7 +53,7 @@ class TrainingState:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def _running_variables(model: Any) -> list[Any]:
+def running_variables(model: Any) -> list[Any]:
     """What changes while training besides weights: the optimizer's variables and the random generators' states."""
     generators = [v for v in model.variables if v.path.endswith("seed_generator_state")]
     return [*model.optimizer.variables, *generators]
@@ -104,7 +104,7 @@ class Checkpoints:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         save_weights(weights, temporary / "weights.safetensors")
-        running = {f"{i:05d}": as_array(variable) for i, variable in enumerate(_running_variables(model))}
+        running = {f"{i:05d}": as_array(variable) for i, variable in enumerate(running_variables(model))}
         write_arrays(temporary / "optimizer.safetensors", running)
         hashes = {name: sha256(temporary / name) for name in ("weights.safetensors", "optimizer.safetensors")}
         best = self.best_weights(state) if state.best is not None else None
@@ -173,7 +173,7 @@ class Checkpoints:
     def _restore(self, model: Any, weights: Mapping[str, Any], path: Path) -> TrainingState:
         record = _check_files(path)
         running = read_arrays(path / "optimizer.safetensors")
-        variables = _running_variables(model)
+        variables = running_variables(model)
         shapes = [running[name].shape for name in sorted(running)]
         if shapes != [tuple(variable.shape) for variable in variables]:
             raise ArtifactError("The optimizer's state is not that of this run.", where=str(path))

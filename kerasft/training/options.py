@@ -11,11 +11,34 @@ from kerasft.config import Options, option
 class TrainConfig(Options):
     """How to train. `None` means: decided by the tuning method and the size of the model."""
 
-    epochs: int | None = option(None, "How often every training row is seen; 0 evaluates the model as it is.", low=0, high=1000)
+    epochs: int | None = option(
+        None,
+        "How often every training row is seen; 0 evaluates the model as it is. auto is what suits the method, and more where "
+        "that would make too few updates.",
+        low=0,
+        high=1000,
+    )
     learning_rate: float | None = option(None, "Peak learning rate.", low=1e-8, high=1.0, search="x5")
-    batch_size: int = option(32, "Number of rows per step.", low=1, high=65536, search="16,32,64")
+    batch_size: int | None = option(
+        None,
+        "Number of rows per step; auto is 32, and fewer where the run would make too few updates.",
+        low=1,
+        high=65536,
+        search="16,32,64",
+    )
+    head_start: str = option(
+        "auto",
+        "Weights that the head begins with: solved, as those of frozen features are, so that training begins where logistic "
+        "regression ends, or random. auto is solved below 1,000 training rows where the head is one dense layer.",
+        choices=("auto", "solved", "random"),
+        advanced=True,
+    )
     head_learning_rate: float | None = option(
-        None, "Peak rate of the new head.", low=1e-8, high=1.0, advanced=True, none="as the rest"
+        None,
+        "Peak rate of the head; auto is the rate of the rest, and a higher one where the head begins solved.",
+        low=1e-8,
+        high=1.0,
+        advanced=True,
     )
     accumulate: int = option(
         1,
@@ -32,8 +55,36 @@ class TrainConfig(Options):
     class_weights: str = option(
         "none", "'balanced' weighs each class by the inverse of its frequency.", choices=("none", "balanced")
     )
+    label_weights: str | None = option(
+        None,
+        "Own weights of single labels in the loss, such as urgent=3,other=0.5; the others weigh 1.",
+        none="all 1",
+        advanced=True,
+    )
+    sampling: str = option(
+        "none",
+        "Rows of an epoch: none is each row once; balanced draws as many rows, every class as often, so that rare ones repeat.",
+        choices=("none", "balanced"),
+        advanced=True,
+    )
+    focal: float = option(
+        0.0,
+        "Gamma of the focal loss (Lin et al. 2017): rows that are already right count less; 2 is usual, 0 is cross-entropy.",
+        low=0,
+        high=10,
+        advanced=True,
+    )
     label_smoothing: float = option(0.0, "Share of the target spread evenly over all classes.", low=0, high=0.9, advanced=True)
     dropout: float | None = option(None, "Dropout rate of the backbone.", low=0, high=0.9, advanced=True, none="the preset's own")
+    folds: int | None = option(
+        None,
+        "Number of parts for cross-validation: after training, the model is trained so many more times, each time without one "
+        "part, which it then answers; the figures are of all these answers. auto is 5 where there are no validation rows and "
+        "nobody set their share, 0 is none.",
+        low=0,
+        high=50,
+        advanced=True,
+    )
     validate_every: int | None = option(
         None, "Validate every so many steps as well as after each epoch.", low=1, advanced=True, none="off"
     )
@@ -44,7 +95,12 @@ class TrainConfig(Options):
         "main figure.",
         advanced=True,
     )
-    restore_best: bool = option(True, "End with the weights of the best validation instead of the last.", advanced=True)
+    restore_best: bool | None = option(
+        None,
+        "End with the weights of the best validation instead of the last; auto does so where there are at least 30 validation "
+        "rows to judge by, or patience is given.",
+        advanced=True,
+    )
     precision: str = option(
         "float32",
         "Number format of the layers' work; weights stay float32.",

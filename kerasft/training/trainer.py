@@ -31,7 +31,7 @@ class Job:
     Attributes:
         model: Compiled `keras.Model`.
         weights: Those of its weights that are kept, by path: all that learn, and none that can be had elsewhere.
-        plan: From an epoch's number to its batches' row numbers.
+        plan: From an epoch's number to its batches' row numbers; given some of the rows besides, to batches of these.
         positions: From a plan to the tokens and padding of each of its batches.
         batches: From a plan and the number of its epoch to a `tf.data.Dataset`.
         validate: Figures on the validation split, or None when there is none. What it is called with is called now and then
@@ -46,7 +46,7 @@ class Job:
 
     model: Any
     weights: Mapping[str, Any]
-    plan: Callable[[int], list[np.ndarray]]
+    plan: Callable[..., list[np.ndarray]]
     positions: Callable[[list[np.ndarray]], list[int]]
     batches: Callable[[list[np.ndarray], int], Any]
     validate: Callable[[Callable[[float], None]], dict[str, float]] | None
@@ -76,7 +76,14 @@ class Outcome:
 
 
 def train(
-    job: Job, config: TrainConfig, *, checkpoints: Checkpoints, state: TrainingState, stop: StopRequest, emit: Emit
+    job: Job,
+    config: TrainConfig,
+    *,
+    checkpoints: Checkpoints,
+    state: TrainingState,
+    stop: StopRequest,
+    emit: Emit,
+    once: bool = True,
 ) -> Outcome:
     """Train from `state` to the end, or until asked to stop.
 
@@ -91,6 +98,7 @@ def train(
         state: Where to start; a fresh `TrainingState` for a new run.
         stop: Asked after every step.
         emit: Where events go.
+        once: Whether the graph of a step can go when this is done; whoever trains again calls `graphs.release` in the end.
 
     Raises:
         RunError: The loss is no longer a number.
@@ -99,7 +107,8 @@ def train(
     try:
         stopped = loop.run()
     finally:
-        release(job.model)
+        if once:
+            release(job.model)
     if config.restore_best and state.best is not None and state.best_step != state.step:
         load_weights(job.weights, checkpoints.best_weights(state))
     return Outcome(state, stopped)

@@ -10,6 +10,14 @@ from kerasft.config import option
 from kerasft.tuning.base import TUNINGS, Recommended, Tuning, by_size, freeze
 
 SOLVERS = ("auto", "exact", "steps")
+_STEPS_ONLY: dict[str, Any] = {  # options of training, and their values where they are not given
+    "learning_rate": None,
+    "head_learning_rate": None,
+    "epochs": None,
+    "label_smoothing": 0.0,
+    "focal": 0.0,
+    "sampling": "none",
+}
 
 
 @TUNINGS.register
@@ -30,8 +38,8 @@ class FrozenFeatures(Tuning):
     solver: str = option(
         "auto",
         "How the head is found: exact solves it to convergence and chooses its regularisation by cross-validation, steps trains "
-        "it as other methods do; auto is exact for heads of one dense layer, unless learning_rate, epochs or label_smoothing are "
-        "given.",
+        "it as other methods do; auto is exact for heads of one dense layer, unless learning_rate, epochs, "
+        "label_smoothing, focal or sampling are given.",
         choices=SOLVERS,
     )
     cache: bool = option(
@@ -84,8 +92,4 @@ class FrozenFeatures(Tuning):
 
 def _of_steps(train: Any) -> list[str]:
     """Options of training that are given and mean something for training steps only."""
-    return [
-        name
-        for name, unset in (("learning_rate", None), ("head_learning_rate", None), ("epochs", None), ("label_smoothing", 0.0))
-        if getattr(train, name) != unset
-    ]
+    return [name for name, unset in _STEPS_ONLY.items() if getattr(train, name) != unset]

@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from kerasft.presets import default_preset
+from kerasft.tasks.base import OF_CLASSES
 from kerasft_app.page import Page
 from kerasft_app.recipe_form import fitting_model, of_classes
 from kerasft_app.runs import RunBoard
@@ -55,6 +56,7 @@ def test_renewing_the_list_of_runs_leaves_the_chosen_one_alone(tmp_path: Path) -
 
 
 def test_optionsof_classes_are_hidden_and_off_where_there_are_none() -> None:
-    weights, smoothing = of_classes("regression")
-    assert (weights["visible"], weights["value"], smoothing["visible"], smoothing["value"]) == (False, "none", False, 0.0)
+    hidden = dict(zip(OF_CLASSES, of_classes("regression"), strict=True))
+    assert not any(update["visible"] for update in hidden.values())
+    assert (hidden["class_weights"]["value"], hidden["label_smoothing"]["value"], hidden["focal"]["value"]) == ("none", 0.0, 0.0)
     assert all(shown["visible"] and "value" not in shown for shown in of_classes("text_classification"))

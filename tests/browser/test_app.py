@@ -27,7 +27,7 @@ def test_the_whole_road(
     start_run(page, write_reviews(tmp_path / "reviews.csv", repeat=4), presets["bert"], "road", 2)
     page.wait_for_selector(".kft-status.s-finished, .kft-status.s-failed", timeout=900_000)
     assert page.locator(".kft-status.s-finished").count() == 1
-    assert page.locator("#charts svg").count() == 2
+    assert page.locator("#charts svg").count() == 1  # so few rows are not divided: there are no validations to draw
     page.get_by_text("The same on the command line and in Python").click()
     page.wait_for_selector("text=kft.finetune(")
     page.click("#to-results")

@@ -45,7 +45,10 @@ def test_a_file_by_path_and_by_config(write) -> None:
     path = write("reviews.csv", HEAD + "".join(f"fine {i},pos\nbad {i},neg\n" for i in range(20)))
     data = load_data(str(path))
     assert data.columns == Columns("text", label="label")
-    assert {name: len(split) for name, split in data.splits.items()} == {"train": 36, "validation": 4}
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 40}
+    assert {name: len(split) for name, split in data.divided().splits.items()} == {"train": 36, "validation": 4}
+    assert data.divided().fingerprint() == load_data(path, validation=0.1).fingerprint()
+    assert data.divided().config == DataConfig(path=str(path), validation=0.1)
     assert data.config == DataConfig(path=str(path))
     by_config = load_data(config=DataConfig(path=str(path), validation=0.5), validation=0.2)
     assert by_config.config == DataConfig(path=str(path), validation=0.2)
@@ -179,12 +182,22 @@ def test_one_text_is_not_divided(write, content: str) -> None:
 
 
 def test_one_class_is_divided_all_the_same() -> None:
-    data = load_data(numbered(20, ["only"]))
+    data = load_data(numbered(20, ["only"]), validation=0.1)
     assert (len(data["train"]), len(data["validation"]), data.labels) == (18, 2, ("only",))
 
 
+def test_rows_are_set_aside_unasked_where_a_tenth_is_thirty() -> None:
+    assert set(load_data(numbered(299)).splits) == {"train"}
+    assert {name: len(split) for name, split in load_data(numbered(300)).splits.items()} == {"train": 270, "validation": 30}
+    assert load_data(numbered(40), validation=0).divided().splits.keys() == {"train"}  # asked for is asked for
+    with pytest.raises(DataError, match=r"fewer than 30: give validation=0\.1"):
+        load_data(numbered(40))["validation"]
+    in_memory = load_data(numbered(40)).divided()
+    assert in_memory.fingerprint() == load_data(numbered(40), validation=0.1).fingerprint()
+
+
 def test_seeds() -> None:
-    splits = [row_numbers(load_data(numbered(100), split_seed=seed)) for seed in (0, 0, 1)]
+    splits = [row_numbers(load_data(numbered(100), split_seed=seed, validation=0.1)) for seed in (0, 0, 1)]
     assert splits[0] == splits[1]
     assert splits[0] != splits[2]
 
@@ -334,8 +347,8 @@ def test_the_fingerprint_is_of_the_rows_not_of_the_file(folder: Path, cells: lis
 def test_the_fingerprint_tells_data_apart() -> None:
     rows = numbered(10)
     variants = [
-        load_data(rows),
-        load_data(rows, split_seed=1),
+        load_data(rows, validation=0.1),
+        load_data(rows, validation=0.1, split_seed=1),
         load_data(rows, validation=0),
         load_data(rows[::-1]),
         load_data(rows[:-1]),

@@ -67,7 +67,8 @@ def test_nothing_to_read(write, refused, content: str) -> None:
 def test_roles(write) -> None:
     data = load_data(write("a.txt", "\n".join(f"Line {i} of the text." for i in range(20))))
     assert data.columns == Columns("text")
-    assert {name: len(split) for name, split in data.splits.items()} == {"train": 18, "validation": 2}
+    assert {name: len(split) for name, split in data.splits.items()} == {"train": 20}
+    assert {name: len(split) for name, split in data.divided().splits.items()} == {"train": 18, "validation": 2}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""What a recipe leaves open, decided: learning rate, epochs, batches, how the head begins, which weights are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kerasft.config import read_json
+from kerasft.data.dataset import Dataset
+from kerasft.events import Warned
+from kerasft.recipe import RunConfig
+from kerasft.training.devices import Devices
+from kerasft.training.few_rows import begins_solved, expects_estimate, folds_for, settled
+from kerasft.training.imbalance import label_weights
+from kerasft.training.options import TrainConfig
+from kerasft.tuning.base import Recommended
+
+_USUAL_BATCH = 64  # rows
+_OPEN = ("learning_rate", "epochs", "batch_size", "head_start", "head_learning_rate", "restore_best", "folds")
+
+
+def resolved(config: RunConfig, backbone: Any, *, rows: int, validation_rows: int) -> tuple[TrainConfig, str]:
+    """Options of training with nothing left open, and a sentence on what is not as usual.
+
+    Args:
+        config: The recipe.
+        backbone: What is tuned.
+        rows: Rows to learn from; windows, where a row has several.
+        validation_rows: Rows that are held out.
+    """
+    advice: Recommended = config.task.recommended(config.tuning.recommended(backbone.parameters), backbone, config.tuning)
+    how: dict[str, Any] = {"rows": rows, "few": config.task.learns_labels, "solvable": _is_solvable(config)}
+    return settled(config.train, advice.learning_rate, advice.epochs, validation_rows=validation_rows, **how)
+
+
+def for_rows(config: RunConfig, rows: int, *, held_out: bool, labels: Sequence[str]) -> RunConfig:
+    """The recipe with what depends on the rows alone decided: how the head begins, by which the model is built, and folds.
+
+    Args:
+        config: The recipe.
+        rows: Rows to learn from.
+        held_out: Whether there are validation rows.
+        labels: Of the rows.
+
+    Raises:
+        ConfigError: A weight is given to what is no label.
+    """
+    if config.train.label_weights:
+        label_weights(config.train.label_weights, labels)  # a slip is said now, not once the rows are tokenised
+    solved = begins_solved(config.train, rows, few=config.task.learns_labels, solvable=_is_solvable(config))
+    folds = folds_for(rows, config.train.folds, held_out=held_out, unasked=learns_from_all(config))
+    return replace(config, train=replace(config.train, head_start="solved" if solved else "random", folds=folds))
+
+
+def learns_from_all(config: RunConfig) -> bool:
+    """Whether a run without validation rows of its own sets none aside: see `few_rows.expects_estimate`."""
+    return expects_estimate(config.train, config.data.validation, few=config.task.learns_labels)
+
+
+def rows_for(config: RunConfig, data: Dataset) -> Dataset:
+    """The data as a run of the recipe takes them: with validation rows, unless it learns from all and is judged by folds."""
+    given: Dataset = config.task.suited(data if learns_from_all(config) else data.divided())
+    return given
+
+
+def as_begun(config: RunConfig, folder: Path) -> RunConfig:
+    """The recipe of a run that goes on: where it leaves something open, what was decided when the run began.
+
+    Runs begun by an earlier version have noted nothing; it had no head that began solved.
+    """
+    path = folder / "run.json"
+    noted = dict(read_json(path).get("resolved", {}).get("train", {})) if path.exists() else {}
+    noted.setdefault("head_start", "random")
+    before = {name: noted[name] for name in _OPEN if name in noted and getattr(config.train, name) in (None, "auto")}
+    return replace(config, train=replace(config.train, **before))
+
+
+def cautions_at_start(
+    config: RunConfig, devices: Devices, rows: int, validation_rows: int, *, steps: bool, folds: bool
+) -> Iterator[Warned]:
+    """What a person should know as training begins.
+
+    Args:
+        config: The recipe.
+        devices: Those that share the work.
+        rows: Rows to learn from.
+        validation_rows: Rows that are held out.
+        steps: Whether weights are trained in steps, and not solved for.
+        folds: Whether figures come from cross-validation.
+    """
+    if devices.note:
+        yield Warned(code="idle_devices", message=devices.note)
+    if steps and (batch := config.train.batch_size or 0) > max(rows, _USUAL_BATCH):
+        message = f"batch_size is {batch:,} and there are {rows:,} rows: an epoch is one step."
+        hint = "Smaller batches learn more in an epoch; 16 to 64 rows are usual."
+        yield Warned(code="large_batch", message=message, hint=hint)
+    if not validation_rows and not folds:
+        last = "so the last weights are kept, and " if steps else "so "
+        message = f"There are no validation rows, {last}nothing says how good the model is."
+        hint = "Set rows aside (--data.validation 0.1), or let the figures come from cross-validation (--train.folds 5)."
+        yield Warned(code="no_validation", message=message, hint=hint)
+
+
+def _is_solvable(config: RunConfig) -> bool:
+    return bool(config.task.linear_head) and not config.tuning.solves_head and config.tuning.tunes_backbone
