@@ -20,6 +20,7 @@ from kerasft.graphs import release
 from kerasft.preprocessing.encoding import Encoded
 from kerasft.progress import clock
 from kerasft.solved_head import HeadProblem
+from kerasft.tasks.base import pick
 from kerasft.training.checkpoint import Checkpoints, TrainingState, running_variables
 from kerasft.training.options import TrainConfig
 from kerasft.training.stopping import StopRequest
@@ -152,7 +153,7 @@ def cross_validate(
             left = (time.monotonic() - since) / number * (whole - number) if number else 0.0
             emit(Phase(phase="fold", detail=f"{number + 1} of {whole}" + (f", about {clock(left)} left" if number else "")))
             held_out, others = np.flatnonzero(folds == number), np.flatnonzero(folds != number)
-            encoded = model.encode(split.take(held_out))
+            encoded = model.task.targets(model.encode(split.take(held_out)), pick(gold, held_out), model.learned)
             if learner.begin(others):
                 _put(begun, held_out, model.found(encoded))
             if not learner.learn(others):

@@ -34,7 +34,7 @@ from kerasft.preprocessing.encoding import Encoded
 from kerasft.presets import fetch, find_preset
 from kerasft.processor import onednn_warning
 from kerasft.recipe import RunConfig
-from kerasft.resolution import as_begun, cautions_at_start, for_rows, resolved, rows_for
+from kerasft.resolution import as_begun, begun_earlier, cautions_at_start, for_rows, resolved, rows_for
 from kerasft.run_record import run_record
 from kerasft.runs import STOP_FILE, card_path, remove_checkpoints
 from kerasft.scoring import evaluate
@@ -252,7 +252,9 @@ class _Run:
 
     def _resolve(self, plan: RunConfig, model: FineTunedModel, rows: int, validation_rows: int) -> TrainConfig:
         """Decide what the recipe leaves open, once: a run that goes on finds in its folder what it began with."""
-        options, reason = resolved(plan, model.backbone, rows=rows, validation_rows=validation_rows)
+        options, reason = resolved(
+            plan, model.backbone, rows=rows, validation_rows=validation_rows, earlier=self.resuming and begun_earlier(self.folder)
+        )
         if reason and not self.config.tuning.solves_head:
             self.emit(Warned(code="few_updates", message=reason, hint="--train.epochs or --train.batch_size says otherwise."))
         if not model.keras_model.trainable_variables:

@@ -11,6 +11,7 @@ from kerasft.config import read_json
 from kerasft.data.dataset import Dataset
 from kerasft.events import Warned
 from kerasft.recipe import RunConfig
+from kerasft.runs import has_checkpoint
 from kerasft.training.devices import Devices
 from kerasft.training.few_rows import begins_solved, expects_estimate, folds_for, settled
 from kerasft.training.imbalance import label_weights
@@ -21,7 +22,9 @@ _USUAL_BATCH = 64  # rows
 _OPEN = ("learning_rate", "epochs", "batch_size", "head_start", "head_learning_rate", "restore_best", "folds")
 
 
-def resolved(config: RunConfig, backbone: Any, *, rows: int, validation_rows: int) -> tuple[TrainConfig, str]:
+def resolved(
+    config: RunConfig, backbone: Any, *, rows: int, validation_rows: int, earlier: bool = False
+) -> tuple[TrainConfig, str]:
     """Options of training with nothing left open, and a sentence on what is not as usual.
 
     Args:
@@ -29,9 +32,10 @@ def resolved(config: RunConfig, backbone: Any, *, rows: int, validation_rows: in
         backbone: What is tuned.
         rows: Rows to learn from; windows, where a row has several.
         validation_rows: Rows that are held out.
+        earlier: Whether the run was begun by a version that did not look at how many rows there are; see `begun_earlier`.
     """
     advice: Recommended = config.task.recommended(config.tuning.recommended(backbone.parameters), backbone, config.tuning)
-    how: dict[str, Any] = {"rows": rows, "few": config.task.learns_labels, "solvable": _is_solvable(config)}
+    how: dict[str, Any] = {"rows": rows, "few": config.task.learns_labels and not earlier, "solvable": _is_solvable(config)}
     return settled(config.train, advice.learning_rate, advice.epochs, validation_rows=validation_rows, **how)
 
 
@@ -70,11 +74,20 @@ def as_begun(config: RunConfig, folder: Path) -> RunConfig:
 
     Runs begun by an earlier version have noted nothing; it had no head that began solved.
     """
-    path = folder / "run.json"
-    noted = dict(read_json(path).get("resolved", {}).get("train", {})) if path.exists() else {}
+    noted = _noted(folder)
     noted.setdefault("head_start", "random")
     before = {name: noted[name] for name in _OPEN if name in noted and getattr(config.train, name) in (None, "auto")}
     return replace(config, train=replace(config.train, **before))
+
+
+def begun_earlier(folder: Path) -> bool:
+    """Whether a folder holds a run with a checkpoint that has not noted what was decided: one of an earlier version."""
+    return has_checkpoint(folder) and not _noted(folder)
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    path = folder / "run.json"
+    return dict(read_json(path).get("resolved", {}).get("train", {})) if path.exists() else {}
 
 
 def cautions_at_start(
