@@ -168,4 +168,6 @@ def _asked(config: RunConfig, wanted: RunConfig) -> dict[str, Any]:
         wanted: What it is compared with; where that leaves the rows of a batch open, any number is what was asked for.
     """
     rows = (config.train.batch_size or 0) * config.train.accumulate if wanted.train.batch_size else None
-    return {**config.to_dict(), "data": None, "train": {**config.train.to_dict(), "batch_size": rows, "accumulate": 1}}
+    epochs = None if wanted.train.epochs is None else config.train.epochs
+    train = {**config.train.to_dict(), "batch_size": rows, "accumulate": 1, "epochs": epochs}
+    return {**config.to_dict(), "data": None, "train": train}

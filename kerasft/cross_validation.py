@@ -45,7 +45,10 @@ class StepFolds:
 
     def __init__(self, job: Job, options: TrainConfig, encoded: Encoded, problem: HeadProblem | None, stop: StopRequest) -> None:
         self._job, self._options, self._encoded, self._problem, self._stop = job, options, encoded, problem, stop
-        self._variables = [*job.weights.values(), *running_variables(job.model)]
+        moments = [variable for variable in job.model.optimizer.variables if len(variable.shape)]
+        counted = {id(variable) for variable in moments}
+        self._variables = [*job.weights.values(), *(v for v in running_variables(job.model) if id(v) not in counted)]
+        self._moments = moments  # of the optimizer: nothing as it begins, and of no use in the end
         self._beginning = self._values()
 
     def _values(self) -> list[np.ndarray]:
@@ -58,6 +61,8 @@ class StepFolds:
     def begin(self, rows: np.ndarray) -> bool:
         """Set the weights that training on some rows begins with; True where their head is solved, so that they can answer."""
         self._set(self._beginning)
+        for moment in self._moments:
+            moment.assign(np.zeros(moment.shape))
         if self._problem is None:
             return False
         known = self._problem.known
@@ -67,11 +72,13 @@ class StepFolds:
     def learn(self, rows: np.ndarray) -> bool:
         """Train on some rows from where `begin` has set the weights; False when a stop was asked for."""
         windows = np.flatnonzero(np.isin(self._encoded.owners, rows))
-        steps, share = len(self._job.plan(0)) * self._job.epochs, len(self._job.plan(0, windows))
+        steps, share = len(self._job.plan(0)) * self._job.epochs, max(1, len(self._job.plan(0, windows)))
+        # As many updates; up to an epoch more where the rate has then fallen to nothing.
+        epochs = max(1, round(steps / share)) if self._options.schedule == "constant" else math.ceil(steps / share)
         part = replace(
             self._job,
             plan=lambda epoch: self._job.plan(epoch, windows),
-            epochs=math.ceil(steps / max(1, share)),  # as many updates, or up to an epoch more at a rate of nothing
+            epochs=epochs,
             validate=None,
         )
         nowhere = Checkpoints(Path(), writes=False)

@@ -137,7 +137,7 @@ def _on_features(config: RunConfig, data: Dataset, split: Split, labels: Any, le
 
 def _trained(config: RunConfig, data: Dataset, split: Split, metric: str) -> _Figure:
     """The figure of a run of the recipe."""
-    quick = replace(config, train=replace(config.train, score_test=False, tensorboard=False))
+    quick = replace(config, train=replace(config.train, score_test=False, tensorboard=False, folds=None))
 
     def figure(train: np.ndarray, held_out: np.ndarray) -> float:
         rows = replace(data, splits={"train": split.take(train), "validation": split.take(held_out)})

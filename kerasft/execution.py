@@ -40,13 +40,14 @@ from kerasft.runs import STOP_FILE, card_path, remove_checkpoints
 from kerasft.scoring import evaluate
 from kerasft.solved_head import head_problem, solve, start_head
 from kerasft.tasks import Learned
+from kerasft.tasks.pooling import UNIT_LENGTH
 from kerasft.training.checkpoint import Checkpoints, TrainingState
 from kerasft.training.devices import Devices, lost_worker, twin
 from kerasft.training.options import TrainConfig
 from kerasft.training.stopping import StopRequest
 from kerasft.training.strategy import prepare
 from kerasft.training.trainer import Job, Outcome, train
-from kerasft.usable_rows import known_rows, tell_shared_texts, usable_rows, without_unlabelled_test
+from kerasft.usable_rows import encoded_rows, known_rows, tell_shared_texts, usable_rows, without_unlabelled_test
 
 
 def execute(
@@ -136,10 +137,10 @@ class _Run:
         validation = known.get("validation")
         plan = as_begun(self.config, self.folder) if self.resuming else self.config
         judged = bool(validation and len(validation[0]))
-        plan = for_rows(plan, len(train_part[0]), held_out=judged, labels=learned.labels)
+        plan = for_rows(plan, train_part[0], held_out=judged, labels=learned.labels)
         model = self._build(data, learned, plan)
-        encoded = self._encode(model, *train_part)
-        held_out = (self._encode(model, *validation), validation[1]) if validation and len(validation[0]) else None
+        encoded = encoded_rows(model, *train_part, self.emit)
+        held_out = (encoded_rows(model, *validation, self.emit), validation[1]) if validation and len(validation[0]) else None
         sizes = {"rows": len(train_part[0]), "validation_rows": len(validation[0]) if validation else 0}
         options = self._resolve(plan, model, len(encoded), sizes["validation_rows"])
         while (outcome := self._train(model, options, encoded, held_out, sizes)) is None:
@@ -173,7 +174,7 @@ class _Run:
             self.config = replace(self.config, data=replace(self.config.data, validation=0.0))
         rows = dataset or kept_rows(self.folder, self.config.data) or load_data(None, self.config.data)
         if self.config.train.folds and "validation" in rows:
-            hint = "Give validation=0 (--data.validation 0), or leave out folds."
+            hint = "Leave out folds, or the validation rows: their share, their file or the split column."
             raise ConfigError("'folds' stands for validation rows, and there are some.", where=str(rows.config.path), hint=hint)
         data = rows_for(self.config, rows)
         if "train" not in data:
@@ -236,24 +237,15 @@ class _Run:
             self.emit(Warned(code="caution", message=caution))
         return model
 
-    def _encode(self, model: FineTunedModel, split: Split, gold: Any) -> Encoded:
-        self.emit(Phase(phase="tokenise", detail=f"{len(split):,} rows of {split.name}"))
-        encoded: Encoded = model.task.targets(model.encode(split), gold, model.learned)
-        for remark in model.task.remarks_on_tokens(encoded, model.framer, training=split.name == "train"):
-            self.emit(Warned(code="tokens", message=remark))
-        if encoded.cut:
-            share = encoded.cut / len(encoded)
-            longest = model.framer.max_length
-            message = f"{encoded.cut:,} rows of {split.name} ({share:.1%}) are longer than {longest} tokens and are cut."
-            most = model.backbone.max_length
-            hint = f"The model takes up to {most}: --task.max_length." if longest < most else "The model takes no more."
-            self.emit(Warned(code="cut", message=message, hint=hint))
-        return encoded
-
     def _resolve(self, plan: RunConfig, model: FineTunedModel, rows: int, validation_rows: int) -> TrainConfig:
         """Decide what the recipe leaves open, once: a run that goes on finds in its folder what it began with."""
         options, reason = resolved(
-            plan, model.backbone, rows=rows, validation_rows=validation_rows, earlier=self.resuming and begun_earlier(self.folder)
+            plan,
+            model.backbone,
+            rows=rows,
+            validation_rows=validation_rows,
+            earlier=self.resuming and begun_earlier(self.folder),
+            unit_length=bool(model.learned.facts.get(UNIT_LENGTH)),
         )
         if reason and not self.config.tuning.solves_head:
             self.emit(Warned(code="few_updates", message=reason, hint="--train.epochs or --train.batch_size says otherwise."))
@@ -316,7 +308,9 @@ class _Run:
         """Batches of half the size and twice as many an update, kept in the recipe, so that resuming does the same."""
         size, steps = options.batch_size or 2, options.accumulate
         half, twice = size // 2, 2 * steps
-        self.config = replace(self.config, train=replace(self.config.train, batch_size=half, accumulate=twice))
+        self.config = replace(
+            self.config, train=replace(self.config.train, batch_size=half, accumulate=twice, epochs=options.epochs)
+        )
         self._keep_recipe(replace(options, batch_size=half, accumulate=twice))
         message = (
             f"Batches of {size:,} rows do not fit into memory. The run begins again with batch_size {half:,} and accumulate "

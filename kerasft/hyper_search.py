@@ -113,7 +113,7 @@ def search(
     backbone = load_backbone(fetch(find_preset(run.preset)), dtype="float32", dropout=run.train.dropout, origin=run.preset)
     rows, held_out = len(dataset["train"]), len(dataset["validation"])
     train, _ = resolved(run, backbone, rows=rows, validation_rows=held_out)
-    train = replace(train, score_test=False, monitor=metric)
+    train = replace(train, score_test=False, monitor=metric, folds=None)  # there are validation rows
     base = replace(run, train=train, data=dataset.config)
     del backbone
     ranges = read_space(base, space)

@@ -100,7 +100,8 @@ def make_job(
     if 0 < (batches := len(first) * options.epochs) < options.accumulate:
         told = f"'accumulate' is {options.accumulate}, and the run has {batches} batches: no update would be made."
         raise ConfigError(told, hint="Lower accumulate or batch_size, or train for more epochs.")
-    loss, shares = model.task.loss(label_smoothing=options.label_smoothing, focal=options.focal), None
+    focus = {"focal": options.focal} if options.focal else {}  # tasks of other packages may not know it
+    loss, shares = model.task.loss(label_smoothing=options.label_smoothing, **focus), None
     if devices.strategy is not None:
         units = {name: units_of(part) for name, part in loss.items()} if isinstance(loss, dict) else units_of(loss)
         shares = Shares(devices.replicas, devices.mine, units)

@@ -70,6 +70,7 @@ def bake_off(
     """
     one_process("bake-off")
     folder = Path(out).expanduser()
+    run = replace(run, train=replace(run.train, folds=None))  # there are validation rows
     recipes = {name: contender(name, run, cloze) for name in dict.fromkeys(contenders)}
     if not recipes:
         raise ConfigError("A bake-off needs a contender.", hint=f"The usual ones are: {', '.join(CONTENDERS)}.")

@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kerasft.config import read_json
-from kerasft.data.dataset import Dataset
+from kerasft.data.dataset import Dataset, groups_and_strata
+from kerasft.data.split import Split
 from kerasft.events import Warned
 from kerasft.recipe import RunConfig
 from kerasft.runs import has_checkpoint
@@ -23,7 +26,7 @@ _OPEN = ("learning_rate", "epochs", "batch_size", "head_start", "head_learning_r
 
 
 def resolved(
-    config: RunConfig, backbone: Any, *, rows: int, validation_rows: int, earlier: bool = False
+    config: RunConfig, backbone: Any, *, rows: int, validation_rows: int, earlier: bool = False, unit_length: bool = False
 ) -> tuple[TrainConfig, str]:
     """Options of training with nothing left open, and a sentence on what is not as usual.
 
@@ -33,18 +36,20 @@ def resolved(
         rows: Rows to learn from; windows, where a row has several.
         validation_rows: Rows that are held out.
         earlier: Whether the run was begun by a version that did not look at how many rows there are; see `begun_earlier`.
+        unit_length: Whether the head reads vectors of length 1.
     """
     advice: Recommended = config.task.recommended(config.tuning.recommended(backbone.parameters), backbone, config.tuning)
     how: dict[str, Any] = {"rows": rows, "few": config.task.learns_labels and not earlier, "solvable": _is_solvable(config)}
+    how["unit_length"] = unit_length
     return settled(config.train, advice.learning_rate, advice.epochs, validation_rows=validation_rows, **how)
 
 
-def for_rows(config: RunConfig, rows: int, *, held_out: bool, labels: Sequence[str]) -> RunConfig:
+def for_rows(config: RunConfig, split: Split, *, held_out: bool, labels: Sequence[str]) -> RunConfig:
     """The recipe with what depends on the rows alone decided: how the head begins, by which the model is built, and folds.
 
     Args:
         config: The recipe.
-        rows: Rows to learn from.
+        split: Rows to learn from.
         held_out: Whether there are validation rows.
         labels: Of the rows.
 
@@ -53,8 +58,11 @@ def for_rows(config: RunConfig, rows: int, *, held_out: bool, labels: Sequence[s
     """
     if config.train.label_weights:
         label_weights(config.train.label_weights, labels)  # a slip is said now, not once the rows are tokenised
-    solved = begins_solved(config.train, rows, few=config.task.learns_labels, solvable=_is_solvable(config))
-    folds = folds_for(rows, config.train.folds, held_out=held_out, unasked=learns_from_all(config))
+    solved = begins_solved(config.train, len(split), few=config.task.learns_labels, solvable=_is_solvable(config))
+    folds = folds_for(len(split), config.train.folds, held_out=held_out, unasked=learns_from_all(config))
+    if folds:  # rows with the same text, or questions on the same one, stay together
+        folds = min(folds, len(np.unique(groups_and_strata(split)[0])))
+        folds = folds if folds > 1 else 0
     return replace(config, train=replace(config.train, head_start="solved" if solved else "random", folds=folds))
 
 
@@ -72,10 +80,11 @@ def rows_for(config: RunConfig, data: Dataset) -> Dataset:
 def as_begun(config: RunConfig, folder: Path) -> RunConfig:
     """The recipe of a run that goes on: where it leaves something open, what was decided when the run began.
 
-    Runs begun by an earlier version have noted nothing; it had no head that began solved.
+    Runs of an earlier version had no head that began solved.
     """
     noted = _noted(folder)
-    noted.setdefault("head_start", "random")
+    if noted or has_checkpoint(folder):
+        noted.setdefault("head_start", "random")
     before = {name: noted[name] for name in _OPEN if name in noted and getattr(config.train, name) in (None, "auto")}
     return replace(config, train=replace(config.train, **before))
 
@@ -112,7 +121,10 @@ def cautions_at_start(
     if not validation_rows and not folds:
         last = "so the last weights are kept, and " if steps else "so "
         message = f"There are no validation rows, {last}nothing says how good the model is."
-        hint = "Set rows aside (--data.validation 0.1), or let the figures come from cross-validation (--train.folds 5)."
+        hint = "Set rows aside (--data.validation 0.1)"
+        if config.task.learns_labels and config.train.epochs != 0:
+            hint += ", or let the figures come from cross-validation (--train.folds 5)"
+        hint += "."
         yield Warned(code="no_validation", message=message, hint=hint)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from kerasft.alone import alone
 from kerasft.comparison import differing
 from kerasft.config import read_json
+from kerasft.data.data_config import DataConfig
 from kerasft.data.dataset import Dataset, load_data
 from kerasft.data.recognise import suggest_task
 from kerasft.errors import ArtifactError, ConfigError, RunError, RunExistsError
@@ -74,7 +75,8 @@ def finetune(
         RunExistsError: `out` holds a run and `overwrite` is False.
         RunError: The loss is no longer a number.
     """
-    dataset = data if isinstance(data, Dataset) else load_data(data)
+    share = DataConfig(validation=0.0) if train and train.folds else None  # folds stand for validation rows
+    dataset = data if isinstance(data, Dataset) else load_data(data, share)
     config = RunConfig(
         preset=str(preset),
         data=dataset.config,

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from kerasft.data.dataset import Dataset
 from kerasft.data.split import Split
 from kerasft.errors import DataError, are, count_of, say_rows
-from kerasft.events import Emit, Warned
+from kerasft.events import Emit, Phase, Warned
+from kerasft.preprocessing.encoding import Encoded
 from kerasft.tasks import Learned, Task
 from kerasft.tasks.base import pick
 
@@ -78,3 +79,26 @@ def _texts(split: Split) -> Any:
     roles = [role for role in (split.columns.text, split.columns.text_pair) if role]
     columns = [pc.fill_null(split.table.columns[role].cast(pa.string()), "") for role in roles]
     return columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, "\0")
+
+
+def encoded_rows(model: Any, split: Split, gold: Any, emit: Emit) -> Encoded:
+    """The rows of a split as framed tokens with their targets; what is odd about them, or is cut, is said.
+
+    Args:
+        model: A `FineTunedModel`.
+        split: The rows.
+        gold: What their labels say.
+        emit: Where warnings go.
+    """
+    emit(Phase(phase="tokenise", detail=f"{len(split):,} rows of {split.name}"))
+    encoded: Encoded = model.task.targets(model.encode(split), gold, model.learned)
+    for remark in model.task.remarks_on_tokens(encoded, model.framer, training=split.name == "train"):
+        emit(Warned(code="tokens", message=remark))
+    if encoded.cut:
+        share = encoded.cut / len(encoded)
+        longest = model.framer.max_length
+        message = f"{encoded.cut:,} rows of {split.name} ({share:.1%}) are longer than {longest} tokens and are cut."
+        most = model.backbone.max_length
+        hint = f"The model takes up to {most}: --task.max_length." if longest < most else "The model takes no more."
+        emit(Warned(code="cut", message=message, hint=hint))
+    return encoded

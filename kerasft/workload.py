@@ -141,6 +141,7 @@ def estimate(
 
     learned = preset.parameters * (0.02 if tuning.shares_base or tuning.sparse else 1)
     kept = shape.kept_bytes(top) * (0.25 if train.gradient_checkpointing else 1) if passes > 1 else 0.3 * shape.kept_bytes(top)
+    learned *= 5 / 3 if folds and not tuning.solves_head else 1  # the weights it begins and ends with
     logits = 8 * shape.vocabulary * task.vocabulary_share
     peak = _PROCESS_BYTES + 4 * preset.parameters + 12 * learned + batch * top * (kept + logits)
     updates = 1 if tuning.solves_head else steps * epochs // max(1, train.accumulate)

@@ -161,3 +161,59 @@ def test_intervals_are_widened_and_shares_stay_shares() -> None:
     assert intervals["accuracy"] == (pytest.approx(0.62), pytest.approx(0.998))
     assert intervals["r2"] == (pytest.approx(-0.92), pytest.approx(-0.08))
     assert intervals["mae"] == (0.0, pytest.approx(4.8))
+
+
+def test_questions_on_one_document_cannot_be_divided(presets: dict[str, str], tmp_path: Path) -> None:
+    """Folds never tear a document apart; with one document there are none, and the run says that nothing is known."""
+    seen: list[Event] = []
+    context = "Ada went to Lund on Monday and came back on Friday."
+    rows = [{"question": f"where is Ada {i}", "context": context, "answer": "Lund"} for i in range(12)]
+    data = kft.load_data(rows, text="question", text_pair="context", label="answer")
+    run(presets["bert"], data, tmp_path / "run", task=options("question_answering", "bert"), on_event=seen.append)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["resolved"]["train"]["folds"] == 0
+    assert "no_validation" in [event.code for event in seen if isinstance(event, Warned)]
+
+
+def test_a_failed_beginning_changes_nothing_on_resuming(
+    presets: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that ended while its rows were read has decided nothing yet: it begins as any run."""
+    data = write_reviews(tmp_path / "reviews.csv")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("no network")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kerasft.execution.load_backbone", fail)
+        with pytest.raises(OSError, match="no network"):
+            run(presets["bert"], kft.load_data(data), tmp_path / "run")
+    kft.resume(tmp_path / "run")
+    decided = json.loads((tmp_path / "run" / "run.json").read_text())["resolved"]["train"]
+    assert (decided["head_start"], decided["folds"]) == ("solved", 5)
+
+
+@pytest.mark.parametrize(
+    ("train", "task", "fault"),
+    [({"folds": 1}, None, "at least 2"), ({"folds": 5, "epochs": 0}, None, "nothing is trained"),
+     ({"folds": 5}, kft.MaskedLM(), "learns from the texts")],
+)  # fmt: skip
+def test_folds_that_mean_nothing_are_refused(
+    train: dict[str, Any], task: Any, fault: str, presets: dict[str, str], tmp_path: Path
+) -> None:
+    data = kft.load_data(write_reviews(tmp_path / "reviews.csv"), validation=0)
+    with pytest.raises(kft.ConfigError, match=fault):
+        run(presets["bert"], data, tmp_path / "run", train=train, **({"task": task} if task else {}))
+
+
+def test_folds_of_a_file_take_no_rows_away(presets: dict[str, str], tmp_path: Path) -> None:
+    path = write_reviews(tmp_path / "reviews.csv", repeat=40)
+    assert "validation" in kft.load_data(path)
+    run(presets["bert"], str(path), tmp_path / "run", train={"folds": 2, "epochs": 1, "batch_size": 64})
+    recipe = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (list(recipe["rows"]), recipe["resolved"]["train"]["folds"]) == (["train"], 2)
+
+
+def test_only_rows_with_labels_count_towards_validation_rows() -> None:
+    half = [{"text": f"text {i}", "label": "ab"[i % 2] if i < 60 else ""} for i in range(400)]
+    assert "validation" not in kft.load_data(half)
+    assert "validation" in kft.load_data([{**row, "label": "a"} for row in half])

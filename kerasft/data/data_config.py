@@ -11,6 +11,8 @@ from kerasft.data.read_options import QUOTES, ReadOptions
 SET_ASIDE = 0.1  # share of the training rows, for validation, where nobody says another
 LEAST_HELD_OUT = 30  # rows, below which none are set aside unasked: each would be more than three points of a figure
 
+LEAST_FOR_FOLDS = 10  # rows, below which nothing is cross-validated unasked
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Options):

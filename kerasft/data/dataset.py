@@ -83,7 +83,7 @@ class Dataset:
         if self.config.validation is not None or "validation" in self or "train" not in self:
             return self
         config = replace(self.config, validation=SET_ASIDE)
-        if config.path:
+        if config.path and config.per_label:  # rows are set aside before some of the others are drawn
             return load_data(None, config)
         splits = _set_aside(dict(self.splits), config)
         return Dataset({name: splits[name] for name in ("train", "validation", "test") if name in splits}, self.columns, config)
@@ -284,7 +284,7 @@ def _set_aside(splits: dict[str, Split], config: DataConfig) -> dict[str, Split]
     """Take validation and test shares from the training rows where no such split was given."""
     for name, fraction, seed in (("test", config.test, 1), ("validation", config.validation, 2)):
         train = splits["train"]
-        if fraction is None and len(train) * SET_ASIDE >= LEAST_HELD_OUT:
+        if fraction is None and train.labelled * SET_ASIDE >= LEAST_HELD_OUT:
             fraction = SET_ASIDE
         if name in splits or not fraction:
             continue

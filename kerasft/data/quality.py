@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from kerasft.data.cells import parse_json
 from kerasft.data.checked_columns import unread_texts
 from kerasft.data.columns import PROMPTS
+from kerasft.data.data_config import LEAST_FOR_FOLDS
 from kerasft.data.dataset import Dataset
 from kerasft.data.findings import Finding
 from kerasft.data.label_findings import annotator_columns, label_counts, label_findings, label_kind
@@ -146,7 +147,7 @@ def _few_held_out(data: Dataset) -> Iterator[Finding]:
     """Report a validation split on which hardly anything can be told apart."""
     rows = len(data.splits.get("validation", ()))
     open_split = data.columns.label is not None and data.config.validation is None
-    if not rows and open_split and (known := len(data.splits.get("train", ()))):
+    if not rows and open_split and "train" in data and (known := data["train"].labelled) >= LEAST_FOR_FOLDS:
         message = (
             f"{count_of(known, 'row')} {are(known)} too few to set some aside: a run learns from all of them, and its figures "
             "come from cross-validation, which trains it five more times."

@@ -65,6 +65,11 @@ class Split:
         """True for a test split none of whose rows has a label, as in GLUE and Kaggle: it cannot be scored."""
         return self.name == "test" and self.columns.label is not None and not self._filled("label").any()
 
+    @property
+    def labelled(self) -> int:
+        """Number of rows with a label; where no column has labels, of all rows."""
+        return len(self) if self.columns.label is None else int(self._filled("label").sum())
+
     def take(self, indices: np.ndarray) -> Split:
         """The rows at `indices`, in that order."""
         return replace(self, table=self.table.take(indices))

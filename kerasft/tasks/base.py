@@ -104,6 +104,8 @@ class Task(Options):
         if self.separates_documents and config.tuning.name == "prompt_tuning":
             yield "'separate_documents' does not fit prompt tuning: only the first document would see the prompt."
         yield from config.tuning.faults(self.linear_head, config.train)
+        if config.train.folds and not self.learns_labels:
+            yield f"'folds' cross-validates answers to labelled rows, and task '{self.name}' learns from the texts themselves."
         if config.train.head_start == "solved" and not self.linear_head:
             yield "'head_start' solved needs a task whose head is one dense layer: a classifier, a tagger or a regression."
         if self.must_tune_backbone and not config.tuning.tunes_backbone:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from kerasft.data.data_config import LEAST_FOR_FOLDS
 from kerasft.errors import count_of
 from kerasft.training.options import TrainConfig
 
@@ -17,11 +18,18 @@ _SMALL_BATCH, _SMALLEST_BATCH, _FEW = 16, 8, 64
 _MOST_EPOCHS = 60
 SOLVED_HEAD_RATE = 1e-2  # of a head that reads vectors of length 1
 FOLDS = 5  # Kohavi 1995 finds 5 to 10 best
-_LEAST_ROWS = 10  # for folds
 
 
 def settled(
-    given: TrainConfig, learning_rate: float, epochs: int, *, rows: int, validation_rows: int, few: bool, solvable: bool
+    given: TrainConfig,
+    learning_rate: float,
+    epochs: int,
+    *,
+    rows: int,
+    validation_rows: int,
+    few: bool,
+    solvable: bool,
+    unit_length: bool = False,
 ) -> tuple[TrainConfig, str]:
     """Options with nothing left open, and a sentence on what is not as usual.
 
@@ -33,6 +41,7 @@ def settled(
         validation_rows: Rows that are held out.
         few: Whether a run on few rows gets more updates; not where texts alone are learned from.
         solvable: Whether the head can be solved on frozen features and then trained further.
+        unit_length: Whether the head reads vectors of length 1, which suit a higher rate.
     """
     batch, passes = given.batch_size or BATCH, epochs if given.epochs is None else given.epochs
     usual = math.ceil(rows / batch) * passes // given.accumulate
@@ -50,7 +59,7 @@ def settled(
         )
     head = "solved" if begins_solved(given, rows, few=few, solvable=solvable) else "random"
     head_rate = given.head_learning_rate
-    if head_rate is None and head == "solved":
+    if head_rate is None and head == "solved" and unit_length:
         head_rate = SOLVED_HEAD_RATE
     best = given.restore_best
     if best is None:  # whoever asks for early stopping wants the weights it was for
@@ -69,6 +78,8 @@ def settled(
 
 def begins_solved(given: TrainConfig, rows: int, *, few: bool, solvable: bool) -> bool:
     """Whether the head is solved before training begins; arguments as of `settled`."""
+    if given.epochs == 0:
+        return False
     if given.head_start == "auto":
         return few and solvable and rows < SOLVED_BELOW
     return given.head_start == "solved"
@@ -98,4 +109,4 @@ def folds_for(rows: int, asked: int | None, *, held_out: bool, unasked: bool) ->
     """
     if asked is not None:
         return min(asked, rows) if asked > 1 else 0
-    return FOLDS if unasked and not held_out and rows >= _LEAST_ROWS else 0
+    return FOLDS if unasked and not held_out and rows >= LEAST_FOR_FOLDS else 0

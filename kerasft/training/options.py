@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kerasft.config import Options, option
@@ -133,3 +134,9 @@ class TrainConfig(Options):
     score_test: bool = option(True, "Score the test rows when the run is done; a search leaves them alone.", advanced=True)
     tensorboard: bool = option(True, "Write TensorBoard logs into the run's folder.", advanced=True)
     seed: int = option(1, "Seed of head weights, shuffling and dropout; same seed, same run.", low=0, high=2**31 - 1)
+
+    def cross_faults(self) -> Iterator[str]:
+        if self.folds == 1:
+            yield "'folds' must be 0 (none) or at least 2. Received: 1."
+        if self.epochs == 0 and (self.folds or self.head_start == "solved"):
+            yield "With 'epochs' 0 nothing is trained: 'folds' and a solved 'head_start' have no meaning. Take tuning frozen."

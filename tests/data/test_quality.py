@@ -27,7 +27,7 @@ def made(train: Rows, **others: Rows) -> Dataset:
     return load_data(tables, text="text", label="label", validation=0)
 
 
-SMALL = ("few_rows", "few_validation_rows")
+SMALL = ("few_rows", "few_validation_rows", "cross_validation")
 
 
 def found(report: QualityReport) -> list[tuple[str, str, str, tuple[int, ...]]]:
@@ -273,6 +273,18 @@ def test_few_rows_are_said() -> None:
     assert "1 label has fewer than 8 rows: 'rare'." in str(report)
     assert "There are 4 validation rows: each is 25 points of a figure" in str(report)
     assert "There is 1 validation row: each" in str(check_data(made(clean(20), validation=clean(1, start=50))))
+
+
+def test_rows_too_few_to_be_set_aside_are_said() -> None:
+    def codes(rows: int, labelled: int, **options: float) -> list[str]:
+        given = [{"text": f"text {i}", "label": ["a", "b"][i % 2] if i < labelled else ""} for i in range(rows)]
+        return [finding.code for finding in check_data(load_data(given, **options)).findings]
+
+    assert "cross_validation" in codes(40, 40)
+    assert "cross_validation" in codes(400, 60)
+    assert "cross_validation" not in codes(40, 9)  # nor does a run do it
+    assert "cross_validation" not in codes(300, 300)
+    assert "cross_validation" not in codes(40, 40, validation=0.0)
 
 
 def test_a_field_that_appears_late() -> None:
