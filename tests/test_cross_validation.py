@@ -32,8 +32,9 @@ def weights(model: kft.FineTunedModel) -> list[np.ndarray]:
 
 def test_the_model_is_that_of_a_run_without_folds(presets: dict[str, str], tmp_path: Path) -> None:
     data = write_reviews(tmp_path / "reviews.csv")
-    judged = run(presets["bert"], kft.load_data(data), tmp_path / "judged")
-    plain = run(presets["bert"], kft.load_data(data, validation=0), tmp_path / "plain", train={"folds": 0})
+    one = {"head_start": "random"}  # a single candidate: the beginning is none
+    judged = run(presets["bert"], kft.load_data(data), tmp_path / "judged", train=one)
+    plain = run(presets["bert"], kft.load_data(data, validation=0), tmp_path / "plain", train={"folds": 0, **one})
     assert all(np.array_equal(a, b) for a, b in zip(weights(judged), weights(plain), strict=True))
     report = json.loads((tmp_path / "judged" / "report.json").read_text())["validation"]
     assert report["split"] == "cross-validation"
@@ -94,7 +95,8 @@ def test_a_stop_between_folds_leaves_the_model_and_the_estimate_is_made_on_resum
     presets: dict[str, str], tmp_path: Path
 ) -> None:
     data = write_reviews(tmp_path / "reviews.csv")
-    run(presets["bert"], kft.load_data(data), tmp_path / "whole")
+    one = {"head_start": "random"}
+    run(presets["bert"], kft.load_data(data), tmp_path / "whole", train=one)
     seen: list[Event] = []
 
     def stop(event: Event) -> None:
@@ -102,7 +104,7 @@ def test_a_stop_between_folds_leaves_the_model_and_the_estimate_is_made_on_resum
         if isinstance(event, Phase) and event.phase == "fold" and event.detail.startswith("3 "):
             (tmp_path / "run" / "STOP").touch()
 
-    stopped = run(presets["bert"], kft.load_data(data), tmp_path / "run", on_event=stop)
+    stopped = run(presets["bert"], kft.load_data(data), tmp_path / "run", train=one, on_event=stop)
     assert isinstance(seen[-1], Stopped)
     assert stopped.predict("a good film").label in ("good", "bad")
     assert json.loads((tmp_path / "run" / "report.json").read_text()) == {}
