@@ -65,8 +65,7 @@ class StepFolds:
             moment.assign(np.zeros(moment.shape))
         if self._problem is None:
             return False
-        known = self._problem.known
-        self._problem.apply(self._problem.solve(known[np.isin(self._problem.rows[known], rows)]))
+        self._problem.apply(self._problem.solve(self._problem.places_of(rows)))
         return True
 
     def learn(self, rows: np.ndarray) -> bool:
@@ -121,8 +120,7 @@ class SolvedFolds:
 
     def learn(self, rows: np.ndarray) -> bool:
         """Solve on some rows; False when a stop was asked for."""
-        known = self._problem.known
-        self._problem.apply(self._problem.solve(known[np.isin(self._problem.rows[known], rows)]))
+        self._problem.apply(self._problem.solve(self._problem.places_of(rows)))
         return self._stop.reason is None
 
     def __enter__(self) -> SolvedFolds:

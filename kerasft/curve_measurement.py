@@ -128,7 +128,7 @@ def _on_features(config: RunConfig, data: Dataset, split: Split, labels: Any, le
     emit(Phase(phase="solve", detail=f"heads on growing numbers of rows, C = {strength:g}"))
 
     def figure(train: np.ndarray, held_out: np.ndarray) -> float:
-        head = problem.solve(problem.known[np.isin(problem.rows[problem.known], train)], strength)
+        head = problem.solve(problem.places_of(train), strength)
         outputs = task.collect(everything @ head.kernel + head.bias, encoded)
         return float(task.score(pick(outputs, held_out), pick(labels, held_out), learned)[metric])
 

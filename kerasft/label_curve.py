@@ -146,7 +146,7 @@ class LearningCurve:
             said.append(f"{wanted} more would take over {FURTHEST:g} times the rows there are: more of the same hardly help.")
         elif more is None:
             said.append(
-                f"How many more rows would bring {wanted} cannot be told: {from_rows:,} by some draws, over {FURTHEST:g} times "
+                f"How many more rows would bring {wanted} cannot be said: {from_rows:,} by some draws, over {FURTHEST:g} times "
                 "the rows there are by their mean."
             )
         else:

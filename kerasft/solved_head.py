@@ -38,11 +38,13 @@ class HeadProblem:
         width: H, numbers of a vector.
         rows: (V,) the row each vector is of.
         known: Places of those that have a target.
+        begun: When its features began to be computed, in seconds of the monotonic clock.
     """
 
     def __init__(
         self, model: Any, encoded: Encoded, options: TrainConfig, progress: Callable[[float], None] | None = None
     ) -> None:
+        self.begun = time.monotonic()
         parts = halves(model.keras_model)
         self._features = Features(parts.features, encoded, with_mask=parts.with_mask, progress=progress).values
         targets = encoded.targets if encoded.token_targets is None else encoded.token_targets
@@ -68,6 +70,10 @@ class HeadProblem:
         if self._layer.unit_length:
             return np.asarray(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12))
         return np.asarray(features / self._scale)
+
+    def places_of(self, rows: np.ndarray) -> np.ndarray:
+        """Those among `known` that are of some rows."""
+        return np.asarray(self.known[np.isin(self.rows[self.known], rows)])
 
     def solve(self, places: np.ndarray, strength: float | None = None) -> LinearHead:
         """The head of `vectors` that fits best at some places.
@@ -105,13 +111,8 @@ def head_problem(model: Any, encoded: Encoded, options: TrainConfig, *, stop: St
     Raises:
         KeyboardInterrupt: The run was asked to stop.
     """
-
-    def look(_: float) -> None:
-        if stop.reason:
-            raise KeyboardInterrupt
-
     emit(Phase(phase="features", detail=count_of(len(encoded), "row")))
-    problem = HeadProblem(model, encoded, options, look)
+    problem = HeadProblem(model, encoded, options, _heed(stop))
     problem.known = _used(problem, options.seed, emit)
     return problem
 
@@ -139,26 +140,30 @@ def solve(model: Any, problem: HeadProblem, held_out: tuple[Encoded, Any] | None
     Raises:
         KeyboardInterrupt: The run was asked to stop.
     """
-
-    def look(_: float) -> None:
-        if stop.reason:
-            raise KeyboardInterrupt
-
-    begun = time.monotonic()
     emit(Phase(phase="solve", detail=f"{count_of(len(problem.known), 'vector')} of {problem.width} numbers"))
     head = problem.solve(problem.known)
     problem.apply(head)
     if not head.converged:
         emit(Warned(code="not_converged", message="The solver of the head stopped before it had converged."))
-    state = TrainingState(epoch=1, step=1, seconds=time.monotonic() - begun)
+    state = TrainingState(epoch=1, step=1, seconds=time.monotonic() - problem.begun)
     found = None
     if held_out is not None:
-        found = model.found(held_out[0], progress=look)
+        found = model.found(held_out[0], progress=_heed(stop))
         figures = model.task.score(found, held_out[1], model.learned)
         figures.pop("predicted_classes", None)
         state.history.append({"step": 1, "epoch": 1.0, **figures})
         emit(Validated(step=1, epoch=1.0, metrics=figures, best=True))
     return Outcome(state, found=found, solved={"strength": head.strength, "converged": head.converged})
+
+
+def _heed(stop: StopRequest) -> Callable[[float], None]:
+    """What is called between batches, and ends the work there when a stop was asked for."""
+
+    def look(_: float) -> None:
+        if stop.reason:
+            raise KeyboardInterrupt
+
+    return look
 
 
 def _used(problem: HeadProblem, seed: int, emit: Emit) -> np.ndarray:

@@ -82,7 +82,7 @@ def _texts(split: Split) -> Any:
 
 
 def encoded_rows(model: Any, split: Split, gold: Any, emit: Emit) -> Encoded:
-    """The rows of a split as framed tokens with their targets; what is odd about them, or is cut, is said.
+    """The rows of a split as framed tokens with their targets; what is unusual about them, or is cut, is said.
 
     Args:
         model: A `FineTunedModel`.

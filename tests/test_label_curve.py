@@ -58,7 +58,7 @@ def test_draws_that_disagree_are_not_made_a_verdict() -> None:
     curve = known_curve(0.2, 0.3, 0.5, noise=0.02)
     assert curve.rows_for(0.02) is None
     assert curve.interval_for(0.02)[0] < 4 * curve.rows
-    assert any("cannot be told" in sentence for sentence in curve.sentences())
+    assert any("cannot be said" in sentence for sentence in curve.sentences())
 
 
 def test_it_is_written_and_read_again() -> None:

@@ -23,7 +23,7 @@ from kerasft.tasks.classification import label_scalar, share_cells
 from kerasft.tasks.pooling import PooledTask
 from kerasft.tasks.telling import Told
 
-_CHOSEN_HERE = "The thresholds were chosen on the validation rows, so the figures of these rows are somewhat too good."
+_CHOSEN_HERE = "The thresholds were chosen on these rows, so their figures are somewhat too good."
 
 
 @dataclass(frozen=True)
