@@ -122,7 +122,10 @@ def report_html(report: Any, task: str = "text_classification", curves: Sequence
             f"<h3>{'Confusion matrix' if _has_matrix(report) else 'Most frequent confusions'}</h3>{confusion_html(report)}"
         )
     intervals = ", intervals are 95 %" if report.intervals else ""
-    first = f"<p>{report.examples:,} rows of {escape(report.source)}. Figures without a unit are between 0 and 1{intervals}.</p>"
+    how = ", cross-validated" if report.split == "cross-validation" else ""
+    first = (
+        f"<p>{report.examples:,} rows of {escape(report.source)}{how}. Figures without a unit are between 0 and 1{intervals}.</p>"
+    )
     return f'<div class="kft-report">{first}{"".join(parts)}{_worst(report, task)}</div>'
 
 
